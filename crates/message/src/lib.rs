@@ -1,1 +1,16 @@
-//! Placeholder.
+//! Messages as the suite keeps them: octets with LF line ends, a header, an empty line, a body.
+//!
+//! Knows header lines, trace lines, dates and sizes. Parses no MIME, decodes nothing, and
+//! knows nothing of files, sockets, clocks or processes: time is an argument.
+
+mod date;
+mod header;
+mod size;
+mod top;
+mod trace;
+
+pub use date::{date, date_utc};
+pub use header::{Field, HeaderLines, LINE_LIMIT, fields, hop, split};
+pub use size::Sizes;
+pub use top::Top;
+pub use trace::{delivered_to, received, return_path, same_line};
