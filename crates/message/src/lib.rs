@@ -3,6 +3,7 @@
 //! Knows header lines, trace lines, dates and sizes. Parses no MIME, decodes nothing, and
 //! knows nothing of files, sockets, clocks or processes: time is an argument.
 
+pub mod address;
 mod date;
 mod header;
 mod size;
