@@ -1,1 +1,60 @@
-//! Placeholder.
+//! The operating system as Fulmar uses it: descriptors, processes, uids, packets, durable files.
+//!
+//! The only crate that may hold unsafe code. Knows nothing of mail: no protocol, no control
+//! file, no folder of the house has a name in here.
+
+pub mod confine;
+pub mod durable;
+mod env;
+mod identity;
+pub mod logging;
+pub mod memory;
+pub mod packet;
+pub mod process;
+mod program;
+pub mod signals;
+mod timed;
+pub mod wait;
+pub mod worker;
+
+pub use env::Env;
+pub use identity::{Identity, User, become_user, group_id, is_root, uid, user};
+pub use packet::{Listener, Packet, Packets};
+pub use program::{Stop, main};
+pub use timed::{Timed, adopt, no_delay};
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+/// The time of day. Not monotonic: an admin or NTP may set it.
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Microseconds since 1970 by the time of day; 0 before that.
+pub fn unix_micros() -> u64 {
+    now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_micros() as u64)
+}
+
+/// Seconds since 1970 by the time of day; 0 before that.
+pub fn unix_seconds() -> u64 {
+    unix_micros() / 1_000_000
+}
+
+/// Time since some fixed point that no one can set back.
+pub fn monotonic() -> Duration {
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+}
+
+/// `N` octets from the kernel's random generator.
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut octets = [0; N];
+    getrandom::fill(&mut octets).map_err(io::Error::other)?;
+    Ok(octets)
+}
+
+/// The machine's own name as the kernel has it; empty when it has none.
+pub fn hostname() -> String {
+    nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned())
+}

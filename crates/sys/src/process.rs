@@ -1,0 +1,328 @@
+//! Starting other programs with exactly the descriptors, environment and uid they are meant to have.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Once;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Gid, Pid, Uid};
+
+use crate::{Env, Identity};
+
+/// Descriptors for a child are numbered below this.
+const LOW: RawFd = 10;
+/// Where descriptors wait, out of the way of the numbers they will get.
+const HIGH: RawFd = 64;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl Exit {
+    /// It exited with 0.
+    pub fn is_success(self) -> bool {
+        self == Exit::Code(0)
+    }
+
+    /// The wait status as tcpserver logs it: code × 256, or the signal's number.
+    pub fn status(self) -> i32 {
+        match self {
+            Exit::Code(code) => code << 8,
+            Exit::Signal(signal) => signal,
+        }
+    }
+
+    fn of(status: ExitStatus) -> Exit {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Code(code),
+            (None, signal) => Exit::Signal(signal.unwrap_or(0)),
+        }
+    }
+}
+
+/// A program about to be started. It inherits descriptors 0 to 2 (unless given others), the
+/// environment and the working folder; every other descriptor is closed; no signal is blocked.
+#[derive(Debug)]
+pub struct Start {
+    command: Command,
+    fds: Vec<(RawFd, OwnedFd)>,
+    identity: Option<Identity>,
+}
+
+impl Start {
+    /// `program`: a path, or a name to be looked up in PATH.
+    pub fn new(program: impl AsRef<OsStr>) -> Start {
+        Start { command: Command::new(program), fds: Vec::new(), identity: None }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Start {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Start {
+        self.command.args(args);
+        self
+    }
+
+    /// Sets one variable.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Start {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Removes one variable.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Start {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// The child sees these variables and no others.
+    pub fn env_only(mut self, env: &Env) -> Start {
+        self.command.env_clear();
+        self.command
+            .envs(env.iter().map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))));
+        self
+    }
+
+    /// The child finds `fd` as `number` (0 to 9).
+    pub fn fd(mut self, number: RawFd, fd: impl Into<OwnedFd>) -> Start {
+        self.fds.push((number, fd.into()));
+        self
+    }
+
+    /// The child starts in folder `path` (as seen with the parent's rights).
+    pub fn chdir(mut self, path: &Path) -> Start {
+        self.command.current_dir(path);
+        self
+    }
+
+    /// The child runs as `identity` (needs root). uid 0 is refused when it comes to starting.
+    pub fn identity(mut self, identity: &Identity) -> Start {
+        self.identity = Some(identity.clone());
+        self
+    }
+
+    /// The child leads a process group of its own, so that it can be killed with all it started.
+    pub fn own_group(mut self) -> Start {
+        self.command.process_group(0);
+        self
+    }
+
+    /// Starts it. An error also when the program can't be executed.
+    pub fn spawn(mut self) -> io::Result<Child> {
+        self.prepare()?;
+        Ok(Child(self.command.spawn()?))
+    }
+
+    /// Becomes the program; returns only on an error. The process must end then: its
+    /// descriptors may have been changed.
+    pub fn exec(mut self) -> io::Error {
+        match self.prepare() {
+            Ok(()) => self.command.exec(),
+            Err(error) => error,
+        }
+    }
+
+    fn prepare(&mut self) -> io::Result<()> {
+        keep_low_numbers_taken();
+        if self.identity.as_ref().is_some_and(|identity| identity.uid == 0) {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "refusing to run as uid 0"));
+        }
+        let mut placed = Vec::with_capacity(self.fds.len());
+        for (number, fd) in self.fds.drain(..) {
+            match number {
+                0 => drop(self.command.stdin(Stdio::from(fd))),
+                1 => drop(self.command.stdout(Stdio::from(fd))),
+                2 => drop(self.command.stderr(Stdio::from(fd))),
+                _ => placed.push((number, out_of_the_way(fd)?)),
+            }
+        }
+        let identity = self.identity.take();
+        // SAFETY: between fork and exec this only makes system calls; it allocates nothing and takes no lock.
+        unsafe {
+            self.command.pre_exec(move || {
+                close_the_rest_on_exec();
+                place(&placed)?;
+                identity.as_ref().map_or(Ok(()), take_identity)
+            })
+        };
+        Ok(())
+    }
+}
+
+fn out_of_the_way(fd: OwnedFd) -> io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    let copy = fcntl(&fd, FcntlArg::F_DUPFD_CLOEXEC(HIGH))?;
+    // SAFETY: F_DUPFD_CLOEXEC has just made this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Also what this process itself was started with by a parent that did not care.
+fn close_the_rest_on_exec() {
+    let flags = nix::libc::CLOSE_RANGE_CLOEXEC as nix::libc::c_int;
+    // SAFETY: only sets a flag. A kernel without this call (before 5.11) leaves such descriptors open.
+    unsafe { nix::libc::close_range(3, u32::MAX, flags) };
+}
+
+fn place(fds: &[(RawFd, OwnedFd)]) -> io::Result<()> {
+    for (number, fd) in fds {
+        // SAFETY: dup2 onto a number below LOW, which nothing but a placeholder holds; not closed on exec.
+        if unsafe { nix::libc::dup2(fd.as_raw_fd(), *number) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+fn take_identity(identity: &Identity) -> io::Result<()> {
+    // SAFETY: setgroups reads `len` gids from a slice of that length (gid_t is u32 on Linux).
+    let groups = unsafe { nix::libc::setgroups(identity.groups.len(), identity.groups.as_ptr()) };
+    if groups != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+    nix::unistd::setresgid(gid, gid, gid)?;
+    nix::unistd::setresuid(uid, uid, uid)?;
+    Ok(())
+}
+
+/// Holds the numbers 3 to 9, so that no descriptor of ours (that on which a failed exec is reported
+/// to the parent among them) sits on a number that a child's descriptor will be put on.
+fn keep_low_numbers_taken() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let Ok(null) = File::open("/dev/null") else { return };
+        loop {
+            let Ok(number) = fcntl(null.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(3)) else { return };
+            if number >= LOW {
+                // SAFETY: just made by F_DUPFD_CLOEXEC and known to nobody else.
+                drop(unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(number) });
+                break;
+            }
+        }
+        if null.as_raw_fd() < LOW {
+            let _ = null.into_raw_fd();
+        }
+    });
+}
+
+/// A process that was started. Dropping it neither ends nor reaps it: see [`reap`].
+#[derive(Debug)]
+pub struct Child(std::process::Child);
+
+impl Child {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> io::Result<Exit> {
+        Ok(Exit::of(self.0.wait()?))
+    }
+
+    /// Its end, if that has come.
+    pub fn try_wait(&mut self) -> io::Result<Option<Exit>> {
+        Ok(self.0.try_wait()?.map(Exit::of))
+    }
+
+    /// Ends it at once. Still has to be waited for.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.0.kill()
+    }
+}
+
+/// Any child that has ended; `None` when there is none (more). For event loops, on SIGCHLD.
+pub fn reap() -> Option<(u32, Exit)> {
+    loop {
+        return match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => Some((pid.as_raw() as u32, Exit::Code(code))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                Some((pid.as_raw() as u32, Exit::Signal(signal as i32)))
+            }
+            Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::ECHILD) => None,
+            Ok(_) | Err(nix::errno::Errno::EINTR) => continue,
+            Err(_) => None,
+        };
+    }
+}
+
+/// The program `name` of the suite: beside the running program's own file.
+pub fn sibling(name: &str) -> OsString {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.parent().map_or_else(|| name.into(), |folder| folder.join(name).into_os_string())
+}
+
+/// Marks `fd` to be kept over the next exec of this process, under its number.
+pub fn keep_over_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    fcntl(fd, FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn a_child_finds_its_descriptors_where_they_were_promised_and_no_others() {
+        let (mut read, write) = io::pipe().unwrap();
+        let (three, mut send) = io::pipe().unwrap();
+        io::Write::write_all(&mut send, b"three").unwrap();
+        drop(send);
+        let script = "cat <&3; ls /proc/self/fd | wc -l";
+        let start = Start::new("/bin/sh").args(["-c", script]).fd(1, write).fd(3, three);
+        assert!(start.spawn().unwrap().wait().unwrap().is_success());
+        let mut text = String::new();
+        read.read_to_string(&mut text).unwrap();
+        // 0 to 3 and the folder that ls reads.
+        assert_eq!(text, "three5\n");
+    }
+
+    #[test]
+    fn the_environment_is_the_given_one_only() {
+        let (mut read, write) = io::pipe().unwrap();
+        let mut env = Env::new();
+        env.set("SENDER", "a b");
+        let start = Start::new("/usr/bin/env").env_only(&env).fd(1, write);
+        start.spawn().unwrap().wait().unwrap();
+        let mut text = String::new();
+        read.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "SENDER=a b\n");
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_an_error_and_uid_0_is_refused() {
+        let (_read, three) = io::pipe().unwrap();
+        assert!(Start::new("/no/such/program").fd(3, three).spawn().is_err());
+        let root = Identity { uid: 0, gid: 0, groups: vec![] };
+        assert!(Start::new("/bin/true").identity(&root).spawn().is_err());
+    }
+
+    #[test]
+    fn root_starts_a_child_as_someone_else() {
+        if !crate::is_root() {
+            eprintln!("SKIPPED: needs root");
+            return;
+        }
+        let someone = Identity { uid: 64123, gid: 64124, groups: vec![64125] };
+        let script = "test \"$(id -u).$(id -g).$(id -G)\" = '64123.64124.64124 64125'";
+        let mut child = Start::new("/bin/sh").args(["-c", script]).identity(&someone).spawn().unwrap();
+        assert_eq!(child.wait().unwrap(), Exit::Code(0));
+    }
+}

@@ -1,0 +1,81 @@
+//! What every program does first and last: sane descriptors and signals, an exit code.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
+
+/// A program's end: what went wrong has been logged already; holds the exit code.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Stop(pub i32);
+
+impl Stop {
+    /// Logs `fatal:` and stops with 111: try again.
+    pub fn temporary(cause: impl fmt::Display) -> Stop {
+        Stop::logged(111, cause)
+    }
+
+    /// Logs `fatal:` and stops with 100: trying again is no use.
+    pub fn permanent(cause: impl fmt::Display) -> Stop {
+        Stop::logged(100, cause)
+    }
+
+    /// Logs how the program is to be called and stops with 100.
+    pub fn usage(usage: impl fmt::Display) -> Stop {
+        crate::log!("{}: usage: {usage}", crate::logging::name());
+        Stop(100)
+    }
+
+    fn logged(code: i32, cause: impl fmt::Display) -> Stop {
+        crate::log!("{}: fatal: {cause}", crate::logging::name());
+        Stop(code)
+    }
+}
+
+/// Runs a program: descriptors 0 to 2 are open, no signal is blocked or left ignored by a careless
+/// parent (SIGPIPE alone is ignored), the umask is 077, a panic ends with 111.
+pub fn main(name: &'static str, run: fn() -> Result<(), Stop>) -> ExitCode {
+    crate::logging::set_name(name);
+    if open_standard_descriptors().is_err() {
+        return ExitCode::from(111);
+    }
+    reset_signals();
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    std::panic::set_hook(Box::new(|panic| crate::log!("{}: bug: {panic}", crate::logging::name())));
+    let code = match std::panic::catch_unwind(run) {
+        Ok(Ok(())) => 0,
+        Ok(Err(Stop(code))) => code,
+        Err(_) => 111,
+    };
+    ExitCode::from(u8::try_from(code).unwrap_or(111))
+}
+
+/// A program started with a standard descriptor closed must not open a mailbox in its place.
+fn open_standard_descriptors() -> nix::Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+    use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd};
+    for number in 0..=2 {
+        // SAFETY: only asked whether it is open; F_GETFD on a closed number gives EBADF.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        if fcntl(fd, FcntlArg::F_GETFD).is_ok() {
+            continue;
+        }
+        let null = open("/dev/null", OFlag::O_RDWR, nix::sys::stat::Mode::empty())?;
+        if null.as_raw_fd() != number {
+            return Err(nix::Error::EBADF);
+        }
+        let _ = null.into_raw_fd();
+    }
+    Ok(())
+}
+
+fn reset_signals() {
+    let _ = nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    for signal in Signal::iterator() {
+        let handler = if signal == Signal::SIGPIPE { SigHandler::SigIgn } else { SigHandler::SigDfl };
+        // SAFETY: no handler function is installed, only the default or "ignore"; no thread runs yet.
+        // Signals that cannot be changed (KILL, STOP) report an error that does not matter.
+        let _ = unsafe { nix::sys::signal::signal(signal, handler) };
+    }
+}

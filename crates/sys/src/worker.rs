@@ -1,0 +1,132 @@
+//! One-shot or worker: the same program does one job on descriptors 0 and 1, or takes jobs one after
+//! the other from its parent as packets on descriptor 3.
+//!
+//! A job packet holds the job's environment (`NAME=value` fields) and brings its connection. The worker
+//! answers `K` (ready for the next) or `X` (replace me) with one packet, or just ends.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::process::{Child, Start};
+use crate::{Env, Packet, Packets, Stop, adopt};
+
+/// Tells a program that it is a worker; its value is the number of jobs it may do.
+pub const VARIABLE: &str = "FULMAR_WORKER";
+/// The worker's answer: ready for the next job.
+pub const READY: &[u8] = b"K";
+/// The worker's answer: done, and to be replaced.
+pub const REPLACE: &[u8] = b"X";
+
+/// One connection to serve.
+#[derive(Debug)]
+pub struct Job {
+    /// The environment: who connects, what the rules say.
+    pub env: Env,
+    /// From the client.
+    pub input: OwnedFd,
+    /// To the client.
+    pub output: OwnedFd,
+}
+
+/// What is to become of a worker after a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It may take the next one.
+    Ready,
+    /// It is to be replaced: after AUTH, abuse, or when its files changed.
+    Replace,
+}
+
+/// Is this process a worker?
+pub fn is_worker() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
+/// Serves the one job of this process, or as a worker one after the other until its number of jobs is
+/// done or the parent is gone.
+pub fn serve(mut run: impl FnMut(Job) -> After) -> Result<(), Stop> {
+    let Some(mut left) = jobs() else {
+        let _ =
+            run(here().map_err(|error| Stop::temporary(format_args!("no descriptors 0 and 1: {error}")))?);
+        return Ok(());
+    };
+    let parent = parent()?;
+    while let Some(packet) = next(&parent)? {
+        let Some(job) = job(packet) else { continue };
+        left = left.saturating_sub(1);
+        let done = run(job) == After::Replace || left == 0;
+        let told = parent.send(if done { REPLACE } else { READY }, &[]);
+        if done || told.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Takes raw packets from the parent and answers each with one packet, until the number of jobs is
+/// done (then the worker just ends) or the parent is gone. For deliverers, whose jobs are no connections.
+pub fn orders(mut run: impl FnMut(Packet) -> Vec<u8>) -> Result<(), Stop> {
+    let parent = parent()?;
+    let mut left = jobs().unwrap_or(u32::MAX);
+    while left > 0 {
+        let Some(packet) = next(&parent)? else { break };
+        let answer = run(packet);
+        left -= 1;
+        if parent.send(&answer, &[]).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Starts `program` as a worker for `jobs` jobs; gives the parent's end of its packets.
+pub fn start(program: Start, jobs: u32) -> io::Result<(Child, Packets)> {
+    let (ours, theirs) = Packets::pair()?;
+    let child = program.env(VARIABLE, jobs.to_string()).fd(3, OwnedFd::from(theirs)).spawn()?;
+    Ok((child, ours))
+}
+
+fn jobs() -> Option<u32> {
+    std::env::var(VARIABLE).ok().map(|jobs| jobs.parse().unwrap_or(1))
+}
+
+fn parent() -> Result<Packets, Stop> {
+    adopt(3)
+        .and_then(Packets::adopt)
+        .map_err(|error| Stop::permanent(format_args!("descriptor 3 brings no packets: {error}")))
+}
+
+fn next(parent: &Packets) -> Result<Option<Packet>, Stop> {
+    parent.recv().map_err(|error| Stop::temporary(format_args!("can't read jobs: {error}")))
+}
+
+fn here() -> io::Result<Job> {
+    Ok(Job { env: Env::here(), input: adopt(0)?, output: adopt(1)? })
+}
+
+fn job(packet: Packet) -> Option<Job> {
+    let mut env = Env::from_fields(packet.bytes.split(|b| *b == 0));
+    env.remove(VARIABLE);
+    let input = packet.fds.into_iter().next()?;
+    let output = input.as_fd().try_clone_to_owned().ok()?;
+    Some(Job { env, input, output })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_packet_brings_environment_and_connection() {
+        let (read, _write) = io::pipe().unwrap();
+        let bytes = b"PROTO=TCP\0FULMAR_WORKER=9\0TCPREMOTEIP=192.0.2.1".to_vec();
+        let job = job(Packet { bytes, fds: vec![read.into()] }).unwrap();
+        assert_eq!(job.env.text("TCPREMOTEIP"), Some("192.0.2.1"));
+        assert_eq!(job.env.get(VARIABLE), None);
+    }
+
+    #[test]
+    fn a_packet_without_a_connection_is_no_job() {
+        assert!(job(Packet { bytes: b"PROTO=TCP".to_vec(), fds: vec![] }).is_none());
+    }
+}
