@@ -88,12 +88,17 @@ impl Folder {
         match renameat2(&self.0, name, &target.0, new, RenameFlags::RENAME_NOREPLACE) {
             // File systems without this flag, NFS among them.
             Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
-                linkat(&self.0, name, &target.0, new, AtFlags::empty())?;
+                self.link(name, target, new)?;
                 let _ = self.remove(name);
                 Ok(())
             }
             other => Ok(other?),
         }
+    }
+
+    /// Gives the file `name` a second name, `new` in `target`; `AlreadyExists` when there is one. Not synced.
+    pub fn link(&self, name: impl AsRef<OsStr>, target: &Folder, new: impl AsRef<OsStr>) -> io::Result<()> {
+        Ok(linkat(&self.0, name.as_ref(), &target.0, new.as_ref(), AtFlags::empty())?)
     }
 
     /// Moves `name` to `new` in another folder, durably, and such that a power cut leaves it in at
@@ -104,7 +109,7 @@ impl Folder {
         target: &Folder,
         new: impl AsRef<OsStr>,
     ) -> io::Result<()> {
-        linkat(&self.0, name.as_ref(), &target.0, new.as_ref(), AtFlags::empty())?;
+        self.link(name.as_ref(), target, new)?;
         target.sync()?;
         self.remove(name)
     }
@@ -158,12 +163,17 @@ impl Folder {
 
     /// Calls `each` with every name in the folder, without `.` and `..`, in no order.
     pub fn each_name(&self, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        self.each_entry(|name, _| each(name))
+    }
+
+    /// As [`Folder::each_name`], with what the folder says that the name is.
+    pub fn each_entry(&self, mut each: impl FnMut(&[u8], Kind)) -> io::Result<()> {
         let mut dir = Dir::openat(&self.0, ".", FOLDER, Mode::empty())?;
         for entry in dir.iter() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
-                each(name);
+                each(name, Kind::of(entry.file_type()));
             }
         }
         Ok(())
@@ -174,6 +184,30 @@ impl Folder {
         use nix::unistd::{Gid, Uid, fchownat};
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         Ok(fchownat(&self.0, name.as_ref(), uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)?)
+    }
+}
+
+/// What a name in a folder is, as far as the folder itself tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link, FIFO, socket or device.
+    Other,
+    /// The file system does not say: ask [`Folder::stat`].
+    Unknown,
+}
+
+impl Kind {
+    fn of(kind: Option<nix::dir::Type>) -> Kind {
+        match kind {
+            Some(nix::dir::Type::File) => Kind::File,
+            Some(nix::dir::Type::Directory) => Kind::Folder,
+            Some(_) => Kind::Other,
+            None => Kind::Unknown,
+        }
     }
 }
 
