@@ -60,14 +60,21 @@ pub fn become_user(identity: &Identity) -> io::Result<()> {
 
 /// The user `name` by /etc/passwd; `None` when there is none.
 pub fn user(name: &str) -> io::Result<Option<User>> {
+    find(|user| user.name == name)
+}
+
+/// The first user with this uid by /etc/passwd; `None` when there is none.
+pub fn user_of(uid: u32) -> io::Result<Option<User>> {
+    find(|user| user.identity.uid == uid)
+}
+
+fn find(wanted: impl Fn(&User) -> bool) -> io::Result<Option<User>> {
     let passwd = std::fs::read_to_string("/etc/passwd")?;
-    let Some(mut user) = passwd.lines().find_map(|line| passwd_line(line).filter(|u| u.name == name)) else {
-        return Ok(None);
-    };
+    let Some(mut user) = passwd.lines().filter_map(passwd_line).find(wanted) else { return Ok(None) };
     let group = std::fs::read_to_string("/etc/group").unwrap_or_default();
     let gid = user.identity.gid;
     user.identity.groups =
-        group.lines().filter_map(|line| membership(line, name)).filter(|g| *g != gid).collect();
+        group.lines().filter_map(|line| membership(line, &user.name)).filter(|g| *g != gid).collect();
     Ok(Some(user))
 }
 
@@ -100,6 +107,7 @@ mod tests {
     #[test]
     fn root_is_found_and_nobody_by_a_strange_name_is() {
         assert_eq!(user("root").unwrap().unwrap().identity.uid, 0);
+        assert_eq!(user_of(0).unwrap(), user("root").unwrap());
         assert_eq!(user("no such user").unwrap(), None);
     }
 

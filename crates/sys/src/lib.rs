@@ -18,10 +18,10 @@ pub mod wait;
 pub mod worker;
 
 pub use env::Env;
-pub use identity::{Identity, User, become_user, group_id, is_root, uid, user};
+pub use identity::{Identity, User, become_user, group_id, is_root, uid, user, user_of};
 pub use packet::{Listener, Packet, Packets};
 pub use program::{Stop, main};
-pub use timed::{Timed, adopt, no_delay};
+pub use timed::{Timed, adopt, forget_ip_options, keep_alive, no_delay};
 
 use std::io;
 use std::time::{Duration, SystemTime};

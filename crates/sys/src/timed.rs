@@ -108,6 +108,20 @@ pub fn no_delay(fd: BorrowedFd<'_>) {
     let _ = socket::setsockopt(&fd, sockopt::TcpNoDelay, &true);
 }
 
+/// A dead peer is noticed some day even by a program that waits without a time limit.
+/// Not a socket: nothing happens.
+pub fn keep_alive(fd: BorrowedFd<'_>) {
+    let _ = socket::setsockopt(&fd, sockopt::KeepAlive, &true);
+}
+
+/// Forgets the IP options (such as a source route) that a TCP connection came with. Where there are
+/// none to forget, nothing happens.
+pub fn forget_ip_options(fd: BorrowedFd<'_>) {
+    use nix::libc;
+    // SAFETY: a null value of length 0 is how the options are removed; nothing is read through it.
+    unsafe { libc::setsockopt(fd.as_raw_fd(), libc::IPPROTO_IP, libc::IP_OPTIONS, std::ptr::null(), 0) };
+}
+
 /// A copy (closed on exec) of descriptor `number` that this process was started with, such as 0, 1 or 3.
 /// From number 3 on, the original is closed, so that it goes no further.
 pub fn adopt(number: RawFd) -> io::Result<OwnedFd> {
