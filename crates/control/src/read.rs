@@ -1,0 +1,258 @@
+//! Reading control files. Nothing is kept: every call reads the file as it is now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::broken::short;
+use crate::grammar::{self, Fault, Line};
+use crate::lookup::damaged;
+use crate::{Broken, Default, File, Home, Kind, Table, file, stamp};
+
+/// Longest file that is read as one text: a megabyte.
+const LONGEST_TEXT: u64 = 1 << 20;
+
+/// The control files of a house. Opening is free of cost; reading is done by each call.
+#[derive(Clone, Debug)]
+pub struct Control {
+    folder: PathBuf,
+}
+
+impl Control {
+    /// The control files of `home`.
+    pub fn open(home: &Home) -> Control {
+        Control::at(home.control())
+    }
+
+    /// The control files in `folder`.
+    pub fn at(folder: impl Into<PathBuf>) -> Control {
+        Control { folder: folder.into() }
+    }
+
+    /// The full name of this host. An error when it is missing or empty: nothing works without it.
+    pub fn me(&self) -> Result<String, Broken> {
+        self.line("me")?.ok_or_else(|| {
+            Broken::new(
+                "control/me",
+                "missing",
+                "write the full name of this host into it, such as mail.example.org",
+            )
+        })
+    }
+
+    /// The value of a one-line file, or its default. `None`: missing, and there is no default.
+    pub fn line(&self, name: &str) -> Result<Option<String>, Broken> {
+        let file = known(name)?;
+        let Some(line) = self.single(file)? else { return self.fallback(file) };
+        let text = utf8(file, &line)?;
+        if text.is_empty() && file.kind == Kind::Host {
+            return Err(wrong(file, &line, "empty", "write a host name, or remove the file for the default"));
+        }
+        Ok(Some(text))
+    }
+
+    /// The value of a one-line file, or its default; an error when there is neither.
+    pub fn text(&self, name: &str) -> Result<String, Broken> {
+        match self.line(name)? {
+            Some(text) => Ok(text),
+            None => Err(Broken::new(
+                format!("control/{name}"),
+                "missing",
+                "make the file; control(5) says what for",
+            )),
+        }
+    }
+
+    /// The value of a number file, or its default. What is no number, or out of bounds, is an
+    /// error; so is an empty file, which may be one that is being written.
+    pub fn number(&self, name: &str) -> Result<u64, Broken> {
+        let file = known(name)?;
+        let Kind::Number { min, max, unit } = file.kind else { return Err(misused(file, "number")) };
+        let line = match self.single(file)? {
+            Some(line) => line,
+            None => Line { number: 1, text: self.fallback(file)?.unwrap_or_default().into_bytes() },
+        };
+        let cure =
+            || format!("write {unit} in digits, from {min} to {max}, or remove the file for the default");
+        let digits = !line.text.is_empty() && line.text.iter().all(u8::is_ascii_digit);
+        let text = utf8(file, &line)?;
+        match text.parse::<u64>() {
+            Ok(number) if digits && (min..=max).contains(&number) => Ok(number),
+            _ if digits => Err(wrong(file, &line, format!("{text} is out of bounds"), cure())),
+            _ => Err(wrong(file, &line, format!("`{text}` is not a number"), cure())),
+        }
+    }
+
+    /// Is a flag file there and does it hold `1`?
+    pub fn flag(&self, name: &str) -> Result<bool, Broken> {
+        let file = known(name)?;
+        match self.line(name)?.as_deref() {
+            None | Some("0") => Ok(false),
+            Some("1") => Ok(true),
+            Some(_) => Err(Broken::new(
+                format!("control/{}", file.name),
+                "neither 1 nor 0",
+                "write 1 for on, 0 for off",
+            )),
+        }
+    }
+
+    /// The entries of a list file in their order, or its default. `None`: missing, no default.
+    pub fn list(&self, name: &str) -> Result<Option<Vec<String>>, Broken> {
+        let file = known(name)?;
+        let Some(lines) = self.entries(file)? else { return Ok(self.fallback(file)?.map(|me| vec![me])) };
+        lines.iter().map(|line| utf8(file, line)).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A list or map to be asked: the cdb where there is one, else the text, else the default.
+    pub fn table(&self, name: &str) -> Result<Table, Broken> {
+        let file = known(name)?;
+        if let Some(table) = self.compiled(file)? {
+            return Ok(table);
+        }
+        match self.entries(file)? {
+            Some(lines) => Ok(Table::text(records(file.kind, lines), true)),
+            None => {
+                let default =
+                    self.fallback(file)?.map(|value| (value.to_ascii_lowercase().into_bytes(), Vec::new()));
+                Ok(Table::text(default.into_iter().collect(), false))
+            }
+        }
+    }
+
+    /// The whole of a text file, at most a megabyte. `None`: missing.
+    pub fn whole(&self, name: &str) -> Result<Option<String>, Broken> {
+        let file = known(name)?;
+        let Some(from) = self.open_text(file)? else { return Ok(None) };
+        let mut text = String::new();
+        let read = from.take(LONGEST_TEXT + 1).read_to_string(&mut text);
+        read.map_err(|error| Broken::io(self.shown(file), &error))?;
+        if text.len() as u64 > LONGEST_TEXT {
+            return Err(Broken::new(self.shown(file), "longer than a megabyte", "write a shorter text"));
+        }
+        Ok(Some(text))
+    }
+
+    /// Is mail for `domain` received here by rcpthosts or morercpthosts? Nothing that is missing
+    /// says yes. Accounts are another question: `lookup` knows them.
+    pub fn receives(&self, domain: &str) -> Result<bool, Broken> {
+        for name in ["rcpthosts", "morercpthosts"] {
+            if self.table(name)?.domain(domain)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn fallback(&self, file: &File) -> Result<Option<String>, Broken> {
+        match file.default {
+            Default::None => Ok(None),
+            Default::Me => self.me().map(Some),
+            Default::Value(value) => Ok(Some(value.to_owned())),
+        }
+    }
+
+    fn compiled(&self, file: &File) -> Result<Option<Table>, Broken> {
+        let path = self.folder.join(format!("{}.cdb", file.name));
+        if !is_there(&path)? {
+            return Ok(None);
+        }
+        let records = cdb::Cdb::open(&path).map_err(|error| damaged(&path, &error))?;
+        let text = self.folder.join(file.name);
+        if stamp::is_stale(&records, &text).map_err(|error| damaged(&path, &error))? {
+            warn_once(&path);
+        }
+        Ok(Some(Table::compiled(records, path)))
+    }
+
+    fn single(&self, file: &File) -> Result<Option<Line>, Broken> {
+        let Some(from) = self.open_text(file)? else { return Ok(None) };
+        grammar::single(from).map_err(|fault| fault_in(&self.shown(file), fault))
+    }
+
+    fn entries(&self, file: &File) -> Result<Option<Vec<Line>>, Broken> {
+        let Some(from) = self.open_text(file)? else { return Ok(None) };
+        let lines: Result<_, _> = grammar::entries(from).collect();
+        lines.map(Some).map_err(|fault| fault_in(&self.shown(file), fault))
+    }
+
+    /// `None`: there is no such file. A folder, a FIFO, an unreadable file is an error.
+    fn open_text(&self, file: &File) -> Result<Option<impl BufRead + use<>>, Broken> {
+        let path = self.folder.join(file.name);
+        if !is_there(&path)? {
+            return Ok(None);
+        }
+        match fs::File::open(&path) {
+            Ok(text) => Ok(Some(BufReader::new(text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Broken::io(short(&path), &error)),
+        }
+    }
+
+    fn shown(&self, file: &File) -> String {
+        short(&self.folder.join(file.name))
+    }
+}
+
+fn known(name: &str) -> Result<&'static File, Broken> {
+    let unknown =
+        || Broken::new(format!("control/{name}"), "not in the table of control files", "this is a bug");
+    file(name).ok_or_else(unknown)
+}
+
+fn misused(file: &File, kind: &str) -> Broken {
+    Broken::new(format!("control/{}", file.name), format!("read as a {kind}"), "this is a bug")
+}
+
+fn wrong(file: &File, line: &Line, problem: impl Into<String>, cure: impl Into<String>) -> Broken {
+    Broken::new(format!("control/{}", file.name), problem, cure).at(line.number)
+}
+
+fn utf8(file: &File, line: &Line) -> Result<String, Broken> {
+    String::from_utf8(line.text.clone()).map_err(|_| wrong(file, line, "not UTF-8", "save the file as UTF-8"))
+}
+
+/// False: nothing of this name. What is there must be a regular file.
+fn is_there(path: &Path) -> Result<bool, Broken> {
+    match fs::metadata(path) {
+        Ok(seen) if seen.is_file() => Ok(true),
+        Ok(_) => Err(Broken::new(short(path), "not a regular file", "put a regular file in its place")),
+        // A link that leads nowhere is not the same as no file.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {
+            Ok(false)
+        }
+        Err(error) => Err(Broken::io(short(path), &error)),
+    }
+}
+
+/// Lines as the records of a table, keys in lower case; of two lines with one key the later wins.
+pub(crate) fn records(kind: Kind, lines: Vec<Line>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let is_map = matches!(kind, Kind::Map(_));
+    let record = |line: Line| match is_map {
+        false => Some((line.text.to_ascii_lowercase(), Vec::new())),
+        true => grammar::pair(&line.text).map(|(key, value)| (key.to_ascii_lowercase(), value.to_vec())),
+    };
+    lines.into_iter().filter_map(record).collect()
+}
+
+pub(crate) fn fault_in(file: &str, fault: Fault) -> Broken {
+    match fault {
+        Fault::Io(error) => Broken::io(file, &error),
+        Fault::Nul(line) => Broken::new(file, "a NUL octet", "this is no text file; write it anew").at(line),
+        Fault::TooLong(line) => {
+            let problem = format!("longer than {} octets", grammar::LONGEST);
+            Broken::new(file, problem, "write shorter lines").at(line)
+        }
+    }
+}
+
+/// Says once in the life of a process that a cdb is older than its text.
+fn warn_once(path: &Path) {
+    static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    if WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned()) {
+        let program = sys::logging::name();
+        sys::log!("{program}: warning: {}: its text has been changed; run fulmar cdb", short(path));
+    }
+}

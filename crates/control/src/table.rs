@@ -1,0 +1,205 @@
+//! The one table of control files. Readers, `fulmar check`, the folder `control/` and control(5)
+//! all come from it; a file that is not in it cannot be read.
+
+use crate::Default::{Me, None as Nothing, Value};
+use crate::Entry::{Address, Domain, Network, Pattern, Route, Word};
+use crate::Kind::{Flag, Folder, Foreign, Host, Line, List, Map, Text};
+use crate::{Default, File, Kind};
+
+/// The line of the table for the file `name`.
+pub fn file(name: &str) -> Option<&'static File> {
+    TABLE.iter().find(|file| file.name == name)
+}
+
+type Readers = &'static [&'static str];
+
+/// No program reads it yet.
+const LATER: Readers = &[];
+const SMTPD: Readers = &["smtpd"];
+const SEND: Readers = &["send"];
+const BOUNCE: Readers = &["bounce"];
+
+/// A day, in seconds.
+const DAY: u64 = 86_400;
+/// No bound of its own: fits every signed 64-bit counter.
+const ANY: u64 = i64::MAX as u64;
+
+const fn number(unit: &'static str, min: u64, max: u64) -> Kind {
+    Kind::Number { unit, min, max }
+}
+
+const BYTES: Kind = number("bytes", 0, ANY);
+const TIMEOUT: Kind = number("seconds", 1, DAY);
+const LIFETIME: Kind = number("seconds", 0, 3650 * DAY);
+const DELIVERIES: Kind = number("deliveries", 0, 65_535);
+
+const fn of(
+    name: &'static str,
+    kind: Kind,
+    default: Default,
+    readers: Readers,
+    sentence: &'static str,
+) -> File {
+    File { name, kind, default, readers, sentence }
+}
+
+/// Every control file, in the order of the alphabet.
+#[rustfmt::skip]
+pub const TABLE: &[File] = &[
+    of("accesslist", List(Pattern), Nothing, LATER, "Who may write to whom: `from:sender:rcpt` lets a sender write only to that recipient, `rcpt:sender:rcpt` lets only that sender write to the recipient."),
+    of("atrnaccess", Map(Word), Nothing, LATER, "Domains that a user may fetch by ATRN, as `user:domain, domain`."),
+    of("auth.envrules", Map(Pattern), Nothing, LATER, "Environment by login name, as `pattern:VAR=value,...`."),
+    of("authdomains", List(Domain), Nothing, LATER, "Sender domains whose users must log in, whatever the recipient."),
+    of("badext", List(Word), Nothing, LATER, "Endings of attachment names that are refused."),
+    of("badextpatterns", List(Pattern), Nothing, LATER, "Patterns of attachment names that are refused."),
+    of("badhelo", List(Pattern), Nothing, LATER, "HELO names that are refused where BADHELOCHECK is set."),
+    of("badhost", List(Domain), Nothing, LATER, "Names of clients that are put off where BADHOSTCHECK is set."),
+    of("badip", List(Network), Nothing, LATER, "Addresses of clients that are put off where BADIPCHECK is set."),
+    of("badmailfrom", List(Address), Nothing, SMTPD, "Senders that are refused, at each RCPT."),
+    of("badmailpatterns", List(Pattern), Nothing, LATER, "Patterns of senders that are refused; `!` exempts."),
+    of("badrcptpatterns", List(Pattern), Nothing, LATER, "Patterns of recipients that are refused; `!` exempts."),
+    of("badrcptto", List(Address), Nothing, SMTPD, "Recipients that are refused."),
+    of("batvkey", Line, Nothing, LATER, "Key that signs bounce addresses (BATV)."),
+    of("batvkeystale", number("days", 1, 3650), Value("7"), LATER, "How long a signed bounce address is good."),
+    of("batvnosignlocals", List(Domain), Nothing, LATER, "Sender domains whose bounce addresses are not signed."),
+    of("batvnosignremote", List(Domain), Nothing, LATER, "Recipient domains to which bounce addresses are not signed."),
+    of("bindroutes", Map(Network), Nothing, LATER, "Own address to send from, by the other host's address."),
+    of("blackholedpatterns", List(Pattern), Nothing, LATER, "Patterns of senders whose mail is accepted and thrown away."),
+    of("blackholedrcpt", List(Address), Nothing, LATER, "Recipients whose mail is accepted and thrown away."),
+    of("blackholedrcptpatterns", List(Pattern), Nothing, LATER, "Patterns of recipients whose mail is accepted and thrown away."),
+    of("blackholedsender", List(Address), Nothing, LATER, "Senders whose mail is accepted and thrown away."),
+    of("bodycheck", Map(Pattern), Nothing, LATER, "Expressions that no line of a message may match, with a comment each."),
+    of("bounce.envrules", Map(Pattern), Nothing, LATER, "Environment by recipient of a bounce, as `pattern:VAR=value,...`."),
+    of("bouncefrom", Line, Value("MAILER-DAEMON"), BOUNCE, "Local part of the From address of bounces."),
+    of("bouncehost", Host, Me, BOUNCE, "Host part of the From address of bounces."),
+    of("bouncelifetime", LIFETIME, Value("604800"), LATER, "How long a bounce is tried."),
+    of("bouncemaxbytes", BYTES, Value("50000"), LATER, "How much of a message a bounce gives back."),
+    of("bouncemessage", Text, Nothing, LATER, "Text of bounces."),
+    of("bouncesubject", Line, Value("failure notice"), LATER, "Subject of bounces."),
+    of("cachelifetime", Foreign, Nothing, LATER, "Answers about users are not kept over a change of the users."),
+    of("certs", Folder, Nothing, LATER, "Certificates and keys of our services and of other hosts."),
+    of("chkrcptdomains", List(Domain), Nothing, LATER, "Domains whose recipients are checked; all when missing."),
+    of("chksenderdomains", List(Domain), Nothing, LATER, "Domains whose senders are checked; all when missing."),
+    of("clientcipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
+    of("clientciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
+    of("concurrencylocal", DELIVERIES, Value("10"), SEND, "Local deliveries at one time; 0 holds them."),
+    of("concurrencyremote", DELIVERIES, Value("20"), SEND, "Remote deliveries at one time; 0 holds them."),
+    of("databytes", BYTES, Value("0"), SMTPD, "Most bytes in a message, 0 for no limit; DATABYTES in the environment wins."),
+    of("defaultdelivery", Line, Value("./Maildir/"), LATER, "What is done for a user who has no .qmail file."),
+    of("defaultdomain", Line, Me, LATER, "Appended to a host without a dot."),
+    of("defaulthost", Line, Me, LATER, "Appended to an address without a host."),
+    of("dkimkeys", Map(Domain), Nothing, LATER, "Key that signs mail, by domain."),
+    of("dnsbllist", List(Word), Nothing, LATER, "DNS block lists that are asked about clients."),
+    of("domainbindings", Map(Route), Nothing, LATER, "Own address to send from, by domain or sender."),
+    of("domainqueue", Foreign, Nothing, LATER, "There is one queue; it is fair between destinations."),
+    of("doublebouncehost", Host, Me, BOUNCE, "Host part of the address that double bounces go to."),
+    of("doublebouncemessage", Text, Nothing, LATER, "Text of double bounces."),
+    of("doublebouncesubject", Line, Value("failure notice"), LATER, "Subject of double bounces."),
+    of("doublebounceto", Line, Value("postmaster"), BOUNCE, "Local part of the address that double bounces go to."),
+    of("earlytalkerdroptime", number("seconds", 0, 300), Value("0"), LATER, "Drop clients that talk before the greeting, which waits this long."),
+    of("envheaders", List(Word), Nothing, LATER, "Header fields that programs see in the environment."),
+    of("envnoathost", Host, Me, SEND, "Host of recipients without `@`."),
+    of("etrnhosts", List(Domain), Nothing, LATER, "Domains for which ETRN and ATRN are answered."),
+    of("extraqueue", Line, Nothing, LATER, "Recipient that is added to every message."),
+    of("filterargs", Map(Address), Nothing, LATER, "Program around deliveries, as `domain:program`."),
+    of("from.envrules", Map(Pattern), Nothing, LATER, "Environment by sender when mail comes in, as `pattern:VAR=value,...`."),
+    of("fromd.envrules", Map(Pattern), Nothing, LATER, "Environment by sender when mail is delivered, as `pattern:VAR=value,...`."),
+    of("globalspamredirect", Line, Nothing, LATER, "Where spam for every domain goes."),
+    of("goodrcptpatterns", List(Pattern), Nothing, LATER, "Patterns of recipients that are exempt from recipient checks."),
+    of("goodrcptto", List(Address), Nothing, LATER, "Recipients that are exempt from recipient checks."),
+    of("greetdelay", number("seconds", 0, 300), Value("0"), LATER, "Wait before the greeting."),
+    of("greylist.white", List(Network), Nothing, LATER, "Clients that are exempt from greylisting."),
+    of("helohost", Host, Me, LATER, "HELO name towards other hosts."),
+    of("helohostbyip", Map(Network), Nothing, LATER, "HELO name by own address."),
+    of("holdlocal", Flag, Value("0"), LATER, "1: queue local mail and do not deliver it."),
+    of("holdremote", Flag, Value("0"), LATER, "1: queue remote mail and do not deliver it."),
+    of("hostaccess", Map(Domain), Nothing, LATER, "Addresses from which mail of a sender domain may come."),
+    of("idhost", Host, Me, LATER, "Right side of Message-ID."),
+    of("localdomains", List(Domain), Nothing, LATER, "Sender domains from which users who wish so accept mail alone."),
+    of("localiphost", Host, Me, SMTPD, "Host that replaces this host's own address in `user@[address]`."),
+    of("locals", List(Domain), Me, SEND, "Domains whose mail is delivered here; a file without entries means none."),
+    of("logheaders", List(Word), Nothing, LATER, "Header fields that are logged when mail is queued."),
+    of("mailarchive", Map(Pattern), Nothing, LATER, "Mailboxes that get a copy, as `type:pattern:mailbox`."),
+    of("maxcmdlen", number("octets", 512, 1 << 20), Nothing, LATER, "Longest SMTP command line."),
+    of("maxdeliveredto", number("lines", 0, 1000), Value("0"), LATER, "Most Delivered-To lines, 0 for no limit."),
+    of("maxhops", number("hops", 1, 10_000), Value("100"), SMTPD, "Received and Delivered-To lines at which a message is taken for a loop."),
+    of("maxrecipients", number("recipients", 0, 1_000_000), Value("0"), SMTPD, "Most recipients of a message, 0 for the limit that is built in."),
+    of("mcdinfo", Foreign, Nothing, LATER, "Databases of users are named in control/users."),
+    of("me", Host, Nothing, &["smtpd", "send", "bounce", "queued", "spawn", "lookup", "login"], "Full name of this host; what many other files default to."),
+    of("morercpthosts", List(Domain), Nothing, SMTPD, "More of rcpthosts; meant for many domains, and so for a cdb."),
+    of("moreipme", List(Network), Nothing, LATER, "Further addresses that are this host."),
+    of("msgqueuelen", Foreign, Nothing, LATER, "There is one queue."),
+    of("msgqueuesize", Foreign, Nothing, LATER, "There is one queue."),
+    of("mysql_lib", Foreign, Nothing, LATER, "No database library is loaded at run time."),
+    of("nodnscheck", List(Address), Nothing, LATER, "Senders and HELO names that are exempt from DNS checks."),
+    of("nosignaturedomains", List(Domain), Nothing, LATER, "Domains whose mail needs no DKIM signature."),
+    of("notipme", List(Network), Nothing, LATER, "Addresses that are not this host, though it bears them; wins over moreipme."),
+    of("notlshosts", List(Domain), Nothing, LATER, "Hosts with which TLS is never tried."),
+    of("opt.smtp_auth_user_database", Flag, Value("0"), LATER, "1: users of the table eng_smtp_auth_users__raw_db_access may log in to send."),
+    of("originipfield", Line, Nothing, LATER, "Name of the header field that tells a relaying client's address."),
+    of("outgoingip", List(Network), Nothing, LATER, "Own addresses to send from."),
+    of("percenthack", List(Domain), Nothing, SEND, "Domains in which `user%host@domain` becomes `user@host`."),
+    of("plusdomain", Line, Me, LATER, "Appended to a host that ends in `+`."),
+    of("postmaster", Line, Nothing, LATER, "Address from which notices come and to which replies go."),
+    of("programusers", List(Word), Nothing, LATER, "Accounts that may run programs though they share a uid."),
+    of("qcount", Foreign, Nothing, LATER, "There is one queue."),
+    of("qmqpservers", List(Network), Nothing, LATER, "QMQP servers, asked in this order."),
+    of("qmtproutes", Map(Route), Nothing, LATER, "As smtproutes, for QMTP; asked first."),
+    of("qregex", Flag, Value("0"), LATER, "1: patterns are regular expressions, not shell patterns."),
+    of("quarantine", Line, Nothing, LATER, "Recipient that replaces all others; they are named in X-Quarantine-ID."),
+    of("queue_base", Foreign, Nothing, LATER, "The queue stands in the house."),
+    of("queuelifetime", LIFETIME, Value("604800"), SEND, "How long a message is tried."),
+    of("ratecontrol", Folder, Nothing, LATER, "How fast mail leaves, by domain."),
+    of("rcpt.envrules", Map(Pattern), Nothing, LATER, "Environment by recipient when mail is delivered, as `pattern:VAR=value,...`."),
+    of("rcpthosts", List(Domain), Nothing, SMTPD, "Domains for which mail is taken from everybody. Missing, no domain is taken on its account; never does it mean all."),
+    of("realm", Line, Me, LATER, "Realm named to clients that log in."),
+    of("recipientpause", number("seconds", 0, 3600), Value("0"), LATER, "Pause between two deliveries to one recipient."),
+    of("recipients", List(Word), Nothing, LATER, "Where recipients are looked up: names of cdb files or of programs."),
+    of("redirectremote", List(Address), Nothing, LATER, "Remote recipients that are taken as local."),
+    of("rejectspam", List(Domain), Nothing, LATER, "Domains for which spam is refused."),
+    of("relayclients", Map(Network), Nothing, LATER, "Clients that may relay, as `address:`; what follows the colon is appended to recipients."),
+    of("relaydomains", Map(Domain), Nothing, LATER, "Names of clients that may relay, as `domain:`; what follows the colon is appended to recipients."),
+    of("relaymailfrom", List(Address), Nothing, LATER, "Senders that may relay, without any proof of who they are."),
+    of("removeheaders", List(Word), Nothing, LATER, "Header fields that are removed when mail is queued."),
+    of("servercipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
+    of("serverciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
+    of("servicedir.conf", Foreign, Nothing, LATER, "Supervision is up to the supervisor."),
+    of("signaturedomains", List(Domain), Nothing, LATER, "Domains whose mail must bear a DKIM signature."),
+    of("signatures", List(Word), Nothing, LATER, "First octets of encoded parts that are refused."),
+    of("smtpgreeting", Line, Me, SMTPD, "Text after 220; its first word is the name of this host."),
+    of("smtproutes", Map(Route), Nothing, LATER, "Host to which mail for a domain is handed, as `domain:relay:port`."),
+    of("spamfilter", Map(Address), Nothing, LATER, "Spam filter, as `domain:program`."),
+    of("spamignore", List(Address), Nothing, LATER, "Senders that pass by the spam filter."),
+    of("spamignorepatterns", List(Pattern), Nothing, LATER, "Patterns of senders that pass by the spam filter."),
+    of("spamredirect", Map(Domain), Nothing, LATER, "Where spam goes, by domain."),
+    of("spfbehavior", number("of severity", 0, 6), Value("0"), LATER, "What SPF leads to: 0 off, 6 strictest."),
+    of("spfexp", Line, Nothing, LATER, "Text for who is refused by SPF."),
+    of("spfguess", Line, Nothing, LATER, "SPF rules for domains that have none."),
+    of("spfrules", Line, Nothing, LATER, "SPF rules that are tried before those of a domain."),
+    of("srs_alwaysrewrite", Flag, Value("0"), LATER, "1: rewrite the senders of all forwarded mail."),
+    of("srs_domain", Host, Nothing, LATER, "Domain of rewritten senders (SRS)."),
+    of("srs_hashlength", number("characters", 4, 28), Value("4"), LATER, "Length of the proof in rewritten senders."),
+    of("srs_hashmin", number("characters", 4, 28), Value("4"), LATER, "Least length of a proof that is accepted."),
+    of("srs_maxage", number("days", 1, 3650), Value("7"), LATER, "How long a rewritten sender is good."),
+    of("srs_secrets", List(Word), Nothing, LATER, "Secrets for rewritten senders: the first one signs, all verify."),
+    of("srs_separator", Line, Value("="), LATER, "Character after SRS0 and SRS1."),
+    of("surbldomain", List(Domain), Nothing, LATER, "DNS lists of addresses of web pages that are asked."),
+    of("surbldomainwhite", List(Domain), Nothing, LATER, "Web domains that are never asked about."),
+    of("surblrcpt", List(Address), Nothing, LATER, "Recipients whose mail is checked for web addresses."),
+    of("tarpitcount", number("recipients", 0, 1_000_000), Value("0"), LATER, "Recipients after which a client is slowed, 0 for never."),
+    of("tarpitdelay", number("seconds", 0, 300), Value("5"), LATER, "How much it is slowed."),
+    of("timeoutconnect", TIMEOUT, Value("60"), LATER, "Patience with a host that does not take a connection."),
+    of("timeoutread", Foreign, Nothing, LATER, "Time limits of lookup are built in."),
+    of("timeoutremote", TIMEOUT, Value("1200"), LATER, "Patience with each read and write to another host."),
+    of("timeoutsmtpd", TIMEOUT, Value("1200"), SMTPD, "Patience with each read and write to a client."),
+    of("timeoutwrite", Foreign, Nothing, LATER, "Time limits of lookup are built in."),
+    of("tlsa.white", List(Domain), Nothing, LATER, "Hosts for which DANE is not asked."),
+    of("tlsadomains", List(Domain), Nothing, LATER, "Domains for which DANE is asked, alone."),
+    of("tlsclientmethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
+    of("tlsclients", List(Address), Nothing, LATER, "Addresses in client certificates that may relay."),
+    of("tlsservermethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
+    of("todointerval", Foreign, Nothing, LATER, "New mail is taken up at once."),
+    of("uids", Map(Word), Nothing, &["tcpserver", "gate", "lookup", "queued", "send", "spawn"], "Who programs run as, `role:user` or `role:uid:gid`, for the roles fulmar-net, -tls, -users, -queue, -remote, -mail, -admin, -web and -log; the users of these names by default."),
+    of("users", List(Word), Value("cdb"), &["lookup"], "Where users are kept, asked in this order: `cdb`, `system`, `sqlite:PATH`, `postgres://...`, `mysql://...`."),
+    of("virtualdomains", Map(Route), Nothing, SEND, "Domains and addresses that one local user controls: `domain:prepend`, `user@domain:prepend`, `.suffix:prepend`, `:prepend` for all others; with nothing after the colon, an exception."),
+];
