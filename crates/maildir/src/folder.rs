@@ -1,0 +1,88 @@
+//! A Maildir's four folders, opened once.
+
+use std::io;
+use std::path::Path;
+
+use sys::durable::{Folder, open_any};
+
+/// An open Maildir. `tmp`, `new` and `cur` are real folders: symbolic links are refused, so that
+/// nobody can have mail written elsewhere by them. The Maildir itself may be reached by a link.
+#[derive(Debug)]
+pub struct Maildir {
+    pub(crate) root: Folder,
+    pub(crate) tmp: Folder,
+    pub(crate) new: Folder,
+    pub(crate) cur: Folder,
+}
+
+impl Maildir {
+    /// Opens the Maildir at `path`. `NotFound` when it or one of its folders is missing.
+    pub fn open(path: &Path) -> io::Result<Maildir> {
+        let root = open_any(path)?;
+        Ok(Maildir { tmp: root.folder("tmp")?, new: root.folder("new")?, cur: root.folder("cur")?, root })
+    }
+
+    /// Makes what is missing of the Maildir at `path` (mode 0700), durably, and opens it.
+    /// The folder that holds it must be there.
+    pub fn create(path: &Path) -> io::Result<Maildir> {
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => open_any(parent)?,
+            _ => open_any(Path::new("."))?,
+        };
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let root = match open_any(path) {
+            Ok(root) => root,
+            Err(_) => parent.make_folder(name, 0o700)?,
+        };
+        let make = |name: &str| root.make_folder(name, 0o700);
+        let (tmp, new, cur) = (make("tmp")?, make("new")?, make("cur")?);
+        root.sync()?;
+        parent.sync()?;
+        Ok(Maildir { root, tmp, new, cur })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_maildir_is_made_whole_and_private_and_making_it_again_does_no_harm() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("Maildir");
+        assert_eq!(Maildir::open(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        Maildir::create(&path).unwrap();
+        std::fs::write(path.join("new/1"), "x").unwrap();
+        Maildir::create(&path).unwrap();
+        assert!(path.join("new/1").exists());
+        for name in ["", "tmp", "new", "cur"] {
+            let mode = std::fs::metadata(path.join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_linked_tmp_new_or_cur_never_takes_mail_elsewhere() {
+        // L09
+        for name in ["tmp", "new", "cur"] {
+            let home = tempfile::tempdir().unwrap();
+            let (path, other) = (home.path().join("Maildir"), home.path().join("other"));
+            Maildir::create(&path).unwrap();
+            std::fs::remove_dir(path.join(name)).unwrap();
+            std::fs::create_dir(&other).unwrap();
+            symlink(&other, path.join(name)).unwrap();
+            assert!(Maildir::open(&path).is_err(), "{name}");
+            assert!(Maildir::create(&path).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_maildir_reached_by_a_link_is_used() {
+        let home = tempfile::tempdir().unwrap();
+        Maildir::create(&home.path().join("disk")).unwrap();
+        symlink("disk", home.path().join("Maildir")).unwrap();
+        assert!(Maildir::open(&home.path().join("Maildir")).is_ok());
+        assert!(Maildir::create(&home.path().join("Maildir")).is_ok());
+    }
+}
