@@ -1,1 +1,23 @@
-//! Placeholder.
+//! SMTP, the server's side: bytes in, bytes out, questions to the [`House`].
+//!
+//! RFC 5321 with PIPELINING, 8BITMIME, SIZE, ENHANCEDSTATUSCODES, SMTPUTF8, CHUNKING and LIMITS.
+//! Knows nothing of files, sockets, clocks, users or policy: whatever a session must learn or
+//! cause goes through the house. Messages leave it with LF line ends, as the suite keeps them.
+
+mod body;
+mod command;
+mod house;
+mod parse;
+mod received;
+mod reply;
+mod session;
+
+pub use house::{Client, Envelope, Fault, House, Settings};
+pub use parse::MailParameters;
+pub use received::{Via, received};
+pub use reply::Reply;
+pub use session::{Session, Stage};
+
+#[cfg(test)]
+#[cfg(test)]
+mod tests;

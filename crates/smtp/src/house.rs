@@ -1,0 +1,110 @@
+//! What a session needs from the world, and what it is told at its start.
+
+use core::net::IpAddr;
+
+use message::address::Address;
+
+use crate::{MailParameters, Reply};
+
+/// The one door between a session and the world. `bin/smtpd` has the real one, tests a fake.
+pub trait House: 'static {
+    /// Seconds since 1970, for the trace line and the reply to a message.
+    fn now(&mut self) -> i64;
+
+    /// May mail come from `sender` (`None`: the empty one)? A refusal is the reply to MAIL.
+    fn sender(&mut self, sender: Option<&Address>, parameters: &MailParameters) -> Result<(), Reply>;
+
+    /// May mail go to `recipient`? Gives the address as the envelope shall have it.
+    fn recipient(&mut self, recipient: &Address) -> Result<String, Reply>;
+
+    /// A message is about to come. A refusal is the reply to DATA or BDAT.
+    fn open(&mut self) -> Result<(), Reply>;
+
+    /// The next piece of the opened message. Trouble is kept until [`House::commit`].
+    fn write(&mut self, part: &[u8]);
+
+    /// The message is complete: make it durable, then give its id.
+    fn commit(&mut self, envelope: &Envelope) -> Result<String, Reply>;
+
+    /// The opened message is not wanted. Also called when none is open.
+    fn abort(&mut self);
+
+    /// The client did something wrong for the `count`th time: log it, perhaps let it wait.
+    fn fault(&mut self, fault: Fault, count: u32, reply: &Reply);
+}
+
+/// What kind of thing a client did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Against the protocol.
+    Protocol,
+    /// It asked for a recipient that was refused for good.
+    Recipient,
+    /// Its message was refused for what it is (line ends, size, hops).
+    Message,
+}
+
+/// Sender and recipients, in the form that goes into the queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// `local@domain`, or empty.
+    pub sender: String,
+    /// `local@domain` each, in the order given.
+    pub recipients: Vec<String>,
+}
+
+/// Who is at the other end, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// Its name by reverse DNS.
+    pub host: Option<String>,
+    /// What its ident server says.
+    pub info: Option<String>,
+}
+
+/// Names and limits of one session.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Follows 220 and EHLO's 250; begins with the host name.
+    pub greeting: String,
+    /// Our name in trace lines.
+    pub host: String,
+    /// Given to addresses that have no domain.
+    pub domain: String,
+    /// Marks everything of this connection in the log; `id` in trace lines.
+    pub token: String,
+    /// The other end.
+    pub client: Client,
+    /// Octets of a message on the wire; 0: no limit.
+    pub max_size: u64,
+    /// Recipients of one message.
+    pub max_recipients: u32,
+    /// Messages of one connection.
+    pub max_messages: u32,
+    /// Trace lines with which a message is taken to be going in circles.
+    pub max_hops: u32,
+    /// Protocol errors after which the session ends.
+    pub max_faults: u32,
+    /// Refused recipients after which the session ends.
+    pub max_refused: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            greeting: "localhost".to_owned(),
+            host: "localhost".to_owned(),
+            domain: "localhost".to_owned(),
+            token: "0".to_owned(),
+            client: Client::default(),
+            max_size: 0,
+            max_recipients: 1000,
+            max_messages: 10_000,
+            max_hops: 100,
+            max_faults: 20,
+            max_refused: 50,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The session: what has been said so far, and how input is cut into commands and messages.
+//!
+//! A command ends with CR LF and nothing else. Which command may come when stands in the table
+//! of `command`; how a message is taken in stands in `body`.
+
+use std::io::{self, Write};
+
+use message::address::Letters;
+use wire::dot::Undot;
+use wire::{Flow, Line, Lines};
+
+use crate::body::{Chunk, Intake};
+use crate::{Envelope, Fault, House, Reply, Settings, Via};
+
+/// Octets of the longest command line without its CR LF; each verb has its own limit below it.
+const LINE_MAX: usize = 2046;
+/// Octets after which a line that does not end is waited for no longer.
+const ENDLESS: usize = 64 * 1024;
+
+/// How far a transaction is. The bits serve as sets in the table of commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State(pub(crate) u8);
+
+impl State {
+    /// No transaction.
+    pub(crate) const READY: State = State(1);
+    /// MAIL was accepted, no recipient yet.
+    pub(crate) const SENDER: State = State(2);
+    /// At least one recipient was accepted.
+    pub(crate) const RCPT: State = State(4);
+    /// Chunks of the message have come.
+    pub(crate) const CHUNKS: State = State(8);
+    /// Any of them.
+    pub(crate) const ANY: State = State(15);
+
+    /// Both sets together.
+    pub(crate) const fn or(self, other: State) -> State {
+        State(self.0 | other.0)
+    }
+
+    /// Is this state one of `set`?
+    pub(crate) fn is_in(self, set: State) -> bool {
+        self.0 & set.0 != 0
+    }
+}
+
+/// What the next octets of input are.
+#[derive(Debug)]
+pub(crate) enum Mode {
+    /// Command lines.
+    Commands,
+    /// The message, dot-stuffed.
+    Data(Undot),
+    /// A chunk of the message, as it is.
+    Chunk(Chunk),
+}
+
+/// What a shell that sets time limits wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing has been begun.
+    Idle,
+    /// A transaction is open.
+    Transaction,
+    /// Octets of a message are coming.
+    Message,
+}
+
+/// A server session.
+pub struct Session<H: House> {
+    pub(crate) house: H,
+    pub(crate) settings: Settings,
+    pub(crate) state: State,
+    pub(crate) mode: Mode,
+    pub(crate) helo: String,
+    pub(crate) via: Via,
+    pub(crate) letters: Letters,
+    pub(crate) envelope: Envelope,
+    pub(crate) intake: Intake,
+    pub(crate) flow: Flow,
+    messages: u32,
+    faults: u32,
+    refused: u32,
+    lines: Lines,
+    /// Octets since the last end of a line.
+    unended: usize,
+}
+
+impl<H: House> Session<H> {
+    /// A session that stands before its greeting.
+    pub fn new(house: H, settings: Settings) -> Session<H> {
+        Session {
+            house,
+            settings,
+            state: State::READY,
+            mode: Mode::Commands,
+            helo: String::new(),
+            via: Via::default(),
+            letters: Letters::Ascii,
+            envelope: Envelope::default(),
+            intake: Intake::default(),
+            flow: Flow::More,
+            messages: 0,
+            faults: 0,
+            refused: 0,
+            lines: Lines::strict(LINE_MAX),
+            unended: 0,
+        }
+    }
+
+    /// What is going on.
+    pub fn stage(&self) -> Stage {
+        match (&self.mode, self.state) {
+            (Mode::Commands, State::READY) => Stage::Idle,
+            (Mode::Commands, _) => Stage::Transaction,
+            _ => Stage::Message,
+        }
+    }
+
+    /// Transactions begun so far.
+    pub fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    /// Has the client gone against the protocol?
+    pub fn was_abused(&self) -> bool {
+        self.faults > 0
+    }
+
+    /// The house, for the shell that lent it.
+    pub fn house(&mut self) -> &mut H {
+        &mut self.house
+    }
+
+    /// Ends the transaction; an opened message is dropped.
+    pub(crate) fn reset(&mut self) {
+        if self.stage() == Stage::Message || self.state == State::CHUNKS {
+            self.house.abort();
+        }
+        self.forget();
+    }
+
+    /// Ends the transaction whose message has been dealt with.
+    pub(crate) fn forget(&mut self) {
+        self.state = State::READY;
+        self.mode = Mode::Commands;
+        self.envelope = Envelope::default();
+        self.letters = Letters::Ascii;
+        self.via.utf8 = false;
+        self.intake = Intake::default();
+    }
+
+    /// Counts a message; false when there have been enough.
+    pub(crate) fn another_message(&mut self) -> bool {
+        self.messages += 1;
+        self.messages <= self.settings.max_messages
+    }
+
+    /// A reply to a fault of the client: counted, shown to the house, replaced by a goodbye when
+    /// there have been too many.
+    pub(crate) fn blame(&mut self, fault: Fault, reply: Reply) -> Reply {
+        let (count, limit) = match fault {
+            Fault::Protocol => (&mut self.faults, self.settings.max_faults),
+            Fault::Recipient => (&mut self.refused, self.settings.max_refused),
+            Fault::Message => (&mut self.faults, u32::MAX),
+        };
+        *count += u32::from(fault != Fault::Message);
+        let count = *count;
+        self.house.fault(fault, count, &reply);
+        if count <= limit {
+            return reply;
+        }
+        self.flow = Flow::Close;
+        Reply::TOO_MANY_FAULTS
+    }
+
+    fn command_bytes(&mut self, input: &mut &[u8], out: &mut dyn Write) -> io::Result<()> {
+        let piece = &input[..input.len().min(ENDLESS - self.unended)];
+        let mut rest = piece;
+        // The table's handlers need all of the session, so the line leaves its buffer.
+        let line = match self.lines.take(&mut rest) {
+            Some(Line::Whole(line)) => Ok(line.to_vec()),
+            Some(Line::TooLong) => Err(Reply::LONG_LINE),
+            Some(Line::Stray) => Err(Reply::STRAY_IN_COMMAND),
+            None => {
+                *input = &input[piece.len()..];
+                self.unended += piece.len();
+                return self.endless(out);
+            }
+        };
+        *input = &input[piece.len() - rest.len()..];
+        self.unended = 0;
+        let reply = match line {
+            Ok(line) => self.obey(&line),
+            Err(reply) => self.blame(Fault::Protocol, reply),
+        };
+        self.give(reply, out)
+    }
+
+    fn endless(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if self.unended < ENDLESS {
+            return Ok(());
+        }
+        self.flow = Flow::Close;
+        self.house.fault(Fault::Protocol, self.faults + 1, &Reply::ENDLESS_LINE);
+        Reply::ENDLESS_LINE.write(out)
+    }
+
+    /// Writes the reply; the one to BDAT only when its chunk has been eaten.
+    fn give(&mut self, reply: Reply, out: &mut dyn Write) -> io::Result<()> {
+        match &mut self.mode {
+            Mode::Chunk(chunk) if self.flow == Flow::More => {
+                chunk.reply = reply;
+                self.chunk_bytes(&mut &b""[..], out)
+            }
+            _ => reply.write(out),
+        }
+    }
+}
+
+impl<H: House> wire::Session for Session<H> {
+    fn greet(&mut self, out: &mut dyn Write) -> io::Result<Flow> {
+        Reply::made(220, wire::Code::NONE, format!("{} ESMTP", self.settings.greeting)).write(out)?;
+        Ok(self.flow)
+    }
+
+    fn feed(&mut self, mut input: &[u8], out: &mut dyn Write) -> io::Result<Flow> {
+        // RFC 2920 §3.2: what follows QUIT is nobody's.
+        while !input.is_empty() && self.flow == Flow::More {
+            match self.mode {
+                Mode::Commands => self.command_bytes(&mut input, out)?,
+                Mode::Data(_) => self.data_bytes(&mut input, out)?,
+                Mode::Chunk(_) => self.chunk_bytes(&mut input, out)?,
+            }
+        }
+        Ok(self.flow)
+    }
+
+    fn timed_out(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        self.reset();
+        Reply::TIMEOUT.write(out)
+    }
+}
+
+impl<H: House> Drop for Session<H> {
+    /// A connection that breaks leaves nothing behind.
+    fn drop(&mut self) {
+        self.reset();
+    }
+}
