@@ -11,7 +11,7 @@ use wire::{Flow, Session};
 
 use crate::command::{Command, CommandLines, Said, Takes, find, number, split, unfit};
 use crate::reply::{self, END, Reply};
-use crate::uid::uid;
+use crate::uid::uids;
 
 /// The verbs that a client may try before it has logged in.
 pub(crate) const VERBS_AFTER_LOGIN: &[&str] =
@@ -30,7 +30,7 @@ pub trait Store: 'static {
     /// A message's size as it is sent: each line end two octets, an unfinished last line ended,
     /// without the dots that are added in front of lines.
     fn size(&mut self, place: usize) -> io::Result<u64>;
-    /// The message's file name.
+    /// The message's file name, without which UIDL would have nothing that stays.
     fn name(&self, place: usize) -> Vec<u8>;
     /// Opens a message.
     fn open(&mut self, place: usize) -> io::Result<Self::Text>;
@@ -51,6 +51,8 @@ pub struct Mailbox<S> {
     store: S,
     lines: CommandLines,
     marks: Vec<Mark>,
+    /// Made when first asked for.
+    uids: Vec<String>,
     piece: Vec<u8>,
 }
 
@@ -72,7 +74,12 @@ impl<S: Store> Mailbox<S> {
     /// A session on `store`.
     pub fn new(store: S) -> Mailbox<S> {
         let marks = vec![Mark::default(); store.count()];
-        Mailbox { store, lines: CommandLines::new(), marks, piece: Vec::new() }
+        Mailbox { store, lines: CommandLines::new(), marks, uids: Vec::new(), piece: Vec::new() }
+    }
+
+    /// The mailbox, for the log's last line.
+    pub fn store(&self) -> &S {
+        &self.store
     }
 
     fn line(&mut self, line: &[u8], out: &mut dyn Write) -> io::Result<Reply> {
@@ -120,14 +127,22 @@ impl<S: Store> Mailbox<S> {
         }
         out.write_all(b"+OK Unique ids:\r\n")?;
         for place in self.present() {
-            write!(out, "{} {}\r\n", place + 1, uid(&self.store.name(place)))?;
+            write!(out, "{} {}\r\n", place + 1, self.uid(place))?;
         }
         out.write_all(END)?;
         Ok(Reply::SENT)
     }
 
     fn uidl_one(&mut self, place: usize) -> Reply {
-        Reply::ok(format_args!("{} {}", place + 1, uid(&self.store.name(place))))
+        Reply::ok(format_args!("{} {}", place + 1, self.uid(place)))
+    }
+
+    fn uid(&mut self, place: usize) -> &str {
+        if self.uids.is_empty() {
+            let store = &self.store;
+            self.uids = uids((0..store.count()).map(|place| store.name(place)));
+        }
+        &self.uids[place]
     }
 
     fn retr(&mut self, rest: &[u8], out: &mut dyn Write) -> io::Result<Reply> {

@@ -1,5 +1,7 @@
 //! Unique ids of messages for UIDL. RFC 1939 §7.
 
+use std::collections::HashSet;
+
 use sha2::{Digest, Sha256};
 
 /// RFC 1939 §7: 1 to 70 characters from `!` to `~`.
@@ -12,8 +14,28 @@ pub fn uid(name: &[u8]) -> String {
     let base = name.split(|b| *b == b':').next().unwrap_or_default();
     match str::from_utf8(base) {
         Ok(text) if legal(base) => text.to_owned(),
-        _ => hex::encode(&Sha256::digest(base)[..20]),
+        _ => hashed(base),
     }
+}
+
+/// The unique ids of all messages of a mailbox. Should two have one name (in different folders), the later
+/// gets another id, since a client would take them for one message.
+pub(crate) fn uids(names: impl Iterator<Item = Vec<u8>>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let mut free = |mut name: Vec<u8>| {
+        let mut id = uid(&name);
+        while !taken.insert(id.clone()) {
+            name.retain(|b| *b != b':');
+            name.push(b'+');
+            id = hashed(&name);
+        }
+        id
+    };
+    names.map(&mut free).collect()
+}
+
+fn hashed(base: &[u8]) -> String {
+    hex::encode(&Sha256::digest(base)[..20])
 }
 
 fn legal(base: &[u8]) -> bool {
@@ -31,6 +53,14 @@ mod tests {
         assert_eq!(id, "1700000000.M1P2.host,S=5");
         assert_eq!(uid(b"1700000000.M1P2.host,S=5:2,"), id);
         assert_eq!(uid(b"1700000000.M1P2.host,S=5:2,RS"), id);
+    }
+
+    #[test]
+    fn two_messages_of_one_name_are_never_taken_for_one() {
+        let names = [&b"1.a:2,S"[..], b"1.a", b"2.b", b"1.a:2,"].map(<[u8]>::to_vec);
+        let ids = uids(names.into_iter());
+        assert_eq!((&ids[0][..], &ids[2][..]), ("1.a", "2.b"));
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 4);
     }
 
     proptest! {

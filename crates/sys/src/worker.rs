@@ -104,11 +104,17 @@ fn here() -> io::Result<Job> {
     Ok(Job { env: Env::here(), input: adopt(0)?, output: adopt(1)? })
 }
 
-fn job(packet: Packet) -> Option<Job> {
+/// The job in a packet. A second descriptor, where there is one, is the way to the client.
+/// `None`: the packet brought no connection.
+pub fn job(packet: Packet) -> Option<Job> {
     let mut env = Env::from_fields(packet.bytes.split(|b| *b == 0));
     env.remove(VARIABLE);
-    let input = packet.fds.into_iter().next()?;
-    let output = input.as_fd().try_clone_to_owned().ok()?;
+    let mut fds = packet.fds.into_iter();
+    let input = fds.next()?;
+    let output = match fds.next() {
+        Some(output) => output,
+        None => input.as_fd().try_clone_to_owned().ok()?,
+    };
     Some(Job { env, input, output })
 }
 
@@ -123,6 +129,15 @@ mod tests {
         let job = job(Packet { bytes, fds: vec![read.into()] }).unwrap();
         assert_eq!(job.env.text("TCPREMOTEIP"), Some("192.0.2.1"));
         assert_eq!(job.env.get(VARIABLE), None);
+    }
+
+    #[test]
+    fn a_second_descriptor_is_the_way_back() {
+        let ((read, _one), (_two, write)) = (io::pipe().unwrap(), io::pipe().unwrap());
+        let mut job = job(Packet { bytes: b"PROTO=TCP".to_vec(), fds: vec![read.into(), write.into()] }).unwrap();
+        assert!(nix::unistd::write(&job.output, b"x").is_ok());
+        job.output = job.input.try_clone().unwrap();
+        assert!(nix::unistd::write(&job.output, b"x").is_err());
     }
 
     #[test]

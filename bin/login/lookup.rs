@@ -1,0 +1,119 @@
+//! The kept connection to `lookup`, the only one who knows users.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sys::Packets;
+use wire::packet;
+
+/// Answers to wrong passwords are delayed by `lookup`; one that takes longer than this won't come.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What `lookup` said. The text is for the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// `C`: the next step is the client's.
+    Challenge(Vec<u8>),
+    /// `K`: what `gate` gets the mailbox for.
+    Ticket(Vec<u8>),
+    /// `D`.
+    Refused(String),
+    /// `Z`, or no answer.
+    Later(String),
+}
+
+/// A connection to `run/lookup`, made when it is needed and kept for the next step.
+#[derive(Debug)]
+pub(crate) struct Lookup {
+    path: PathBuf,
+    connection: Option<Packets>,
+}
+
+impl Lookup {
+    pub(crate) fn new(path: PathBuf) -> Lookup {
+        Lookup { path, connection: None }
+    }
+
+    /// Connects before there is a question; should that fail, it is tried again when there is one.
+    pub(crate) fn connect_early(&mut self) {
+        self.connection = self.connect().ok();
+    }
+
+    /// A question that stands alone: asked again on a new connection if the kept one has died.
+    pub(crate) fn ask(&mut self, question: &[&[u8]]) -> Answer {
+        if self.connection.is_some() {
+            match self.step(question) {
+                Ok(bytes) => return answer(&bytes),
+                Err(error) if error.kind() == ErrorKind::TimedOut => return unreachable_now(&error),
+                Err(_) => {}
+            }
+        }
+        match self.connect() {
+            Ok(connection) => self.connection = Some(connection),
+            Err(error) => return unreachable_now(&error),
+        }
+        self.go_on(question)
+    }
+
+    /// The next step of a question that was answered by a challenge: on the same connection only.
+    pub(crate) fn go_on(&mut self, question: &[&[u8]]) -> Answer {
+        self.step(question).map_or_else(|error| unreachable_now(&error), |bytes| answer(&bytes))
+    }
+
+    fn step(&mut self, question: &[&[u8]]) -> io::Result<Vec<u8>> {
+        let connection = self.connection.take().ok_or(ErrorKind::NotConnected)?;
+        let said = connection.ask(&packet(question))?;
+        self.connection = Some(connection);
+        Ok(said.bytes)
+    }
+
+    fn connect(&self) -> io::Result<Packets> {
+        let connection = Packets::connect(&self.path)?;
+        connection.set_timeout(PATIENCE)?;
+        Ok(connection)
+    }
+}
+
+fn unreachable_now(error: &io::Error) -> Answer {
+    Answer::Later(format!("no answer from lookup: {error}"))
+}
+
+fn answer(bytes: &[u8]) -> Answer {
+    let Some((letter, rest)) = bytes.split_first() else { return nonsense() };
+    let field = rest.split(|b| *b == 0).next().unwrap_or(rest);
+    let text = || String::from_utf8_lossy(field).into_owned();
+    match letter {
+        b'C' => Answer::Challenge(field.to_vec()),
+        b'K' if !field.is_empty() => Answer::Ticket(field.to_vec()),
+        b'D' => Answer::Refused(text()),
+        b'Z' => Answer::Later(text()),
+        _ => nonsense(),
+    }
+}
+
+fn nonsense() -> Answer {
+    Answer::Later("lookup answered nonsense".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_k_with_a_ticket_lets_in() {
+        for bad in [&b""[..], b"K", b"k123", b"X", b"\0K1"] {
+            assert!(matches!(answer(bad), Answer::Later(_)), "{bad:?}");
+        }
+        assert_eq!(answer(b"Kabc"), Answer::Ticket(b"abc".to_vec()));
+        assert_eq!(answer(b"D5.7.8 no\0more"), Answer::Refused("5.7.8 no".into()));
+    }
+
+    #[test]
+    fn a_lookup_that_is_down_is_no_refusal() {
+        let mut lookup = Lookup::new("/nonexistent/lookup".into());
+        lookup.connect_early();
+        assert!(matches!(lookup.ask(&[b"auth"]), Answer::Later(_)));
+        assert!(matches!(lookup.go_on(&[b"auth"]), Answer::Later(_)));
+    }
+}
