@@ -1,1 +1,216 @@
-//! Placeholder.
+//! A house for a test: a home of its own, free ports, every service running, gone when dropped.
+//!
+//! It is made by `fulmar init` and its services are started by their own run scripts, so that what
+//! is tested is what is installed. Started by root the programs take numeric uids, otherwise all
+//! run as the one who tests. Knows nothing of what a test wants to prove.
+
+#[path = "house/clients.rs"]
+mod clients;
+#[path = "house/ports.rs"]
+mod ports;
+#[path = "house/processes.rs"]
+mod processes;
+#[path = "house/programs.rs"]
+mod programs;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+pub use clients::{Pop3, Smtp, message};
+pub use processes::Services;
+pub use programs::{program, tool};
+
+/// The domain of every house.
+pub const DOMAIN: &str = "example.test";
+/// The password of every user.
+pub const PASSWORD: &str = "open sesame";
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A mail server of a test's own.
+pub struct House {
+    home: tempfile::TempDir,
+    ports: ports::Ports,
+    services: Services,
+}
+
+impl House {
+    /// A running house with users alice and bob of [`DOMAIN`].
+    pub fn start() -> House {
+        let mut house = House::empty();
+        house.run();
+        house.well(&["domain", "add", DOMAIN]);
+        for name in ["alice", "bob"] {
+            house.user(name, &[]);
+        }
+        house
+    }
+
+    /// A home with nothing running in it, for tests that change something first.
+    pub fn empty() -> House {
+        let home = tempfile::Builder::new().prefix("fulmar-test-").tempdir().unwrap();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let ports = ports::Ports::take();
+        let house = House { services: Services::new(home.path()), home, ports };
+        house.init();
+        house
+    }
+
+    fn init(&self) {
+        let programs = program("fulmar").parent().unwrap().to_owned();
+        let base = self.ports.base.to_string();
+        let mut arguments = vec!["init", "--me", "mail.example.test", "--address", "127.0.0.1", "--link"];
+        arguments.extend(["--ports", &base, "--programs", programs.to_str().unwrap()]);
+        if nix::unistd::geteuid().is_root() {
+            arguments.extend(["--uids", "64001"]);
+        }
+        self.well(&arguments);
+    }
+
+    /// Starts every service that does not run, and waits until all answer.
+    pub fn run(&mut self) {
+        self.services.start_all();
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(silent) = self.silent() {
+            if Instant::now() > deadline {
+                panic!("{silent} does not answer; the log:\n{}", self.services.log());
+            }
+            self.services.await_news(Duration::from_millis(20));
+        }
+    }
+
+    /// Something that should answer and does not.
+    fn silent(&self) -> Option<String> {
+        let sockets = ["admin", "queue", "lookup", "lookup-root", "spawn"];
+        let missing = sockets.iter().find(|name| !self.path("run").join(name).exists());
+        let deaf = [self.smtp(), self.submission(), self.pop3()];
+        let deaf = deaf.iter().find(|address| TcpStream::connect(address).is_err());
+        missing.map(|name| format!("run/{name}")).or(deaf.map(|address| address.to_string()))
+    }
+
+    /// Its services, to be killed, asked for their log, and so on.
+    pub fn services(&mut self) -> &mut Services {
+        &mut self.services
+    }
+
+    /// Something in the home, such as `control/me`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Writes a file of the home, as an admin would.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
+    /// Runs `fulmar` with these words.
+    pub fn fulmar(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(program("fulmar"));
+        command.arg("--home").arg(self.home.path()).args(words).stdin(Stdio::null());
+        command.output().unwrap()
+    }
+
+    /// Runs `fulmar` with these words, which must go well; gives what it prints.
+    pub fn well(&self, words: &[&str]) -> String {
+        let output = self.fulmar(words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "fulmar {words:?}: {said}\n{}", self.services.log());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Adds user `name` of [`DOMAIN`], with the one [`PASSWORD`] and further options.
+    pub fn user(&self, name: &str, options: &[&str]) {
+        let address = format!("{name}@{DOMAIN}");
+        let words = ["user", "add", &address, "--plain", "--password", PASSWORD];
+        self.well(&[&words[..], options].concat());
+    }
+
+    /// Where SMTP is.
+    pub fn smtp(&self) -> SocketAddr {
+        self.at(25)
+    }
+
+    /// Where submission is.
+    pub fn submission(&self) -> SocketAddr {
+        self.at(587)
+    }
+
+    /// Where POP3 is.
+    pub fn pop3(&self) -> SocketAddr {
+        self.at(110)
+    }
+
+    fn at(&self, port: u16) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.base + port).into()
+    }
+
+    /// A port next to those of the services that nobody else will take.
+    pub fn spare_port(&self) -> u16 {
+        self.ports.base + 143
+    }
+
+    /// Sends `text` by SMTP from `from` to `to`; it must be accepted.
+    pub fn send(&self, from: &str, to: &str, text: &str) {
+        let reply = Smtp::connect(self.smtp()).send(from, &[to], text.as_bytes());
+        assert!(reply.starts_with("250 "), "{reply}");
+    }
+
+    /// The messages in the Maildir of `name`, read or not.
+    pub fn mail(&self, name: &str) -> Vec<Vec<u8>> {
+        let maildir = self.path("mail").join(DOMAIN).join(name).join("Maildir");
+        let files = ["new", "cur"].map(|folder| files(&maildir.join(folder)));
+        files.iter().flatten().filter_map(|path| fs::read(path).ok()).collect()
+    }
+
+    /// Waits until `count` messages are in the Maildir of `name`, and gives them.
+    pub fn await_mail(&self, name: &str, count: usize) -> Vec<Vec<u8>> {
+        self.until(&format!("{count} messages for {name}"), || {
+            Some(self.mail(name)).filter(|mail| mail.len() >= count)
+        })
+    }
+
+    /// Waits until the queue holds nothing any more.
+    pub fn await_empty_queue(&self) {
+        self.until("an empty queue", || (self.queued() == 0).then_some(()));
+    }
+
+    /// How many messages the queue holds.
+    pub fn queued(&self) -> usize {
+        let mess = self.path("queue/mess");
+        files(&mess).iter().map(|folder| files(folder).len()).sum()
+    }
+
+    /// Waits until `seen` gives something. Looks again whenever a service has said a word.
+    pub fn until<T>(&self, what: &str, seen: impl Fn() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(thing) = seen() {
+                return thing;
+            }
+            let late = Instant::now() > deadline;
+            assert!(!late, "waited in vain for {what}; the log:\n{}", self.services.log());
+            self.services.await_news(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.services.kill_all();
+        if std::thread::panicking() {
+            eprintln!("the log of the house:\n{}", self.services.log());
+        }
+    }
+}
+
+/// What is in the folder `path`; nothing if there is no such folder.
+pub fn files(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+}
