@@ -1,0 +1,223 @@
+//! The rows of the decision, in their order. A new kind of grant is a new row.
+//!
+//! Refusals by sender and recipient stand above all grants, as in qmail-smtpd.
+
+use wire::Code;
+
+use crate::{Decision, Question, Refusal, Tables, Unsure, Verdict};
+
+type Row = fn(&Question<'_>, &mut dyn Tables) -> Result<Option<Decision>, Unsure>;
+
+const ROWS: &[Row] = &[badmailfrom, badrcptto, relayclient, rcpthosts, morercpthosts, ours];
+
+/// Refused by its sender.
+const BAD_SENDER: Refusal = Refusal {
+    reply: 553,
+    code: Code(5, 7, 1),
+    sentence: "Sorry, your envelope sender is in my badmailfrom list",
+};
+/// Refused by its recipient.
+const BAD_RECIPIENT: Refusal = Refusal {
+    reply: 553,
+    code: Code(5, 7, 1),
+    sentence: "Sorry, no mail is taken for this recipient (badrcptto)",
+};
+/// Nobody said yes. Log tools know these words from qmail.
+const NO_RELAY: Refusal = Refusal {
+    reply: 553,
+    code: Code(5, 7, 1),
+    sentence: "Sorry, that domain isn't in my list of allowed rcpthosts",
+};
+
+/// Decides. `Unsure` as soon as a row that has to be asked can't answer: a later row must not
+/// grant or refuse what an earlier one might have decided otherwise.
+pub fn decide(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Decision, Unsure> {
+    for row in ROWS {
+        if let Some(decision) = row(question, tables)? {
+            return Ok(decision);
+        }
+    }
+    Ok(Decision { verdict: Verdict::Refuse(NO_RELAY), by: "no table".to_owned() })
+}
+
+fn badmailfrom(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    let Some(sender) = question.sender else { return Ok(None) };
+    let line = tables.address("badmailfrom", &sender.envelope())?;
+    Ok(line.map(|line| listed(Verdict::Refuse(BAD_SENDER), "badmailfrom", &line)))
+}
+
+fn badrcptto(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    let line = tables.address("badrcptto", &question.recipient.envelope())?;
+    Ok(line.map(|line| listed(Verdict::Refuse(BAD_RECIPIENT), "badrcptto", &line)))
+}
+
+fn relayclient(question: &Question<'_>, _: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    let append = question.client.relayclient.filter(|_| question.client.known);
+    Ok(append.map(|append| Decision {
+        verdict: Verdict::Relay { append: append.to_owned() },
+        by: "RELAYCLIENT".to_owned(),
+    }))
+}
+
+/// Unlike qmail's, a missing rcpthosts opens nothing.
+fn rcpthosts(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    domain("rcpthosts", question, tables)
+}
+
+fn morercpthosts(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    domain("morercpthosts", question, tables)
+}
+
+fn ours(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    let ours = tables.ours(question.recipient.domain())?;
+    Ok(ours.then(|| Decision { verdict: Verdict::Accept, by: "lookup".to_owned() }))
+}
+
+fn domain(
+    name: &'static str,
+    question: &Question<'_>,
+    tables: &mut dyn Tables,
+) -> Result<Option<Decision>, Unsure> {
+    let line = tables.domain(name, question.recipient.domain())?;
+    Ok(line.map(|line| listed(Verdict::Accept, name, &line)))
+}
+
+fn listed(verdict: Verdict, table: &str, line: &str) -> Decision {
+    Decision { verdict, by: format!("control/{table}:{line}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Client;
+    use message::address::Address;
+
+    /// Tables of constant lines; a table named in `broken` can't be read.
+    #[derive(Default)]
+    struct Fixed {
+        lines: Vec<(&'static str, &'static str)>,
+        ours: Vec<&'static str>,
+        broken: &'static str,
+    }
+
+    impl Fixed {
+        fn find(&self, name: &str, keys: &[String]) -> Result<Option<String>, Unsure> {
+            if name == self.broken {
+                return Err(Unsure(format!("control/{name}: permission denied")));
+            }
+            let has = |key: &&String| self.lines.contains(&(name, key.as_str())) || self.has(name, key);
+            Ok(keys.iter().find(has).cloned())
+        }
+        fn has(&self, name: &str, key: &str) -> bool {
+            self.lines.iter().any(|(table, line)| *table == name && *line == key)
+        }
+    }
+
+    impl Tables for Fixed {
+        fn address(&mut self, name: &'static str, address: &str) -> Result<Option<String>, Unsure> {
+            let host = address.rfind('@').map(|at| address[at..].to_owned());
+            self.find(name, &[Some(address.to_owned()), host].into_iter().flatten().collect::<Vec<_>>())
+        }
+        fn domain(&mut self, name: &'static str, domain: &str) -> Result<Option<String>, Unsure> {
+            let suffixes = domain.match_indices('.').map(|(at, _)| domain[at..].to_owned());
+            self.find(name, &[domain.to_owned()].into_iter().chain(suffixes).collect::<Vec<_>>())
+        }
+        fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
+            if self.broken == "lookup" {
+                Err(Unsure("run/lookup".into()))
+            } else {
+                Ok(self.ours.contains(&domain))
+            }
+        }
+    }
+
+    const STRANGER: Client<'_> = Client { known: true, relayclient: None };
+
+    fn judge(tables: &mut Fixed, client: Client<'_>, from: &str, to: &str) -> Result<Decision, Unsure> {
+        let sender = Address::from_envelope(from).ok();
+        let recipient = Address::from_envelope(to).unwrap();
+        decide(&Question { client, sender: sender.as_ref(), recipient: &recipient }, tables)
+    }
+
+    fn word(decision: Result<Decision, Unsure>) -> String {
+        match decision {
+            Err(Unsure(_)) => "unsure".into(),
+            Ok(Decision { verdict: Verdict::Accept, by }) => format!("accept by {by}"),
+            Ok(Decision { verdict: Verdict::Relay { append }, by }) => format!("relay {append} by {by}"),
+            Ok(Decision { verdict: Verdict::Refuse(refusal), by }) => format!("{} by {by}", refusal.reply),
+        }
+    }
+
+    #[test]
+    fn without_any_table_nobody_is_relayed_for() {
+        // S26
+        let none = || Fixed::default();
+        assert_eq!(word(judge(&mut none(), STRANGER, "a@b", "u@remote.example")), "553 by no table");
+        assert_eq!(word(judge(&mut none(), Client::default(), "a@b", "u@[127.0.0.1]")), "553 by no table");
+    }
+
+    #[test]
+    fn domains_are_ours_by_three_ways() {
+        let lines = vec![("rcpthosts", "a.test"), ("rcpthosts", ".b.test"), ("morercpthosts", "c.test")];
+        let mut tables = Fixed { lines, ours: vec!["d.test"], broken: "" };
+        for (to, expect) in [
+            ("u@A.test", "accept by control/rcpthosts:a.test"),
+            ("u@x.y.b.test", "accept by control/rcpthosts:.b.test"),
+            ("u@b.test", "553 by no table"),
+            ("u@x.a.test", "553 by no table"),
+            ("u@c.test", "accept by control/morercpthosts:c.test"),
+            ("u@d.test", "accept by lookup"),
+            ("u@d.test@e.test", "553 by no table"),
+            ("u@e.test@d.test", "accept by lookup"),
+        ] {
+            assert_eq!(word(judge(&mut tables, STRANGER, "a@b", to)), expect, "{to}");
+        }
+    }
+
+    #[test]
+    fn a_relay_client_sends_to_everybody_unless_nobody_knows_who_it_is() {
+        // S56, S57
+        let client = |known, value| Client { known, relayclient: value };
+        let mut tables = Fixed::default();
+        let mut ask = |client| word(judge(&mut tables, client, "a@b", "u@remote.example"));
+        assert_eq!(ask(client(true, Some(""))), "relay  by RELAYCLIENT");
+        assert_eq!(ask(client(true, Some("@gate"))), "relay @gate by RELAYCLIENT");
+        assert_eq!(ask(client(false, Some(""))), "553 by no table");
+    }
+
+    #[test]
+    fn bad_senders_and_recipients_are_refused_even_to_relay_clients() {
+        let lines = vec![
+            ("badmailfrom", "evil@x.test"),
+            ("badmailfrom", "@spam.test"),
+            ("badrcptto", "old@a.test"),
+            ("rcpthosts", "a.test"),
+        ];
+        let mut tables = Fixed { lines, ..Fixed::default() };
+        let relay = Client { known: true, relayclient: Some("") };
+        for (from, to, expect) in [
+            ("evil@x.test", "u@a.test", "553 by control/badmailfrom:evil@x.test"),
+            ("any@spam.test", "u@a.test", "553 by control/badmailfrom:@spam.test"),
+            ("good@x.test", "old@a.test", "553 by control/badrcptto:old@a.test"),
+            ("", "u@a.test", "relay  by RELAYCLIENT"),
+        ] {
+            assert_eq!(word(judge(&mut tables, relay, from, to)), expect, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn a_broken_table_or_a_silent_lookup_neither_relays_nor_refuses() {
+        let relay = Client { known: true, relayclient: Some("") };
+        for (broken, client, expect) in [
+            ("badmailfrom", relay, "unsure"),
+            ("badrcptto", relay, "unsure"),
+            ("rcpthosts", STRANGER, "unsure"),
+            ("morercpthosts", STRANGER, "unsure"),
+            ("lookup", STRANGER, "unsure"),
+            ("rcpthosts", relay, "relay  by RELAYCLIENT"),
+        ] {
+            let mut tables = Fixed { broken, ..Fixed::default() };
+            assert_eq!(word(judge(&mut tables, client, "a@b", "u@c.test")), expect, "{broken}");
+        }
+    }
+}
