@@ -50,6 +50,12 @@ impl Folder {
         self.regular(name.as_ref(), OFlag::O_RDONLY)
     }
 
+    /// As [`Folder::read`], but through symbolic links: for files that their owner may keep elsewhere.
+    pub fn read_linked(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        only_regular(openat(&self.0, name.as_ref(), flags, Mode::empty())?.into())
+    }
+
     /// As [`Folder::read`], for reading and changing in place.
     pub fn edit(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
         self.regular(name.as_ref(), OFlag::O_RDWR)
@@ -300,6 +306,7 @@ mod tests {
             assert!(folder.read(name).is_err(), "{name}");
         }
         assert!(folder.folder("link").is_err());
+        assert!(folder.read_linked("link").is_ok() && folder.read_linked("fifo").is_err());
     }
 
     #[test]

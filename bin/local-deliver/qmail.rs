@@ -1,0 +1,201 @@
+//! A home folder and the .qmail files in it: whether they may be trusted, which one decides.
+//! dot-qmail(5); qmail-local's search, octet for octet.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use sys::durable::{Folder, open_any};
+use wire::Fate;
+
+use crate::order::Order;
+
+/// Octets of a .qmail file: room for 20,000 addresses.
+const LONGEST: u64 = 1 << 20;
+/// ELOOP: too many symbolic links.
+const LOOP: i32 = 40;
+const OTHERS_MAY_WRITE: u32 = 0o022;
+const STICKY: u32 = 0o1000;
+const OWNER_X: u32 = 0o100;
+
+/// The home folder, found fit to deliver in.
+#[derive(Debug)]
+pub(crate) struct Home(Folder);
+
+/// A .qmail file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// What it says.
+    pub text: Vec<u8>,
+    /// Its x bit is set.
+    pub forward_only: bool,
+}
+
+impl Home {
+    /// Enters the folder: relative paths in instructions start here. Mail waits while others could
+    /// write to it (they could redirect it) and while its sticky bit is set (its owner is at work).
+    pub(crate) fn enter(path: &Path) -> Result<Home, Fate> {
+        let at =
+            |error: io::Error| Fate::later(3, 0, format!("unable to switch to {}: {error}", path.display()));
+        std::env::set_current_dir(path).map_err(at)?;
+        let seen = std::fs::metadata(".").map_err(at)?;
+        if seen.mode() & OTHERS_MAY_WRITE != 0 {
+            return Err(Fate::later(7, 0, format!("home folder {} is writable by others", path.display())));
+        }
+        if seen.mode() & STICKY != 0 {
+            return Err(Fate::later(2, 1, format!("home folder {} is sticky: being edited", path.display())));
+        }
+        if !ours(seen.uid()) {
+            return Err(Fate::later(7, 0, format!("home folder {} is another user's", path.display())));
+        }
+        Ok(Home(open_any(Path::new(".")).map_err(at)?))
+    }
+
+    /// The .qmail file that decides for `order`, if there is one.
+    pub(crate) fn search(&self, order: &Order) -> Result<Option<Found>, Fate> {
+        for name in candidates(&order.dash, &order.ext) {
+            if let Some(found) = self.open(name)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The sender that forwarded mail leaves with. A list (`.qmail-list-owner` is there) takes failures
+    /// itself, with `.qmail-list-owner-default` each under an address of its own (VERP).
+    pub(crate) fn new_sender(&self, order: &Order) -> Result<Vec<u8>, Fate> {
+        if matches!(&order.sender[..], b"" | b"#@[]") {
+            return Ok(order.sender.clone());
+        }
+        let owner = [&file_name(&order.dash, &safe(&order.ext)), &b"-owner"[..]].concat();
+        if !self.exists(&owner)? {
+            return Ok(order.sender.clone());
+        }
+        let address = [&order.local, &b"-owner"[..]].concat();
+        if self.exists(&[&owner, &b"-default"[..]].concat())? {
+            return Ok([&address, &b"-@"[..], &order.domain, b"-@[]"].concat());
+        }
+        Ok([&address, &b"@"[..], &order.domain].concat())
+    }
+
+    fn exists(&self, name: &[u8]) -> Result<bool, Fate> {
+        match self.0.read_linked(OsStr::from_bytes(name)) {
+            Ok(_) => Ok(true),
+            Err(error) if absent(&error) => Ok(false),
+            Err(error) => Err(unable(name, &error)),
+        }
+    }
+
+    fn open(&self, name: Vec<u8>) -> Result<Option<Found>, Fate> {
+        let file = match self.0.read_linked(OsStr::from_bytes(&name)) {
+            Ok(file) => file,
+            Err(error) if absent(&error) => return Ok(None),
+            Err(error) => return Err(unable(&name, &error)),
+        };
+        let seen = file.metadata().map_err(|error| unable(&name, &error))?;
+        if seen.mode() & OTHERS_MAY_WRITE != 0 {
+            return Err(Fate::later(7, 0, format!("{} is writable by others", show(&name))));
+        }
+        if !ours(seen.uid()) {
+            return Err(Fate::later(7, 0, format!("{} is another user's", show(&name))));
+        }
+        let text = read(file).map_err(|error| unable(&name, &error))?;
+        Ok(Some(Found { name, text, forward_only: seen.mode() & OWNER_X != 0 }))
+    }
+}
+
+/// Owned by whom the mail is for, or by root, who may do anything anyway.
+fn ours(uid: u32) -> bool {
+    uid == sys::uid() || uid == 0
+}
+
+fn read(file: File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut text)?;
+    match text.len() as u64 > LONGEST {
+        true => Err(io::Error::new(ErrorKind::InvalidData, "longer than a megabyte")),
+        false => Ok(text),
+    }
+}
+
+/// What is there is no .qmail file, and trying again would not change it. FIFOs, folders and devices
+/// are passed over as in qmail.
+fn absent(error: &io::Error) -> bool {
+    use ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    const NO_SUCH_DEVICE: i32 = 6; // ENXIO, a socket
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput)
+        || matches!(error.raw_os_error(), Some(LOOP | NO_SUCH_DEVICE))
+}
+
+fn unable(name: &[u8], error: &io::Error) -> Fate {
+    Fate::later(3, 0, format!("unable to read {}: {error}", show(name)))
+}
+
+fn show(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
+/// Names in the order in which they are tried: the exact one, then for each dash in the extension, from
+/// the last to the first, what stands before it with `default`, at last `default` alone.
+fn candidates(dash: &[u8], ext: &[u8]) -> Vec<Vec<u8>> {
+    let ext = safe(ext);
+    let mut names = vec![file_name(dash, &ext)];
+    for end in (0..=ext.len()).rev() {
+        if end == 0 || ext[end - 1] == b'-' {
+            names.push([&file_name(dash, &ext[..end]), &b"default"[..]].concat());
+        }
+    }
+    names
+}
+
+fn file_name(dash: &[u8], ext: &[u8]) -> Vec<u8> {
+    [b".qmail", dash, ext].concat()
+}
+
+/// Lower case, and dots become colons: no extension leads out of the folder.
+fn safe(ext: &[u8]) -> Vec<u8> {
+    ext.iter().map(|b| if *b == b'.' { b':' } else { b.to_ascii_lowercase() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dash: &str, ext: &str) -> Vec<String> {
+        candidates(dash.as_bytes(), ext.as_bytes()).iter().map(|name| show(name)).collect()
+    }
+
+    #[test]
+    fn the_most_exact_file_is_tried_first() {
+        assert_eq!(names("-", "a-b"), [".qmail-a-b", ".qmail-a-default", ".qmail-default"]);
+        assert_eq!(names("-", "a-"), [".qmail-a-", ".qmail-a-default", ".qmail-default"]);
+        assert_eq!(names("", ""), [".qmail", ".qmaildefault"]);
+        assert_eq!(names("-", "default"), [".qmail-default", ".qmail-default"]);
+    }
+
+    #[test]
+    fn an_extension_never_leads_out_of_the_home() {
+        // D05
+        assert_eq!(names("-", "../../etc/x")[0], ".qmail-::/::/etc/x");
+        assert_eq!(names("-", "/etc/passwd")[0], ".qmail-/etc/passwd");
+        assert_eq!(names("-", "A.B-C")[..2], [".qmail-a:b-c", ".qmail-a:b-default"]);
+    }
+
+    #[test]
+    fn a_chain_of_dashes_is_tried_dash_by_dash_and_long_names_are_no_crash() {
+        // D05
+        let chain = "-".repeat(300);
+        assert_eq!(names("-", &chain).len(), 302);
+        let home = tempfile::tempdir().unwrap();
+        let folder = Home(open_any(home.path()).unwrap());
+        let order = Order { dash: b"-".to_vec(), ext: vec![b'x'; 300], ..Order::default() };
+        assert_eq!(folder.search(&order).unwrap(), None);
+        std::fs::write(home.path().join(".qmail-default"), "#").unwrap();
+        assert_eq!(folder.search(&order).unwrap().unwrap().name, b".qmail-default");
+    }
+}
