@@ -22,6 +22,21 @@ pub(crate) fn addresses(name: &str) -> Option<Vec<IpAddr>> {
     ours.then(|| vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
 }
 
+/// The addresses that /etc/hosts has for `name`, in its order. Mail is never routed by this file; it is
+/// for names that the admin of this host uses for its own addresses.
+pub fn in_hosts_file(name: &str) -> Vec<IpAddr> {
+    all_listed(&config::read(Path::new("/etc/hosts")), name)
+}
+
+fn all_listed(text: &str, name: &str) -> Vec<IpAddr> {
+    let address = |line: &str| {
+        let mut words = line.split('#').next()?.split_ascii_whitespace();
+        let ip = words.next()?.parse().ok()?;
+        words.any(|word| word.eq_ignore_ascii_case(name)).then_some(ip)
+    };
+    text.lines().filter_map(address).collect()
+}
+
 fn listed(text: &str, ip: IpAddr) -> Option<String> {
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();
@@ -42,6 +57,8 @@ mod tests {
         let text = "# 127.0.1.1 no\n127.0.0.1 localhost\n127.0.1.1\t\x07bad Mail.example.org mail # x\n";
         assert_eq!(listed(text, [127, 0, 1, 1].into()).as_deref(), Some("mail.example.org"));
         assert_eq!(listed(text, [127, 0, 0, 9].into()), None);
+        assert_eq!(all_listed(text, "MAIL"), [IpAddr::from([127, 0, 1, 1])]);
+        assert!(all_listed(text, "x").is_empty());
     }
 
     #[test]

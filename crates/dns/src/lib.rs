@@ -13,6 +13,7 @@ mod names;
 mod resolver;
 
 pub use config::Config;
+pub use hosts::in_hosts_file;
 pub use message::{Answer, Kind, Record};
 pub use names::{is_host, reverse};
 pub use resolver::{Exchange, Resolver};
