@@ -1,0 +1,90 @@
+//! Becoming the owner, and then the server.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use sys::confine::Confine;
+use sys::process::Start;
+use sys::{Env, memory};
+
+use crate::owner::Owner;
+use crate::porter::Admitted;
+
+/// What a server that is not linked statically needs in order to start.
+const LOADERS: &[&str] =
+    &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-linux-riscv64-lp64d.so.1"];
+const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"];
+
+/// Becomes the owner and the server program. Returns only on trouble; this process must end then.
+pub(crate) fn open(
+    server: &OsString,
+    owner: &Owner,
+    service: &OsString,
+    admitted: Admitted,
+    mut env: Env,
+) -> io::Error {
+    if let Err(error) = possible(owner).and_then(|()| safe_home(owner)) {
+        admitted.login.refuse();
+        return error;
+    }
+    let Admitted { login, handed, input, output, .. } = admitted;
+    login.dismiss();
+    if let Err(error) = become_owner(owner, server) {
+        return error;
+    }
+    let handed = match memory::holding(&handed) {
+        Ok(fd) => fd,
+        Err(error) => return error,
+    };
+    describe(owner, service, &mut env);
+    Start::new(server).env_only(&env).fd(0, input).fd(1, output).fd(3, handed).chdir(&owner.home).exec()
+}
+
+/// A suite that an ordinary user started serves that user's mailboxes only.
+fn possible(owner: &Owner) -> io::Result<()> {
+    match sys::is_root() || owner.identity.uid == sys::uid() {
+        true => Ok(()),
+        false => Err(io::Error::new(ErrorKind::PermissionDenied, "only root can open another user's mailbox")),
+    }
+}
+
+/// The home is there, and not everybody may put a Maildir into it.
+fn safe_home(owner: &Owner) -> io::Result<()> {
+    let seen = std::fs::metadata(&owner.home)?;
+    match seen.permissions().mode() & 0o002 {
+        0 => Ok(()),
+        _ => Err(io::Error::new(
+            ErrorKind::PermissionDenied,
+            format!("{} is writable by everybody; cure: chmod o-w", owner.home.display()),
+        )),
+    }
+}
+
+fn become_owner(owner: &Owner, server: &OsString) -> io::Result<()> {
+    sys::become_user(&owner.identity)?;
+    let mut confine =
+        Confine::new().paths_only().write(&owner.home).write(&owner.maildir).execute(Path::new(server));
+    for path in LOADERS {
+        confine = confine.execute(path);
+    }
+    for path in LIBRARIES {
+        confine = confine.read(path);
+    }
+    confine.apply()
+}
+
+/// The environment contract of a server program.
+fn describe(owner: &Owner, service: &OsString, env: &mut Env) {
+    env.set("USER", &owner.user);
+    env.set("HOME", owner.home.as_os_str().as_bytes());
+    env.set("MAILDIR", owner.maildir.as_os_str().as_bytes());
+    env.set("QUOTA", &owner.quota);
+    env.set("SERVICE", service.as_bytes());
+    if let Some(house) = Env::here().get("FULMAR_HOME") {
+        env.set("FULMAR_HOME", house);
+    }
+    env.remove(sys::worker::VARIABLE);
+}
