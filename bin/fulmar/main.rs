@@ -1,2 +1,94 @@
-//! Placeholder.
-fn main() {}
+//! fulmar: the admin's command. Each subcommand is a file of its own.
+//!
+//! Changes to users and domains are asked of `lookup` over `run/admin`; nothing here writes
+//! their files. Exit codes: 0 done, 100 won't work like this, 111 try again.
+
+mod admin;
+mod cdb;
+mod check;
+mod completions;
+mod domain;
+mod init;
+mod password;
+mod queue;
+mod show;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use control::Home;
+use sys::Stop;
+
+/// Run a Fulmar mail server: make a home, add domains and users, see what waits in the queue.
+#[derive(Parser)]
+#[command(name = "fulmar", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Arguments {
+    /// The server's home folder [default: $FULMAR_HOME, or /var/fulmar]
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Print lists as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  fulmar domain add example.org
+  fulmar user add alice@example.org
+  fulmar check
+  fulmar queue list --json
+
+The exit code is 0 for done, 100 for 'not like this', 111 for 'try again later'.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a home folder, or complete one: folders, control files, run scripts
+    Init(init::Options),
+    /// Compile the tables: tcp.smtp, control files, users
+    Cdb,
+    /// Look for trouble: every control file and table, permissions, services
+    Check,
+    /// Domains that this server receives mail for
+    #[command(subcommand)]
+    Domain(domain::Verb),
+    /// Users: who has a mailbox here
+    #[command(subcommand)]
+    User(user::Verb),
+    /// Messages that wait to be delivered
+    #[command(subcommand)]
+    Queue(queue::Verb),
+    /// Print a completion script for a shell
+    Completions(completions::Options),
+}
+
+fn main() -> ExitCode {
+    sys::main("fulmar", run)
+}
+
+fn run() -> Result<(), Stop> {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
+    let home = arguments.home.map_or_else(Home::find, Home::at);
+    let shape = show::Shape { json: arguments.json };
+    match arguments.command {
+        Command::Init(options) => init::run(&home, &options),
+        Command::Cdb => cdb::run(&home),
+        Command::Check => check::run(&home, shape),
+        Command::Domain(verb) => domain::run(&home, &verb, shape),
+        Command::User(verb) => user::run(&home, &verb, shape),
+        Command::Queue(verb) => queue::run(&home, &verb, shape),
+        Command::Completions(options) => completions::run::<Arguments>(&options),
+    }
+}
+
+/// Help and version go to standard output and are no failure; wrong usage is never worth a retry.
+fn explain(error: &clap::Error) -> Result<(), Stop> {
+    let _ = error.print();
+    if error.use_stderr() { Err(Stop(100)) } else { Ok(()) }
+}

@@ -1,0 +1,67 @@
+//! The folders of a home: who owns them, who may enter.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+
+use control::{Home, Role, Uids};
+use sys::{Identity, Stop};
+
+/// The folders, their owner (none: root, or whoever runs everything) and their mode.
+const FOLDERS: &[(&str, Option<Role>, u32)] = &[
+    ("bin", None, 0o755),
+    ("etc", None, 0o755),
+    ("etc/run", None, 0o755),
+    ("run", None, 0o755),
+    ("log", None, 0o755),
+    ("queue", Some(Role::Queue), 0o711),
+    ("queue/ask", Some(Role::Queue), 0o730),
+    ("users", Some(Role::Users), 0o700),
+    ("relay", Some(Role::Users), 0o700),
+    ("mail", Some(Role::Mail), 0o711),
+];
+
+/// Who plays `role`; nobody when everything runs as one ordinary user.
+pub(super) fn identity(uids: &Uids, role: Role) -> Result<Option<Identity>, Stop> {
+    uids.identity(role).map_err(|broken| {
+        Stop::permanent(format_args!("{broken}; or let numbers do, without users: fulmar init --uids 64001"))
+    })
+}
+
+/// Makes what is missing, and gives everything its owner and mode.
+pub(super) fn make_all(home: &Home, uids: &Uids) -> Result<(), Stop> {
+    for (name, role, mode) in FOLDERS {
+        make(home, name, *mode)?;
+        let Some(role) = role else { continue };
+        if let Some(owner) = identity(uids, *role)? {
+            let path = home.join(name);
+            let group = match *name {
+                "queue/ask" => identity(uids, Role::Admin)?.map_or(owner.gid, |admin| admin.gid),
+                _ => owner.gid,
+            };
+            chown(&path, Some(owner.uid), Some(group)).map_err(|error| failed(&path, &error))?;
+            set_mode(&path, *mode)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder `name` of the home unless it is there, with its parents, and sets its mode.
+pub(super) fn make(home: &Home, name: &str, mode: u32) -> Result<(), Stop> {
+    let path = if name.is_empty() { home.path().to_owned() } else { home.join(name) };
+    if !path.is_dir() {
+        fs::create_dir_all(&path).map_err(|error| failed(&path, &error))?;
+        set_mode(&path, mode)?;
+    }
+    Ok(())
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), Stop> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| failed(path, &error))
+}
+
+/// The operating system refused.
+pub(super) fn failed(path: &Path, error: &io::Error) -> Stop {
+    Stop::temporary(format_args!("{}: {error}", path.display()))
+}

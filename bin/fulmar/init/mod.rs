@@ -1,0 +1,99 @@
+//! `fulmar init`: makes a home, or completes one. What an admin has written is kept.
+
+mod folders;
+mod services;
+mod texts;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use control::{Home, Uids};
+use sys::Stop;
+
+use crate::show::print;
+use services::Lines;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The server's own full name, such as mail.example.org [default: the machine's]
+    #[arg(long, value_name = "NAME")]
+    me: Option<String>,
+    /// The address to listen at; 0 means all
+    #[arg(long, value_name = "IP", default_value = "0")]
+    address: String,
+    /// Added to every port number: 20000 makes SMTP listen at 20025
+    #[arg(long, value_name = "BASE", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=60_000))]
+    ports: u16,
+    /// As root: run the programs with numeric ids from this one on, instead of the users named
+    /// fulmar-net and so on
+    #[arg(long, value_name = "FIRST", value_parser = clap::value_parser!(u32).range(1..=4_000_000_000))]
+    uids: Option<u32>,
+    /// Where the programs are [default: where this one is]
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+    /// Link the programs instead of copying them
+    #[arg(long)]
+    link: bool,
+}
+
+pub(crate) fn run(home: &Home, options: &Options) -> Result<(), Stop> {
+    let me = own_name(options)?;
+    folders::make(home, "", 0o755)?;
+    folders::make(home, "control", 0o755)?;
+    texts::write(home, &me, options.uids)?;
+    let uids = Uids::read(home).map_err(Stop::permanent)?;
+    folders::make_all(home, &uids)?;
+    programs(home, options)?;
+    services::write(home, &Lines { me: &me, address: &options.address, base: options.ports, uids: &uids })?;
+    crate::cdb::compile(home)?;
+    print(&format!(
+        "home {} is ready; its services are in {}\n",
+        home.path().display(),
+        home.join("etc/run").display()
+    ))
+}
+
+/// The name to greet with: as told, as an existing home has it, or the machine's.
+fn own_name(options: &Options) -> Result<String, Stop> {
+    let name = options.me.clone().unwrap_or_else(sys::hostname).to_ascii_lowercase();
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if name.is_empty() || !name.chars().all(good) || name.len() > 253 {
+        return Err(Stop::permanent(format_args!(
+            "'{name}' is no host name; give one with --me mail.example.org"
+        )));
+    }
+    Ok(name)
+}
+
+/// Puts the programs into `bin/`, each by rename, so that a running one is never written over.
+fn programs(home: &Home, options: &Options) -> Result<(), Stop> {
+    let own = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
+    let Some(from) = options.programs.clone().or(own) else {
+        return Err(Stop::temporary("cannot tell where the programs are; give --programs DIR"));
+    };
+    let from = fs::canonicalize(&from).map_err(|error| folders::failed(&from, &error))?;
+    if fs::canonicalize(home.bin()).is_ok_and(|bin| bin == from) {
+        return Ok(());
+    }
+    for name in services::PROGRAMS {
+        let (source, target) = (from.join(name), home.program(name));
+        let new = home.bin().join(format!(".{name}.new"));
+        let _ = fs::remove_file(&new);
+        let placed = match options.link {
+            true => symlink(&source, &new),
+            false => fs::copy(&source, &new)
+                .and_then(|_| fs::set_permissions(&new, fs::Permissions::from_mode(0o755))),
+        };
+        if !source.is_file() {
+            let _ = fs::remove_file(&new);
+            return Err(Stop::permanent(format_args!(
+                "there is no program {}; scripts/build makes all",
+                source.display()
+            )));
+        }
+        placed.and_then(|()| fs::rename(&new, &target)).map_err(|error| folders::failed(&target, &error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! The run scripts: one folder a service, as s6, runit and daemontools want them.
+
+use std::fs;
+
+use control::{Home, Role, Uids};
+use sys::Stop;
+
+use super::folders::{self, failed, identity};
+
+/// All programs that a home holds.
+pub(super) const PROGRAMS: &[&str] = &[
+    "bounce",
+    "enqueue",
+    "fulmar",
+    "gate",
+    "local-deliver",
+    "login",
+    "lookup",
+    "pop3d",
+    "queued",
+    "send",
+    "smtpd",
+    "spawn",
+    "tcprules",
+    "tcprulescheck",
+    "tcpserver",
+];
+
+/// What the run lines are made of.
+pub(super) struct Lines<'a> {
+    /// The server's own name.
+    pub(super) me: &'a str,
+    /// Where to listen; `0`: everywhere.
+    pub(super) address: &'a str,
+    /// Added to every port.
+    pub(super) base: u16,
+    /// Whose uids to take.
+    pub(super) uids: &'a Uids,
+}
+
+impl Lines<'_> {
+    fn net(&self, workers: u16, port: u16, rest: &str) -> Result<String, Stop> {
+        let net = identity(self.uids, Role::Net)?;
+        let whose = net.map_or(String::new(), |net| format!("-u {} -g {} ", net.uid, net.gid));
+        Ok(self.listen(&whose, workers, port, rest))
+    }
+
+    /// Reverse DNS and ident are off (-H -R): they cost time at each connection and prove little.
+    fn listen(&self, whose: &str, workers: u16, port: u16, rest: &str) -> String {
+        let (me, address, port) = (self.me, self.address, self.base + port);
+        format!(
+            "tcpserver {whose}-HR -l {me} -X -x etc/tcp.smtp.cdb -c 200 -w {workers} {address} {port} {rest}"
+        )
+    }
+
+    fn all(&self) -> Result<Vec<Service>, Stop> {
+        Ok(vec![
+            Service::new("lookup", "Answers who exists here and checks passwords.", "lookup"),
+            Service::new("queued", "Takes messages and makes them durable.", "queued"),
+            Service::new("spawn", "Delivers to local mailboxes, as their owners.", "spawn"),
+            Service::new("send", "Decides what is delivered when.", "send"),
+            Service::new("smtp", "Receives mail from everywhere.", self.net(8, 25, "smtpd")?),
+            Service::new("submission", "Receives mail from our own users.", self.net(2, 587, "smtpd")?),
+            Service::new(
+                "pop3",
+                "Lets users fetch their mail.",
+                self.listen("", 4, 110, "gate pop3d login pop3"),
+            ),
+        ])
+    }
+}
+
+struct Service {
+    name: &'static str,
+    about: &'static str,
+    line: String,
+}
+
+impl Service {
+    fn new(name: &'static str, about: &'static str, line: impl Into<String>) -> Service {
+        Service { name, about, line: line.into() }
+    }
+
+    fn run(&self) -> String {
+        let Service { about, line, .. } = self;
+        format!(
+            "#!/bin/sh\n# {about}\n\
+             cd -P \"$(dirname \"$0\")/../../..\" || exit 111\n\
+             exec env - FULMAR_HOME=\"$PWD\" PATH=\"$PWD/bin:/usr/local/bin:/usr/bin:/bin\" \\\n    {line} 2>&1\n"
+        )
+    }
+
+    fn log(&self, logger: &str) -> String {
+        let name = self.name;
+        format!(
+            "#!/bin/sh\n# Keeps the last ten megabytes of what {name} says in log/{name}, with the time.\n\
+             cd -P \"$(dirname \"$0\")/../../../..\" || exit 111\n{logger}exec etc/log log/{name}\n"
+        )
+    }
+}
+
+/// Chooses a logger; run by every `log/run`.
+const LOG: &str = "\
+#!/bin/sh
+# Writes standard input to the folder $1: ten files of a megabyte, each line with its time.
+if command -v s6-log >/dev/null; then exec s6-log -b n10 s1000000 T \"$1\"; fi
+if command -v multilog >/dev/null; then exec multilog t n10 s1000000 \"$1\"; fi
+if command -v svlogd >/dev/null; then
+    printf 's1000000\\nn10\\n' >\"$1/config\"
+    exec svlogd -tt \"$1\"
+fi
+exec cat >>\"$1/current\"
+";
+
+/// Writes the scripts. One that was changed by hand is kept beside the new one as `run.old`.
+pub(super) fn write(home: &Home, lines: &Lines<'_>) -> Result<(), Stop> {
+    script(home, "etc/log", LOG)?;
+    let owner = identity(lines.uids, Role::Log)?;
+    let become_owner = owner.as_ref().map_or(String::new(), |log| {
+        let (uid, gid) = (log.uid, log.gid);
+        format!("command -v setpriv >/dev/null && exec setpriv --reuid={uid} --regid={gid} --clear-groups etc/log log/")
+    });
+    for service in lines.all()? {
+        let name = service.name;
+        folders::make(home, &format!("log/{name}"), 0o750)?;
+        if let Some(log) = &owner {
+            let path = home.join(format!("log/{name}"));
+            std::os::unix::fs::chown(&path, Some(log.uid), Some(log.gid))
+                .map_err(|error| failed(&path, &error))?;
+        }
+        folders::make(home, &format!("etc/run/{name}/log"), 0o755)?;
+        let logger = if become_owner.is_empty() { String::new() } else { format!("{become_owner}{name}\n") };
+        script(home, &format!("etc/run/{name}/run"), &service.run())?;
+        script(home, &format!("etc/run/{name}/log/run"), &service.log(&logger))?;
+    }
+    Ok(())
+}
+
+fn script(home: &Home, name: &str, text: &str) -> Result<(), Stop> {
+    let path = home.join(name);
+    match fs::read_to_string(&path) {
+        Ok(old) if old == text => return Ok(()),
+        Ok(old) => sys::durable::replace(&path.with_extension("old"), old.as_bytes(), 0o644),
+        Err(_) => Ok(()),
+    }
+    .and_then(|()| sys::durable::replace(&path, text.as_bytes(), 0o755))
+    .map_err(|error| failed(&path, &error))
+}
