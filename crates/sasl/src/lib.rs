@@ -1,1 +1,15 @@
-//! Placeholder.
+//! Proving who one is: stored passwords, digests of them, and how often one may guess.
+//!
+//! Knows the schemes in which a password is kept ([`Secret`]), what APOP computes ([`apop`]), and the
+//! limits against guessing ([`Guesses`]). A new scheme is a variant of `Secret`; an exchange of
+//! challenges (CRAM-MD5, SCRAM) is a module beside `apop` that works on `Secret::plain` or on keys
+//! of its own. Knows no files, users, sockets or clocks: salt, randomness and time are parameters.
+
+pub mod apop;
+mod argon;
+mod guess;
+mod secret;
+
+pub use argon::Cost;
+pub use guess::{Client, Guesses, Limits, Refused};
+pub use secret::{LONGEST, Secret, Unusable, check};
