@@ -97,6 +97,11 @@ impl House {
         &mut self.services
     }
 
+    /// Every process of the house, with the name of its program.
+    pub fn processes(&self) -> Vec<(i32, String)> {
+        self.services.processes()
+    }
+
     /// Something in the home, such as `control/me`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)

@@ -1,1 +1,14 @@
 //! End to end: the whole suite as it is installed, one behaviour a file.
+
+mod bounces;
+mod cdb_files;
+mod command;
+mod fetching;
+mod foreign_servers;
+mod kill_storm;
+mod quickstart;
+mod refusals;
+mod relaying;
+mod restart;
+mod routes;
+mod sending;

@@ -1,0 +1,116 @@
+//! The newcomer's one command, with every supervisor that is installed here.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tests::{House, program, tool};
+
+/// Stops its server when dropped.
+struct Demo {
+    home: tempfile::TempDir,
+    ports: House,
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("scripts/quickstart")
+}
+
+impl Demo {
+    fn new() -> Demo {
+        Demo {
+            home: tempfile::Builder::new().prefix("fulmar-demo-").tempdir_in("/var/tmp").unwrap(),
+            ports: House::empty(),
+        }
+    }
+
+    /// Runs the script; an empty house lends its ports.
+    fn run(&self, more: &[&str]) -> Output {
+        let base = (self.ports.smtp().port() - 25).to_string();
+        let mut command = Command::new(script());
+        command.arg("--home").arg(self.home.path().join("demo")).args(["--ports", &base, "--detach"]);
+        command.arg("--programs").arg(program("fulmar").parent().unwrap()).args(more);
+        command.output().unwrap()
+    }
+
+    fn stop(&self) -> Output {
+        Command::new(script())
+            .arg("--stop")
+            .arg("--home")
+            .arg(self.home.path().join("demo"))
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn works_under(supervisor: &str) {
+    let demo = Demo::new();
+    let first = demo.run(&["--supervisor", supervisor, "--user", "carol:se cret", "--user", "dan:x"]);
+    let said = text(&first);
+    assert!(first.status.success() && said.lines().last() == Some("ready"), "{said}");
+    assert!(said.contains("carol@example.test") && said.contains("se cret"), "{said}");
+    // Again, on the same home: it starts anew and loses nothing.
+    let again = demo.run(&["--supervisor", supervisor]);
+    assert!(again.status.success() && text(&again).contains("carol@example.test"), "{}", text(&again));
+    let mail = demo.home.path().join("demo/mail/example.test/carol/Maildir");
+    let count = tests::files(&mail.join("new")).len() + tests::files(&mail.join("cur")).len();
+    assert_eq!(count, 2, "a message of each start");
+    let stopped = demo.stop();
+    assert!(stopped.status.success() && text(&stopped).contains("stopped"), "{}", text(&stopped));
+    assert!(text(&demo.stop()).contains("not running"));
+}
+
+#[test]
+fn quickstart_works_without_any_supervisor() {
+    works_under("own");
+}
+
+#[test]
+fn quickstart_works_under_s6() {
+    if tool("s6-svscan").is_some() {
+        works_under("s6");
+    }
+}
+
+#[test]
+fn quickstart_works_under_runit() {
+    if tool("runsvdir").is_some() {
+        works_under("runit");
+    }
+}
+
+#[test]
+fn quickstart_works_under_daemontools() {
+    if tool("svscan").is_some() {
+        works_under("daemontools");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_and_nothing_is_started() {
+    let demo = Demo::new();
+    let _taken = std::net::TcpListener::bind(demo.ports.smtp()).unwrap();
+    let output = demo.run(&["--supervisor", "own"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(100), "{said}");
+    assert!(said.contains(&demo.ports.smtp().port().to_string()) && said.contains("--ports"), "{said}");
+}
+
+#[test]
+fn wrong_options_are_explained() {
+    for words in
+        [&["--ports", "99999"][..], &["--domain", "x y"], &["--user", "alice"], &["--nonsense"], &["--home"]]
+    {
+        let output = Command::new(script()).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(100), "{words:?}: {}", text(&output));
+    }
+}

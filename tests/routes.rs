@@ -1,0 +1,71 @@
+//! Where mail for one of our addresses goes: aliases, forwards, the catch-all, plus addresses.
+
+use tests::{House, message};
+
+fn lands(house: &House, to: &str, with: &str) {
+    let before = house.mail(with).len();
+    house.send("bob@example.test", to, &message(to));
+    let mail = house.await_mail(with, before + 1);
+    let subject = format!("\nSubject: {to}\n");
+    assert!(mail.iter().any(|text| String::from_utf8_lossy(text).contains(&subject)), "{to}");
+}
+
+#[test]
+fn plus_addresses_go_to_the_user_before_the_plus() {
+    let house = House::start();
+    lands(&house, "alice+lists@example.test", "alice");
+    lands(&house, "ALICE@EXAMPLE.TEST", "alice");
+}
+
+#[test]
+fn an_exact_user_beats_the_one_before_the_plus() {
+    let house = House::start();
+    house.user("alice+work", &[]);
+    lands(&house, "alice+work@example.test", "alice+work");
+    assert!(house.mail("alice").is_empty());
+}
+
+#[test]
+fn forwards_reach_their_target_and_both_keeps_a_copy() {
+    let house = House::start();
+    house.user("carol", &["--forward", "alice@example.test"]);
+    house.user("dave", &["--deliver", "both", "--forward", "alice@example.test"]);
+    lands(&house, "carol@example.test", "alice");
+    lands(&house, "dave@example.test", "alice");
+    assert!(house.mail("carol").is_empty());
+    house.await_mail("dave", 1);
+}
+
+#[test]
+fn aliases_reach_all_their_members() {
+    let house = House::start();
+    let path = house.path("users/example.test/aliases");
+    let mut text = std::fs::read_to_string(&path).unwrap_or_default();
+    text.push_str("team: alice, bob\n");
+    std::fs::write(&path, text).unwrap();
+    house.well(&["cdb"]);
+    house.send("bob@example.test", "team@example.test", &message("to all"));
+    house.await_mail("alice", 1);
+    house.await_mail("bob", 1);
+}
+
+#[test]
+fn the_user_default_gets_what_is_for_nobody_else() {
+    let house = House::start();
+    house.user("default", &[]);
+    lands(&house, "alice@example.test", "alice");
+    lands(&house, "whoever@example.test", "default");
+    assert_eq!(house.mail("alice").len(), 1);
+}
+
+#[test]
+fn two_who_forward_to_each_other_end_in_one_bounce() {
+    // L14
+    let house = House::start();
+    house.user("carol", &["--forward", "dave@example.test"]);
+    house.user("dave", &["--forward", "carol@example.test"]);
+    house.send("bob@example.test", "carol@example.test", &message("round and round"));
+    house.await_mail("bob", 1);
+    house.await_empty_queue();
+    assert_eq!(house.mail("bob").len(), 1);
+}
