@@ -21,15 +21,12 @@ pub(crate) enum Address {
 impl Address {
     /// Reads what stands before the colon of a rule.
     pub(crate) fn read(text: &[u8]) -> Result<Address, Fault> {
-        let lower = text.to_ascii_lowercase();
-        if let Some(odd) = lower.iter().find(|byte| !byte.is_ascii_graphic() || b"\"'*,".contains(byte)) {
+        if let Some(odd) = text.iter().find(|byte| !byte.is_ascii_graphic() || b"\"'*,".contains(byte)) {
             let problem = format!("{} in the address {}", shown(&[*odd]), shown(text));
-            return Err(Fault::new(
-                problem,
-                "write an address, a prefix with a dot at its end, =host or =.suffix",
-            ));
+            let cure = "write an address, a prefix with a dot at its end, =host or =.suffix";
+            return Err(Fault::new(problem, cure));
         }
-        let text = String::from_utf8_lossy(&lower);
+        let text = String::from_utf8_lossy(text);
         if text.contains('@') || text.contains('=') {
             return named(&text);
         }
@@ -43,20 +40,19 @@ impl Address {
     }
 }
 
-/// `=host`, `=.suffix`, `=`, `info@ip`, `info@=host`.
+/// `=host`, `=.suffix`, `=`, `info@ip`, `info@=host`. Host names have no case; what is before the `@` has.
 fn named(text: &str) -> Result<Address, Fault> {
-    let place = text.rsplit_once('@').map_or(text, |(_, place)| place);
-    let is_host = place.strip_prefix('=').is_some_and(|host| !host.contains(['=', '/', ':']));
-    if is_host && !(place == "=" && text != "=") {
-        return Ok(Address::Key(text.into()));
-    }
-    match (place.parse::<IpAddr>(), text.strip_suffix(place)) {
-        (Ok(ip), Some(before)) => Ok(Address::Key(format!("{before}{}", plain(ip)).into())),
-        _ => {
-            let problem = format!("{} is neither =host nor an address", shown(place.as_bytes()));
-            Err(Fault::new(problem, "write =host, info@address or info@=host"))
-        }
-    }
+    let start = text.rfind('@').map_or(0, |at| at + 1);
+    let (before, place) = text.split_at(start);
+    let key = match (place.strip_prefix('='), place.parse::<IpAddr>()) {
+        (Some(""), _) if start > 0 => None,
+        (Some(host), _) if !host.contains(['=', '/', ':']) => Some(place.to_ascii_lowercase()),
+        (None, Ok(ip)) if start > 0 => Some(plain(ip).to_string()),
+        _ => None,
+    };
+    let problem = || format!("{} is neither =host nor an address", shown(place.as_bytes()));
+    let key = key.ok_or_else(|| Fault::new(problem(), "write =host, info@address or info@=host"))?;
+    Ok(Address::Key(format!("{before}{key}").into()))
 }
 
 /// An IPv4 address inside an IPv6 one is that IPv4 address.

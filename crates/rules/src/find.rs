@@ -1,7 +1,8 @@
 //! Which rule a client meets: the first key that is in the table, and no other.
 //!
 //! Order: info@ip, info@=host, ip, =host, prefixes of the ip from long to short, =.suffixes of the
-//! host from long to short, = for any host, the empty key.
+//! host from long to short, = for any host, the empty key. Host names have no case: rules hold
+//! them in lower case, but for tables made by ucspi-tcp the name is asked as it came, too.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +18,7 @@ pub struct Client<'a> {
     pub ip: &'a str,
     /// TCPREMOTEHOST, in any case.
     pub host: Option<&'a [u8]>,
-    /// TCPREMOTEINFO, in any case.
+    /// TCPREMOTEINFO; its case matters.
     pub info: Option<&'a [u8]>,
 }
 
@@ -58,14 +59,13 @@ pub fn find<E>(
     let mut search = Search { get };
     let ip: Option<IpAddr> = client.ip.parse().ok().map(plain);
     let shown = ip.map_or(Cow::Borrowed(client.ip), |ip| ip.to_string().into());
-    let (ip_key, host, info) = (shown.as_bytes(), lower(client.host), lower(client.info));
-    let first = [
-        info.as_ref().map(|info| [info, &b"@"[..], ip_key].concat()),
-        info.as_ref().zip(host.as_ref()).map(|(info, host)| [info, &b"@="[..], host].concat()),
-        Some(ip_key.to_vec()),
-        host.as_ref().map(|host| [b"=", &host[..]].concat()),
-    ];
-    if let Some(found) = search.first(first.into_iter().flatten())? {
+    let (ip_key, hosts) = (shown.as_bytes(), spellings(client.host));
+    let with_info = client.info.iter().flat_map(|info| {
+        let hosts = hosts.iter().map(|host| [info, &b"@="[..], host].concat());
+        std::iter::once([info, &b"@"[..], ip_key].concat()).chain(hosts)
+    });
+    let whole = std::iter::once(ip_key.to_vec()).chain(hosts.iter().map(|host| [b"=", &host[..]].concat()));
+    if let Some(found) = search.first(with_info.chain(whole))? {
         return Ok(Some(found));
     }
     let found = match ip {
@@ -75,12 +75,16 @@ pub fn find<E>(
     if found.is_some() {
         return Ok(found);
     }
-    let suffixes = host.iter().flat_map(|host| suffixes(host));
-    search.first(suffixes.chain(host.iter().map(|_| b"=".to_vec())).chain([Vec::new()]))
+    let any_host = hosts.first().map(|_| b"=".to_vec());
+    search.first(suffixes(&hosts).chain(any_host).chain([Vec::new()]))
 }
 
-fn lower(name: Option<&[u8]>) -> Option<Vec<u8>> {
-    name.map(<[u8]>::to_ascii_lowercase)
+/// A host name as it came and, where that is another, in lower case.
+fn spellings(host: Option<&[u8]>) -> Vec<Vec<u8>> {
+    let mut hosts: Vec<_> =
+        host.into_iter().flat_map(|host| [host.to_vec(), host.to_ascii_lowercase()]).collect();
+    hosts.dedup();
+    hosts
 }
 
 /// The beginnings of `ip` that end with a dot, longest first.
@@ -88,9 +92,10 @@ fn prefixes(ip: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (1..=ip.len()).rev().filter(|end| ip[end - 1] == b'.').map(|end| ip[..end].to_vec())
 }
 
-/// `=` and each end of `host` that begins with a dot, longest first.
-fn suffixes(host: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    (0..host.len()).filter(|at| host[*at] == b'.').map(|at| [b"=", &host[at..]].concat())
+/// `=` and each end of the host that begins with a dot, longest first.
+fn suffixes(hosts: &[Vec<u8>]) -> impl Iterator<Item = Vec<u8>> {
+    let dots = hosts.first().into_iter().flat_map(|host| (0..host.len()).filter(|at| host[*at] == b'.'));
+    dots.flat_map(move |at| hosts.iter().map(move |host| [b"=", &host[at..]].concat()))
 }
 
 struct Search<G> {

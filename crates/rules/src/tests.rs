@@ -41,7 +41,7 @@ fn rules_become_the_records_of_ucspi_tcp() {
         ("127.", "+RELAYCLIENT=\0"),
         ("10.2.", "D\0"),
         ("10.3.", "D\0"),
-        ("joe@1.2.3.4", "+A=x y\0+B=\0"),
+        ("Joe@1.2.3.4", "+A=x y\0+B=\0"),
         ("", "D\0+A=1\0"),
     ];
     let expect: Records =
@@ -117,7 +117,7 @@ fn a_line_that_is_no_rule_is_refused_with_its_number_and_a_cure() {
 fn the_first_key_found_decides_and_nothing_is_merged() {
     let all =
         ["joe@1.2.3.4", "joe@=a.b.c", "1.2.3.4", "=a.b.c", "1.2.3.", "1.2.", "1.", "=.b.c", "=.c", "=", ""];
-    let client = Client { ip: "1.2.3.4", host: Some(b"A.b.C"), info: Some(b"Joe") };
+    let client = Client { ip: "1.2.3.4", host: Some(b"A.b.C"), info: Some(b"joe") };
     for (number, first) in all.iter().enumerate() {
         let text: String =
             all[number..].iter().rev().map(|key| format!("{key}:allow,K=\"{key}\"\n")).collect();
@@ -126,6 +126,20 @@ fn the_first_key_found_decides_and_nothing_is_merged() {
         assert_eq!(found.verdict.changes.len(), 1);
     }
     assert_eq!(ask(&Vec::new(), &client), None);
+}
+
+#[test]
+fn a_host_name_has_no_case_and_a_login_name_has() {
+    let client = |host, info| Client { ip: "1.2.3.4", host, info };
+    let rules = made("=.Example.ORG:allow\nJoe@=a.B:deny\n=:deny\n");
+    let key = |host: &'static str, info: &'static str| {
+        ask(&rules, &client(Some(host.as_bytes()), Some(info.as_bytes()))).unwrap().key
+    };
+    assert_eq!(key("MX.example.Org", ""), b"=.example.org");
+    assert_eq!(key("A.b", "Joe"), b"Joe@=a.b");
+    assert_eq!(key("A.b", "joe"), b"=");
+    let ucspi = vec![(b"=Evil.Example".to_vec(), b"D\0".to_vec())];
+    assert!(ask(&ucspi, &client(Some(b"Evil.Example"), None)).unwrap().verdict.deny);
 }
 
 #[test]
