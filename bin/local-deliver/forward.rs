@@ -58,17 +58,17 @@ fn exchange(
 ) -> io::Result<Vec<u8>> {
     let queue = Packets::connect(&house.run("queue"))?;
     queue.set_timeout(PATIENCE)?;
-    let sent = send_all(&queue, order, envelope, delivered_to, message);
+    let mut failed = send_all(&queue, order, envelope, delivered_to, message).err();
     // A queue that refuses early hangs up after its answer; any other error is ours.
-    if let Err(error) = &sent
-        && !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
-    {
-        return Err(error.kind().into());
+    let hung_up =
+        |error: &io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+    if let Some(error) = failed.take_if(|error| !hung_up(error)) {
+        return Err(error);
     }
     match queue.recv() {
         Ok(Some(answer)) => Ok(answer.bytes),
-        Ok(None) => Err(sent.err().unwrap_or_else(|| ErrorKind::UnexpectedEof.into())),
-        Err(error) => Err(sent.err().unwrap_or(error)),
+        Ok(None) => Err(failed.unwrap_or_else(|| ErrorKind::UnexpectedEof.into())),
+        Err(error) => Err(failed.unwrap_or(error)),
     }
 }
 

@@ -1,0 +1,110 @@
+//! One thread's work: an order's message copied once, then recipient by recipient.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::Home;
+use sys::Packets;
+use wire::Fate;
+
+use crate::house;
+use crate::order::{Order, answer};
+use crate::owner::{Lookup, Owner};
+use crate::workers::{Key, Workers};
+
+/// What all threads share.
+pub(crate) struct Shared {
+    pub house: Home,
+    pub workers: Workers,
+}
+
+impl Shared {
+    /// `patience`: longest time of a delivery. `most`: deliveries at one time.
+    pub(crate) fn new(house: Home, patience: Duration, most: usize) -> Shared {
+        let workers = Workers::new(&house, patience, most);
+        Shared { house, workers }
+    }
+}
+
+/// Carries orders out, one after the other.
+pub(crate) struct Carrier {
+    shared: Arc<Shared>,
+    lookup: Lookup,
+}
+
+impl Carrier {
+    pub(crate) fn new(shared: Arc<Shared>) -> Carrier {
+        let lookup = Lookup::new(shared.house.run("lookup-root"));
+        Carrier { shared, lookup }
+    }
+
+    /// Carries `order` out and reports to `client`. A client that is gone has the order again later.
+    pub(crate) fn carry_out(&mut self, order: Order, client: &Packets) {
+        let fates = match message(&order, &self.shared.house) {
+            Ok(message) => {
+                order.recipients.iter().map(|recipient| self.deliver(&order, &message, recipient)).collect()
+            }
+            Err(fate) => vec![fate; order.recipients.len()],
+        };
+        if let Err(error) = client.send(&answer(&order.slot, &fates), &[]) {
+            sys::log!("spawn: warning: can't report: {error}");
+        }
+        self.shared.workers.refill();
+    }
+
+    fn deliver(&mut self, order: &Order, message: &OwnedFd, recipient: &[u8]) -> Fate {
+        let fate = match self.lookup.owner(recipient) {
+            Ok(owner) => self.deliver_to(order, message, &owner),
+            Err(fate) => fate,
+        };
+        let word = match fate {
+            Fate::Done(_) => "done",
+            Fate::Later(_) => "later",
+            Fate::Never(_) => "never",
+        };
+        let (id, recipient) = (String::from_utf8_lossy(&order.id), String::from_utf8_lossy(recipient));
+        sys::log!("spawn: {id} {word} recipient={recipient} text={}", fate.text());
+        fate
+    }
+
+    fn deliver_to(&self, order: &Order, message: &OwnedFd, owner: &Owner) -> Fate {
+        if !sys::is_root() && owner.identity.uid != sys::uid() {
+            let uid = owner.identity.uid;
+            return Fate::later(
+                3,
+                5,
+                format!("the mailbox belongs to uid {uid}, which only root can become"),
+            );
+        }
+        house::make_home(&self.shared.house, owner);
+        let key = Key { identity: owner.identity.clone(), home: owner.home.clone() };
+        self.shared.workers.deliver(&key, &packet(order, owner), message)
+    }
+}
+
+/// What `local-deliver` gets to know.
+fn packet(order: &Order, owner: &Owner) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    let [user, local, dash, ext, domain] = &owner.names;
+    let (quota, id) = ([b"quota=", &owner.quota[..]].concat(), [b"id=", &order.id[..]].concat());
+    let mut fields = vec![user, owner.home.as_os_str().as_bytes(), local, dash, ext, domain, &order.sender];
+    fields.extend(owner.instructions.iter().map(Vec::as_slice));
+    if !owner.quota.is_empty() {
+        fields.push(&quota);
+    }
+    fields.push(&id);
+    wire::packet(&fields)
+}
+
+/// A copy of just the message, never the envelope, that nobody can change.
+fn message(order: &Order, house: &Home) -> Result<OwnedFd, Fate> {
+    let length = order.file.metadata().map(|seen| seen.len());
+    let copy = length
+        .and_then(|length| sys::memory::copy(&order.file, 0, length, &house.queue().join("tmp"), |_| ()));
+    copy.map_err(|error| {
+        let id = String::from_utf8_lossy(&order.id);
+        sys::log!("spawn: {id} warning: can't copy the message: {error}");
+        Fate::later(3, 0, "the message can't be read from the queue")
+    })
+}

@@ -1,0 +1,219 @@
+//! `local-deliver` workers: kept per owner and home, few, ended when idle.
+//!
+//! A worker that dies or answers nonsense takes only its own delivery with it. No process is started
+//! for a delivery while there is a worker for its owner, or a spare one of the owner's uid that no
+//! delivery has confined to a home yet.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use control::Home;
+use sys::process::{Child, Exit, Start, sibling};
+use sys::{Env, Identity, Packets};
+use wire::Fate;
+
+/// Deliveries that a worker does before it is replaced.
+const JOBS: u32 = 10_000;
+/// How long an idle worker is kept.
+const IDLE: Duration = Duration::from_secs(30);
+/// Spare workers kept per uid while it gets mail.
+const SPARES: usize = 2;
+/// Idle workers kept beyond one for each delivery at a time.
+const MORE: usize = 32;
+
+/// Whose worker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    /// What it runs as.
+    pub identity: Identity,
+    /// The one folder it sees.
+    pub home: PathBuf,
+}
+
+#[derive(Debug)]
+struct Worker {
+    child: Child,
+    packets: Packets,
+    since: Duration,
+}
+
+#[derive(Default)]
+struct Kept {
+    idle: HashMap<Key, Vec<Worker>>,
+    spare: HashMap<Identity, Vec<Worker>>,
+    /// Identities whose spares are to be filled up.
+    wanted: Vec<Identity>,
+    ended: Vec<Child>,
+}
+
+/// All workers that no delivery is using.
+pub(crate) struct Workers {
+    program: OsString,
+    env: Env,
+    patience: Duration,
+    most_idle: usize,
+    kept: Mutex<Kept>,
+}
+
+impl Workers {
+    pub(crate) fn new(house: &Home, patience: Duration, most: usize) -> Workers {
+        let ours = house.program("local-deliver");
+        let program = if ours.exists() { ours.into_os_string() } else { sibling("local-deliver") };
+        let mut env = Env::new();
+        env.set("FULMAR_HOME", house.path().as_os_str().as_encoded_bytes());
+        env.set("PATH", "/usr/local/bin:/usr/bin:/bin");
+        Workers { program, env, patience, most_idle: most + MORE, kept: Mutex::default() }
+    }
+
+    /// Has a worker of `key` deliver `message` by the order in `packet`.
+    pub(crate) fn deliver(&self, key: &Key, packet: &[u8], message: &OwnedFd) -> Fate {
+        // A worker that ended while it was idle takes no packet: the next one gets it.
+        while let Some(worker) = self.take(key) {
+            if worker.packets.send(packet, &[message.as_fd()]).is_ok() {
+                return self.await_answer(key, worker);
+            }
+            self.end(worker);
+        }
+        let worker = match self.start(&key.identity) {
+            Ok(worker) => worker,
+            Err(error) => {
+                sys::log!("spawn: warning: can't start local-deliver uid={}: {error}", key.identity.uid);
+                return Fate::later(3, 0, "unable to start local-deliver");
+            }
+        };
+        match worker.packets.send(packet, &[message.as_fd()]) {
+            Ok(()) => self.await_answer(key, worker),
+            Err(error) => {
+                self.kill(worker, &format!("takes no orders: {error}"));
+                Fate::later(3, 0, "local-deliver takes no orders")
+            }
+        }
+    }
+
+    fn await_answer(&self, key: &Key, worker: Worker) -> Fate {
+        let answer = match worker.packets.recv() {
+            Ok(Some(answer)) => answer,
+            Ok(None) => {
+                self.kill(worker, "died");
+                return Fate::later(3, 0, "local-deliver died");
+            }
+            Err(error) => {
+                self.kill(worker, &format!("gives no answer: {error}"));
+                return Fate::later(3, 0, "local-deliver took too long");
+            }
+        };
+        let Some(fate) = Fate::parse(&answer.bytes) else {
+            self.kill(worker, "answers nonsense");
+            return Fate::later(3, 0, "report mangled");
+        };
+        match fate {
+            // Its confinement may be to a folder that has been replaced.
+            Fate::Later(_) => self.end(worker),
+            _ => self.keep(key, worker),
+        }
+        fate
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn take(&self, key: &Key) -> Option<Worker> {
+        let mut kept = self.lock();
+        if let Some(worker) = kept.idle.get_mut(key).and_then(Vec::pop) {
+            return Some(worker);
+        }
+        let worker = kept.spare.get_mut(&key.identity).and_then(Vec::pop);
+        if !kept.wanted.contains(&key.identity) {
+            kept.wanted.push(key.identity.clone());
+        }
+        worker
+    }
+
+    fn keep(&self, key: &Key, mut worker: Worker) {
+        worker.since = sys::monotonic();
+        let mut kept = self.lock();
+        kept.idle.entry(key.clone()).or_default().push(worker);
+        if kept.idle.values().map(Vec::len).sum::<usize>() > self.most_idle {
+            kept.end_oldest();
+        }
+    }
+
+    /// Its end of the packets is closed, so it ends by itself.
+    fn end(&self, worker: Worker) {
+        self.lock().ended.push(worker.child);
+    }
+
+    fn kill(&self, mut worker: Worker, what: &str) {
+        let exit = worker.child.try_wait().ok().flatten();
+        let how = match exit {
+            Some(Exit::Code(code)) => format!(" exit={code}"),
+            Some(Exit::Signal(signal)) => format!(" signal={signal}"),
+            None => String::new(),
+        };
+        sys::log!("spawn: warning: local-deliver {} {what}{how}", worker.child.pid());
+        let _ = worker.child.kill();
+        self.end(worker);
+    }
+
+    fn start(&self, identity: &Identity) -> std::io::Result<Worker> {
+        let start = Start::new(&self.program).env_only(&self.env).chdir(std::path::Path::new("/"));
+        let start = if sys::is_root() { start.identity(identity) } else { start };
+        let (child, packets) = sys::worker::start(start, JOBS)?;
+        packets.set_timeout(self.patience)?;
+        Ok(Worker { child, packets, since: sys::monotonic() })
+    }
+
+    /// Starts the spare workers that deliveries have used up. To be called when nobody waits.
+    pub(crate) fn refill(&self) {
+        loop {
+            let mut kept = self.lock();
+            let Some(identity) = kept.wanted.last().cloned() else { return };
+            if kept.spare.get(&identity).map_or(0, Vec::len) >= SPARES {
+                kept.wanted.pop();
+                continue;
+            }
+            drop(kept);
+            match self.start(&identity) {
+                Ok(worker) => self.lock().spare.entry(identity).or_default().push(worker),
+                Err(_) => {
+                    self.lock().wanted.retain(|wanted| *wanted != identity);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Ends workers that have been idle for long, and reaps those that have ended.
+    pub(crate) fn tick(&self) {
+        let mut kept = self.lock();
+        kept.end_idle(sys::monotonic().saturating_sub(IDLE));
+        kept.ended.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    }
+}
+
+impl Kept {
+    fn end_idle(&mut self, before: Duration) {
+        let Kept { idle, spare, ended, .. } = self;
+        for workers in idle.values_mut().chain(spare.values_mut()) {
+            ended.extend(workers.extract_if(.., |worker| worker.since < before).map(|worker| worker.child));
+        }
+        idle.retain(|_, workers| !workers.is_empty());
+        spare.retain(|_, workers| !workers.is_empty());
+    }
+
+    fn end_oldest(&mut self) {
+        let oldest = self.idle.iter().filter_map(|(key, workers)| Some((workers.first()?.since, key)));
+        let Some(key) = oldest.min_by_key(|(since, _)| *since).map(|(_, key)| key.clone()) else { return };
+        let Some(workers) = self.idle.get_mut(&key) else { return };
+        let worker = workers.remove(0);
+        if workers.is_empty() {
+            self.idle.remove(&key);
+        }
+        self.ended.push(worker.child);
+    }
+}
