@@ -1,2 +1,85 @@
-//! Placeholder.
-fn main() {}
+//! `smtpd`: receives mail by SMTP, from one client after the other as a worker of `tcpserver`, or
+//! from one client under any UCSPI server or inetd.
+//!
+//! Puts the pure session of crate `smtp` into the real house. Runs without privileges; once it
+//! listens to a client it can read the control files and reach the suite's sockets, nothing else.
+
+mod client;
+mod clock;
+mod connection;
+mod house;
+mod lookup;
+mod program;
+mod queue;
+mod rules;
+
+use std::io;
+use std::process::ExitCode;
+
+use control::{Home, Role, Uids};
+use sys::confine::{Confine, Limits};
+use sys::worker::{self, After};
+use sys::{Env, Stop};
+
+use crate::house::Kept;
+use crate::lookup::Lookup;
+use crate::queue::Queue;
+use crate::rules::Files;
+
+/// Address space, far more than is used: a list of recipients is the largest thing held.
+const MEMORY: u64 = 1 << 30;
+const FILES: u64 = 64;
+
+fn main() -> ExitCode {
+    sys::main("smtpd", run)
+}
+
+fn run() -> Result<(), Stop> {
+    if std::env::args_os().len() > 1 {
+        return Err(Stop::usage("smtpd   (under tcpserver or inetd)"));
+    }
+    let home = Home::find();
+    drop_root(&home)?;
+    let mut kept = Some(prepare(&home)?);
+    let mut outcome = Ok(());
+    worker::serve(|job| {
+        let Some(tools) = kept.take() else { return After::Replace };
+        let (tools, after) = connection::serve(job, tools);
+        kept = Some(tools);
+        after.unwrap_or_else(|stop| {
+            outcome = Err(stop);
+            After::Ready
+        })
+    })?;
+    if worker::is_worker() { Ok(()) } else { outcome }
+}
+
+/// Under inetd it may have been started by root.
+fn drop_root(home: &Home) -> Result<(), Stop> {
+    let identity = Uids::read(home).and_then(|uids| uids.identity(Role::Net)).map_err(Stop::temporary)?;
+    let Some(identity) = identity else { return Ok(()) };
+    sys::become_user(&identity).map_err(|error| Stop::temporary(format_args!("can't change uid: {error}")))
+}
+
+/// Makes ready all that is kept, and gives up all that will not be needed.
+fn prepare(home: &Home) -> Result<Kept, Stop> {
+    let may_execute =
+        !worker::is_worker() && Env::here().get("QMAILQUEUE").is_some_and(|path| !path.is_empty());
+    let mut kept = Kept {
+        files: Files::of(home),
+        lookup: Lookup::at(home.run("lookup")),
+        queue: Queue::at(home.run("queue")),
+        may_execute,
+    };
+    kept.lookup.connect_early();
+    if !may_execute {
+        kept.queue.connect_early();
+        confine(home).map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
+    }
+    Ok(kept)
+}
+
+fn confine(home: &Home) -> io::Result<()> {
+    Limits { memory: Some(MEMORY), files: Some(FILES), file_size: None }.apply()?;
+    Confine::new().read(home.control()).sockets().apply()
+}

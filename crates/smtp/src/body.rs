@@ -121,6 +121,7 @@ impl<H: House> Session<H> {
             intake.refuse(Reply::BARE_LINE_END, house);
         }
         *input = &input[used..];
+        self.octets += used as u64;
         if dotted == Dotted::More { Ok(()) } else { self.finish().write(out) }
     }
 
@@ -130,6 +131,7 @@ impl<H: House> Session<H> {
         let (piece, rest) = input.split_at(count as usize);
         *input = rest;
         chunk.left -= count;
+        self.octets += if chunk.kept { count } else { 0 };
         let done = chunk.left == 0;
         if chunk.kept {
             self.chunk_piece(piece);
@@ -178,6 +180,7 @@ impl<H: House> Session<H> {
             },
         };
         self.forget();
+        self.steps += 1;
         reply
     }
 }

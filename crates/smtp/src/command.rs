@@ -144,6 +144,7 @@ impl<H: House> Session<H> {
             Ok(recipient) => {
                 self.envelope.recipients.push(recipient);
                 self.state = State::RCPT;
+                self.steps += 1;
                 Reply::RECIPIENT_OK
             }
             Err(reply) if reply.is_permanent() => self.blame(Fault::Recipient, reply),

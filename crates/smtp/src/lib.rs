@@ -16,7 +16,7 @@ pub use house::{Client, Envelope, Fault, House, Settings};
 pub use parse::MailParameters;
 pub use received::{Via, received};
 pub use reply::Reply;
-pub use session::{Session, Stage};
+pub use session::Session;
 
 #[cfg(test)]
 #[cfg(test)]

@@ -55,17 +55,6 @@ pub(crate) enum Mode {
     Chunk(Chunk),
 }
 
-/// What a shell that sets time limits wants to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Nothing has been begun.
-    Idle,
-    /// A transaction is open.
-    Transaction,
-    /// Octets of a message are coming.
-    Message,
-}
-
 /// A server session.
 pub struct Session<H: House> {
     pub(crate) house: H,
@@ -78,6 +67,8 @@ pub struct Session<H: House> {
     pub(crate) envelope: Envelope,
     pub(crate) intake: Intake,
     pub(crate) flow: Flow,
+    pub(crate) steps: u64,
+    pub(crate) octets: u64,
     messages: u32,
     faults: u32,
     refused: u32,
@@ -100,6 +91,8 @@ impl<H: House> Session<H> {
             envelope: Envelope::default(),
             intake: Intake::default(),
             flow: Flow::More,
+            steps: 0,
+            octets: 0,
             messages: 0,
             faults: 0,
             refused: 0,
@@ -108,13 +101,10 @@ impl<H: House> Session<H> {
         }
     }
 
-    /// What is going on.
-    pub fn stage(&self) -> Stage {
-        match (&self.mode, self.state) {
-            (Mode::Commands, State::READY) => Stage::Idle,
-            (Mode::Commands, _) => Stage::Transaction,
-            _ => Stage::Message,
-        }
+    /// Grows whenever the client gets on with its mail: a recipient accepted, a message ended,
+    /// a quarter of a megabyte received. A shell hangs up where it does not grow for long.
+    pub fn progress(&self) -> u64 {
+        self.steps + (self.octets >> 18)
     }
 
     /// Transactions begun so far.
@@ -127,14 +117,15 @@ impl<H: House> Session<H> {
         self.faults > 0
     }
 
-    /// The house, for the shell that lent it.
-    pub fn house(&mut self) -> &mut H {
-        &mut self.house
+    /// Ends the session and gives the house back; a half message is dropped.
+    pub fn end(mut self) -> H {
+        self.reset();
+        self.house
     }
 
     /// Ends the transaction; an opened message is dropped.
     pub(crate) fn reset(&mut self) {
-        if self.stage() == Stage::Message || self.state == State::CHUNKS {
+        if matches!(self.mode, Mode::Data(_)) || self.state == State::CHUNKS {
             self.house.abort();
         }
         self.forget();
@@ -239,12 +230,5 @@ impl<H: House> wire::Session for Session<H> {
     fn timed_out(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.reset();
         Reply::TIMEOUT.write(out)
-    }
-}
-
-impl<H: House> Drop for Session<H> {
-    /// A connection that breaks leaves nothing behind.
-    fn drop(&mut self) {
-        self.reset();
     }
 }

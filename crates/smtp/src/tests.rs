@@ -93,7 +93,7 @@ fn run(settings: Settings, pieces: &[&[u8]]) -> (String, Flow, Seen) {
     for piece in pieces {
         flow = session.feed(piece, &mut out).unwrap();
     }
-    drop(session);
+    session.end();
     let seen = seen.borrow().clone();
     (String::from_utf8(out).unwrap(), flow, seen)
 }

@@ -1,0 +1,143 @@
+//! Who is at the other end, and what the matching rule says of him: the environment of the job.
+//!
+//! UCSPI variables come from whoever accepted the connection; without them (inetd) the kernel is
+//! asked. What is malformed makes the client unknown, and an unknown client is granted nothing.
+
+use std::net::{IpAddr, TcpStream};
+use std::os::fd::BorrowedFd;
+
+use sys::Env;
+
+/// What is known of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Address, name, ident.
+    pub(crate) client: smtp::Client,
+    /// Our own address as the client sees it.
+    pub(crate) local: Option<IpAddr>,
+    /// RELAYCLIENT of the rule.
+    pub(crate) relayclient: Option<String>,
+    /// DATABYTES of the rule.
+    pub(crate) databytes: Option<u64>,
+    /// QMAILQUEUE of the rule or of the process.
+    pub(crate) program: Option<Vec<u8>>,
+}
+
+impl Facts {
+    /// Reads the environment of a job; `fd` is its connection. `Err`: a variable that must not be
+    /// guessed at is malformed.
+    pub(crate) fn read(env: &Env, fd: BorrowedFd<'_>) -> Result<Facts, String> {
+        let ends = || ends(fd);
+        let ip = match env.get("TCPREMOTEIP") {
+            Some(_) => address(env, "TCPREMOTEIP"),
+            None => ends().map(|(remote, _)| remote),
+        };
+        let local = match env.get("TCPLOCALIP") {
+            Some(_) => address(env, "TCPLOCALIP"),
+            None => ends().map(|(_, local)| local),
+        };
+        let client = smtp::Client { ip, host: word(env, "TCPREMOTEHOST"), info: word(env, "TCPREMOTEINFO") };
+        let program = env.get("QMAILQUEUE").filter(|path| !path.is_empty()).map(<[u8]>::to_vec);
+        let relayclient = match env.get("RELAYCLIENT") {
+            Some(_) => Some(suffix(env).ok_or("RELAYCLIENT holds what can't be in an address")?),
+            None => None,
+        };
+        Ok(Facts { client, local, relayclient, databytes: databytes(env)?, program })
+    }
+
+    /// May it send to everybody?
+    pub(crate) fn may_relay(&self) -> bool {
+        self.relayclient.is_some() && self.client.ip.is_some()
+    }
+}
+
+/// The two ends of a TCP connection, by the kernel's word.
+fn ends(fd: BorrowedFd<'_>) -> Option<(IpAddr, IpAddr)> {
+    let stream = TcpStream::from(fd.try_clone_to_owned().ok()?);
+    let (remote, local) = (stream.peer_addr().ok()?, stream.local_addr().ok()?);
+    Some((remote.ip().to_canonical(), local.ip().to_canonical()))
+}
+
+fn address(env: &Env, name: &str) -> Option<IpAddr> {
+    env.text(name)?.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+}
+
+/// A name that is one printable word of reasonable length; anything else is no name.
+fn word(env: &Env, name: &str) -> Option<String> {
+    let text = env.text(name)?;
+    let good = !text.is_empty() && text.len() <= 255 && text.bytes().all(|b| b.is_ascii_graphic());
+    good.then(|| text.to_owned())
+}
+
+fn suffix(env: &Env) -> Option<String> {
+    let text = env.text("RELAYCLIENT")?;
+    text.bytes().all(|b| b.is_ascii_graphic()).then(|| text.to_owned())
+}
+
+/// A limit that can't be read is no limit of its own choosing.
+fn databytes(env: &Env) -> Result<Option<u64>, String> {
+    let Some(text) = env.get("DATABYTES") else { return Ok(None) };
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let number = env.text("DATABYTES").filter(|_| digits).and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| "DATABYTES is not a number".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::os::fd::AsFd;
+
+    fn facts(variables: &[(&str, &str)]) -> Result<Facts, String> {
+        let mut env = Env::new();
+        for (name, value) in variables {
+            env.set(name, value);
+        }
+        let (read, _write) = std::io::pipe().unwrap();
+        Facts::read(&env, read.as_fd())
+    }
+
+    #[test]
+    fn a_malformed_environment_makes_an_unknown_client() {
+        // S56
+        let long = "1".repeat(1000);
+        for ip in ["", "1.2.3", "1.2.3.4 ", "999.1.1.1", "paranoid", "1.2.3.4\r\n", "0x7f000001", &long] {
+            assert_eq!(facts(&[("TCPREMOTEIP", ip)]).unwrap().client.ip, None, "{ip:?}");
+        }
+        assert_eq!(facts(&[]).unwrap().client.ip, None);
+        let mapped = facts(&[("TCPREMOTEIP", "::ffff:1.2.3.4")]).unwrap().client.ip;
+        assert_eq!(mapped, Some("1.2.3.4".parse().unwrap()));
+        for host in ["a\r\nX-Evil: 1", "", "a b", &"x".repeat(1000)] {
+            assert_eq!(facts(&[("TCPREMOTEHOST", host)]).unwrap().client.host, None);
+        }
+    }
+
+    #[test]
+    fn an_empty_relayclient_is_one_and_a_strange_one_is_refused() {
+        // S57
+        assert_eq!(facts(&[("RELAYCLIENT", "")]).unwrap().relayclient.as_deref(), Some(""));
+        assert_eq!(facts(&[]).unwrap().relayclient, None);
+        assert!(facts(&[("RELAYCLIENT", "a\nb")]).is_err());
+    }
+
+    #[test]
+    fn a_bad_databytes_is_never_no_limit() {
+        // S57
+        for bad in ["abc", "-1", "", "1k", "99999999999999999999", "+1", " 1"] {
+            assert!(facts(&[("DATABYTES", bad)]).is_err(), "{bad:?}");
+        }
+        assert_eq!(facts(&[("DATABYTES", "0")]).unwrap().databytes, Some(0));
+    }
+
+    #[test]
+    fn without_variables_the_kernel_says_who_it_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let facts = Facts::read(&Env::new(), server.as_fd()).unwrap();
+        assert_eq!(
+            (facts.client.ip, facts.local),
+            (Some(client.local_addr().unwrap().ip()), facts.client.ip)
+        );
+    }
+}

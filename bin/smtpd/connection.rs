@@ -1,0 +1,80 @@
+//! One connection from its first octet to its last: the session, its settings, its place in the log.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use sys::worker::{After, Job};
+use sys::{Stop, Timed};
+
+use crate::client::Facts;
+use crate::clock::Conn;
+use crate::house::{Desk, Kept};
+use crate::rules::Rules;
+
+/// Patience with a client who is only told to come later.
+const LAST_WORD: Duration = Duration::from_secs(10);
+/// Refused recipients after which a stranger has to go, and a relay client, whose list may have
+/// many dead entries.
+const REFUSED: u32 = 50;
+const REFUSED_RELAY: u32 = 500;
+
+/// Serves one client; gives back what outlives it. `Err`: we are not in order, and it was told so.
+pub(crate) fn serve(job: Job, mut kept: Kept) -> (Kept, Result<After, Stop>) {
+    sys::no_delay(job.output.as_fd());
+    let facts = Facts::read(&job.env, job.input.as_fd());
+    let rules = kept.files.rules().map_err(|broken| broken.to_string());
+    let (facts, rules) = match (facts, rules) {
+        (Ok(facts), Ok(rules)) => (facts, rules),
+        (Err(cause), _) | (_, Err(cause)) => return (kept, Err(turn_away(job, &cause))),
+    };
+    let token = token();
+    let settings = settings(&rules, &facts, &token);
+    log_connect(&token, &facts);
+    let mut conn = Conn::new(Timed::new(job.input, job.output, rules.timeout), rules.timeout);
+    let desk = Desk::new(kept, rules, facts, job.env, token.clone());
+    let mut watched = conn.watch(smtp::Session::new(desk, settings));
+    let end = wire::pump(&mut conn, &mut watched);
+    let session = watched.into_session();
+    let after = if session.was_abused() { After::Replace } else { After::Ready };
+    match end {
+        Ok(end) => sys::log!("smtpd {token}: end mails={} why={end:?}", session.messages()),
+        Err(error) => sys::log!("smtpd {token}: end mails={} why={error}", session.messages()),
+    }
+    (session.end().into_kept(), Ok(after))
+}
+
+/// Something of ours is broken: the client shall come later, the admin be told now.
+fn turn_away(job: Job, cause: &str) -> Stop {
+    let mut client = Timed::new(job.input, job.output, LAST_WORD);
+    let _ = client.write_all(b"421 4.3.5 This mail server is not in order, try again later\r\n");
+    Stop::temporary(cause)
+}
+
+/// One word for everything of this connection: when it began, and in which process.
+fn token() -> String {
+    let micros = sys::unix_micros();
+    format!("{}.{:06}.{}", micros / 1_000_000, micros % 1_000_000, std::process::id())
+}
+
+fn settings(rules: &Rules, facts: &Facts, token: &str) -> smtp::Settings {
+    smtp::Settings {
+        greeting: rules.greeting.clone(),
+        host: rules.me.clone(),
+        domain: rules.envnoathost.clone(),
+        token: token.to_owned(),
+        client: facts.client.clone(),
+        max_size: facts.databytes.unwrap_or(rules.databytes),
+        max_recipients: rules.recipients,
+        max_hops: rules.hops,
+        max_refused: if facts.may_relay() { REFUSED_RELAY } else { REFUSED },
+        ..smtp::Settings::default()
+    }
+}
+
+fn log_connect(token: &str, facts: &Facts) {
+    let ip = facts.client.ip.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+    let host = facts.client.host.as_deref().unwrap_or("unknown");
+    let relay = facts.may_relay();
+    sys::log!("smtpd {token}: connect ip={ip} host={host} relay={relay}");
+}

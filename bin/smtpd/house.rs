@@ -1,0 +1,250 @@
+//! The real house of an SMTP session: policy by control files and `lookup`, messages to the queue.
+//!
+//! Each refusal is logged with the line that decided it. What can't be found out is put off: 451.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use message::address::Address;
+use policy::{Question, Refusal, Tables, Unsure, Verdict};
+use smtp::{Envelope, Fault, House, MailParameters, Reply};
+use sys::Env;
+use wire::{Code, Fate};
+
+use crate::client::Facts;
+use crate::lookup::Lookup;
+use crate::program::Program;
+use crate::queue::Queue;
+use crate::rules::{Files, Rules};
+
+/// Refused recipients from which on each one has to wait, and how long, at most.
+const PATIENT_WITH: u32 = 10;
+const DELAY: Duration = Duration::from_millis(25);
+const LONGEST_DELAY: Duration = Duration::from_millis(500);
+
+const LATER: Reply = Reply::new(451, Code(4, 3, 0), "Can't find that out now, try again later");
+const NO_QUEUE: Reply = Reply::new(451, Code(4, 3, 0), "The queue is out of reach, try again later");
+
+/// What outlives a connection in a worker.
+pub(crate) struct Kept {
+    pub(crate) files: Files,
+    pub(crate) lookup: Lookup,
+    pub(crate) queue: Queue,
+    /// Programs may be executed: this is no worker, and was not confined.
+    pub(crate) may_execute: bool,
+}
+
+/// The house of one connection.
+pub(crate) struct Desk {
+    kept: Kept,
+    rules: Rc<Rules>,
+    facts: Facts,
+    env: Env,
+    token: String,
+    sender: Option<Address>,
+    /// What `lookup` said of domains on this connection.
+    domains: HashMap<String, bool>,
+    program: Option<Program>,
+    bytes: u64,
+}
+
+impl Desk {
+    pub(crate) fn new(kept: Kept, rules: Rc<Rules>, facts: Facts, env: Env, token: String) -> Desk {
+        let domains = HashMap::new();
+        Desk { kept, rules, facts, env, token, sender: None, domains, program: None, bytes: 0 }
+    }
+
+    /// What is kept for the next connection.
+    pub(crate) fn into_kept(self) -> Kept {
+        self.kept
+    }
+
+    fn judge(&mut self, recipient: &Address) -> Result<Result<String, Reply>, Unsure> {
+        let recipient = self.meant(recipient)?;
+        let client = policy::Client {
+            known: self.facts.client.ip.is_some(),
+            relayclient: self.facts.relayclient.as_deref(),
+        };
+        let sender = self.sender.clone();
+        let question = Question { client, sender: sender.as_ref(), recipient: &recipient };
+        let mut view = View { rules: &self.rules, lookup: &mut self.kept.lookup, domains: &mut self.domains };
+        let decision = policy::decide(&question, &mut view)?;
+        match decision.verdict {
+            Verdict::Refuse(refusal) => Ok(Err(self.refuse(&recipient, refusal, &decision.by))),
+            Verdict::Accept => self.check_user(recipient.envelope()),
+            Verdict::Relay { append } => self.check_user(recipient.envelope() + &append),
+        }
+    }
+
+    /// The address after localiphost and percenthack.
+    fn meant(&self, recipient: &Address) -> Result<Address, Unsure> {
+        let own = recipient.literal().is_some_and(|ip| Some(ip.to_canonical()) == self.facts.local);
+        let named = if own { recipient.at(&self.rules.localiphost) } else { recipient.clone() };
+        policy::percenthack(named, |domain| self.rules.has("percenthack", domain))
+    }
+
+    /// In a domain that `lookup` has users in, the user has to exist.
+    fn check_user(&mut self, address: String) -> Result<Result<String, Reply>, Unsure> {
+        let full = Address::from_envelope(&address).map_err(|fault| Unsure(format!("{address} {fault}")))?;
+        let mut view = View { rules: &self.rules, lookup: &mut self.kept.lookup, domains: &mut self.domains };
+        if !view.ours(full.domain())? {
+            return Ok(Ok(address));
+        }
+        let fate = self.kept.lookup.recipient(&full.envelope())?;
+        if fate.is_done() {
+            return Ok(Ok(address));
+        }
+        let reply = Reply::from(fate);
+        self.log_refusal(&address, &reply, "lookup");
+        Ok(Err(reply))
+    }
+
+    fn refuse(&self, recipient: &Address, refusal: Refusal, by: &str) -> Reply {
+        let reply = Reply::new(refusal.reply, refusal.code, refusal.sentence);
+        self.log_refusal(&recipient.envelope(), &reply, by);
+        reply
+    }
+
+    fn log_refusal(&self, recipient: &str, reply: &Reply, by: &str) {
+        let sender = self.sender.as_ref().map(Address::envelope).unwrap_or_default();
+        let (token, code, status) = (&self.token, reply.code(), reply.status());
+        sys::log!("smtpd {token}: refuse reply={code} {status} from=<{sender}> to=<{recipient}> by={by}");
+    }
+
+    fn put_off(&self, what: &str, cause: impl std::fmt::Display) {
+        sys::log!("smtpd {}: later {what}: {cause}", self.token);
+    }
+
+    fn start_program(&mut self, path: &[u8]) -> Result<(), Reply> {
+        if !self.kept.may_execute {
+            self.put_off("message", "QMAILQUEUE is set, but a worker can't execute; run smtpd without -w");
+            return Err(NO_QUEUE);
+        }
+        match Program::start(path, &self.env) {
+            Ok(program) => self.program = Some(program),
+            Err(error) => {
+                self.put_off("message", format_args!("{}: {error}", String::from_utf8_lossy(path)));
+                return Err(NO_QUEUE);
+            }
+        }
+        Ok(())
+    }
+
+    fn enqueue(&mut self, envelope: &Envelope) -> Result<String, Reply> {
+        match self.kept.queue.commit(envelope) {
+            Fate::Done(text) => match text.sentence.split(' ').next() {
+                Some(id) if !id.is_empty() => Ok(id.to_owned()),
+                _ => Err(NO_QUEUE),
+            },
+            refusal => Err(Reply::from(refusal)),
+        }
+    }
+}
+
+impl House for Desk {
+    fn now(&mut self) -> i64 {
+        sys::unix_seconds().cast_signed()
+    }
+
+    fn sender(&mut self, sender: Option<&Address>, _: &MailParameters) -> Result<(), Reply> {
+        self.sender = sender.cloned();
+        Ok(())
+    }
+
+    fn recipient(&mut self, recipient: &Address) -> Result<String, Reply> {
+        self.judge(recipient).unwrap_or_else(|Unsure(cause)| {
+            self.put_off(&format!("to=<{}>", recipient.envelope()), cause);
+            Err(LATER)
+        })
+    }
+
+    fn open(&mut self) -> Result<(), Reply> {
+        self.bytes = 0;
+        if let Some(path) = self.facts.program.clone() {
+            return self.start_program(&path);
+        }
+        self.kept.queue.open(&self.token).map_err(|error| {
+            self.put_off("message", format_args!("run/queue: {error}"));
+            NO_QUEUE
+        })
+    }
+
+    fn write(&mut self, part: &[u8]) {
+        self.bytes += part.len() as u64;
+        match &mut self.program {
+            Some(program) => program.write(part),
+            None => self.kept.queue.write(part),
+        }
+    }
+
+    fn commit(&mut self, envelope: &Envelope) -> Result<String, Reply> {
+        let done = match self.program.take() {
+            Some(program) => program.commit(envelope),
+            None => self.enqueue(envelope),
+        };
+        let (token, sender, count, bytes) =
+            (&self.token, &envelope.sender, envelope.recipients.len(), self.bytes);
+        match &done {
+            Ok(id) => sys::log!("smtpd {token}: accept msg={id} from=<{sender}> rcpts={count} bytes={bytes}"),
+            Err(reply) => sys::log!(
+                "smtpd {token}: refuse reply={} {} from=<{sender}> rcpts={count} by=queue: {}",
+                reply.code(),
+                reply.status(),
+                reply.text()
+            ),
+        }
+        done
+    }
+
+    fn abort(&mut self) {
+        match self.program.take() {
+            Some(program) => program.abort(),
+            None => self.kept.queue.abort(),
+        }
+    }
+
+    fn fault(&mut self, fault: Fault, count: u32, reply: &Reply) {
+        match fault {
+            Fault::Recipient => {
+                let over = count.saturating_sub(PATIENT_WITH);
+                std::thread::sleep((DELAY * over).min(LONGEST_DELAY));
+            }
+            Fault::Protocol | Fault::Message => {
+                sys::log!(
+                    "smtpd {}: refuse reply={} {} {}",
+                    self.token,
+                    reply.code(),
+                    reply.status(),
+                    reply.text()
+                );
+            }
+        }
+    }
+}
+
+/// The tables as policy asks them.
+struct View<'a> {
+    rules: &'a Rules,
+    lookup: &'a mut Lookup,
+    domains: &'a mut HashMap<String, bool>,
+}
+
+impl Tables for View<'_> {
+    fn address(&mut self, name: &'static str, address: &str) -> Result<Option<String>, Unsure> {
+        self.rules.address(name, address)
+    }
+
+    fn domain(&mut self, name: &'static str, domain: &str) -> Result<Option<String>, Unsure> {
+        self.rules.domain(name, domain)
+    }
+
+    fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
+        if let Some(ours) = self.domains.get(domain) {
+            return Ok(*ours);
+        }
+        let ours = self.lookup.domain(domain)?;
+        self.domains.insert(domain.to_owned(), ours);
+        Ok(ours)
+    }
+}

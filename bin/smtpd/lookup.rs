@@ -1,0 +1,121 @@
+//! Questions to `lookup` over one kept connection.
+//!
+//! Who does not answer, or answers nonsense, has not said "no such user".
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use policy::Unsure;
+use sys::Packets;
+use wire::Fate;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `run/lookup`.
+pub(crate) struct Lookup {
+    path: PathBuf,
+    connection: Option<Packets>,
+}
+
+impl Lookup {
+    pub(crate) fn at(path: PathBuf) -> Lookup {
+        Lookup { path, connection: None }
+    }
+
+    /// Connects before there is a question; should that fail, it is tried again when there is one.
+    pub(crate) fn connect_early(&mut self) {
+        self.connection = self.connect().ok();
+    }
+
+    /// Does `lookup` have users in `domain`?
+    pub(crate) fn domain(&mut self, domain: &str) -> Result<bool, Unsure> {
+        match self.ask(&["domain", domain])? {
+            Fate::Done(_) => Ok(true),
+            Fate::Never(_) => Ok(false),
+            Fate::Later(text) => Err(Unsure(format!("lookup: {text}"))),
+        }
+    }
+
+    /// Does the user at `address` exist and take mail?
+    pub(crate) fn recipient(&mut self, address: &str) -> Result<Fate, Unsure> {
+        self.ask(&["recipient", address])
+    }
+
+    /// Asks; once more on a new connection if the kept one has died.
+    fn ask(&mut self, question: &[&str]) -> Result<Fate, Unsure> {
+        let fields: Vec<&[u8]> = question.iter().map(|field| field.as_bytes()).collect();
+        let packet = wire::packet(&fields);
+        let kept = self.connection.is_some();
+        let said = match self.step(&packet) {
+            Err(error) if kept && error.kind() != ErrorKind::TimedOut => self.step(&packet),
+            said => said,
+        };
+        let bytes = said.map_err(|error| Unsure(format!("{}: {error}", self.path.display())))?;
+        let first = wire::fields(&bytes).first().copied().unwrap_or_default();
+        Fate::parse(first).ok_or_else(|| Unsure("lookup answered nonsense".to_owned()))
+    }
+
+    /// A connection is kept only after a whole answer, so that no answer ever meets a later question.
+    fn step(&mut self, packet: &[u8]) -> io::Result<Vec<u8>> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        let said = connection.ask(packet)?;
+        self.connection = Some(connection);
+        Ok(said.bytes)
+    }
+
+    fn connect(&self) -> io::Result<Packets> {
+        let connection = Packets::connect(&self.path)?;
+        connection.set_timeout(PATIENCE)?;
+        Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// Answers each connection with its list of answers, then hangs up.
+    fn serve(listener: sys::Listener, answers: Vec<Vec<&'static str>>) -> thread::JoinHandle<()> {
+        thread::spawn(move || {
+            for list in answers {
+                let connection = listener.accept().unwrap();
+                for answer in list {
+                    connection.recv().unwrap().unwrap();
+                    connection.send(answer.as_bytes(), &[]).unwrap();
+                }
+            }
+        })
+    }
+
+    fn lookup(answers: Vec<Vec<&'static str>>) -> (tempfile::TempDir, Lookup, thread::JoinHandle<()>) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("lookup");
+        let thread = serve(sys::Listener::bind(&path, 0o600).unwrap(), answers);
+        (home, Lookup::at(path), thread)
+    }
+
+    #[test]
+    fn an_answer_outlives_a_restart_of_lookup() {
+        let (_home, mut lookup, thread) = lookup(vec![vec!["K"], vec!["D5.1.1 No such user", "Kyes\0more"]]);
+        assert_eq!(lookup.domain("example.test"), Ok(true));
+        assert_eq!(lookup.recipient("x@example.test").unwrap(), Fate::never(1, 1, "No such user"));
+        assert!(lookup.recipient("alice@example.test").unwrap().is_done());
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn no_answer_is_neither_yes_nor_no() {
+        assert!(Lookup::at("/nonexistent/lookup".into()).domain("example.test").is_err());
+        let (_home, mut lookup, thread) = lookup(vec![vec!["Z4.3.0 store is down", "X"]]);
+        assert!(lookup.domain("example.test").is_err());
+        assert!(lookup.recipient("alice@example.test").is_err());
+        thread.join().unwrap();
+        assert!(lookup.domain("example.test").is_err(), "gone for good");
+    }
+}

@@ -1,0 +1,166 @@
+//! The control files of smtpd, read at the start of each connection; read anew only if one of them
+//! has been touched since the last. One that is broken turns every client away for later.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use control::{Broken, Control, Home, Table};
+use policy::Unsure;
+
+/// Recipients of a message where `maxrecipients` does not say.
+const RECIPIENTS: u32 = 1000;
+
+const TABLES: &[&str] = &["badmailfrom", "badrcptto", "rcpthosts", "morercpthosts", "percenthack"];
+const FILES: &[&str] = &[
+    "me",
+    "smtpgreeting",
+    "envnoathost",
+    "localiphost",
+    "databytes",
+    "maxrecipients",
+    "maxhops",
+    "timeoutsmtpd",
+];
+
+/// What the files say.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) me: String,
+    pub(crate) greeting: String,
+    pub(crate) envnoathost: String,
+    pub(crate) localiphost: String,
+    pub(crate) databytes: u64,
+    pub(crate) recipients: u32,
+    pub(crate) hops: u32,
+    pub(crate) timeout: Duration,
+    tables: HashMap<&'static str, Table>,
+}
+
+impl Rules {
+    fn read(control: &Control) -> Result<Rules, Broken> {
+        let mut tables = HashMap::new();
+        for name in TABLES {
+            tables.insert(*name, control.table(name)?);
+        }
+        let small = |name| Ok::<u32, Broken>(u32::try_from(control.number(name)?).unwrap_or(u32::MAX));
+        Ok(Rules {
+            me: control.me()?,
+            greeting: control.text("smtpgreeting")?,
+            envnoathost: control.text("envnoathost")?,
+            localiphost: control.text("localiphost")?,
+            databytes: control.number("databytes")?,
+            recipients: Some(small("maxrecipients")?).filter(|n| *n > 0).unwrap_or(RECIPIENTS),
+            hops: small("maxhops")?,
+            timeout: Duration::from_secs(control.number("timeoutsmtpd")?),
+            tables,
+        })
+    }
+
+    /// The key of `name`'s line for an address or its `@host`.
+    pub(crate) fn address(&self, name: &str, address: &str) -> Result<Option<String>, Unsure> {
+        self.ask(name, |table| table.address(address))
+    }
+
+    /// The key of `name`'s line for a domain or a `.suffix` of it.
+    pub(crate) fn domain(&self, name: &str, domain: &str) -> Result<Option<String>, Unsure> {
+        self.ask(name, |table| table.domain(domain))
+    }
+
+    /// Does `name` have exactly this line?
+    pub(crate) fn has(&self, name: &str, line: &str) -> Result<bool, Unsure> {
+        Ok(self.ask(name, |table| table.get(line))?.is_some())
+    }
+
+    fn ask(
+        &self,
+        name: &str,
+        ask: impl Fn(&Table) -> Result<Option<control::Hit>, Broken>,
+    ) -> Result<Option<String>, Unsure> {
+        let table = self.tables.get(name).ok_or_else(|| Unsure(format!("control/{name} was not read")))?;
+        let hit = ask(table).map_err(|broken| Unsure(broken.to_string()))?;
+        Ok(hit.map(|hit| String::from_utf8_lossy(&hit.key).into_owned()))
+    }
+}
+
+/// The files with what they said last.
+pub(crate) struct Files {
+    control: Control,
+    folder: PathBuf,
+    kept: Option<(Vec<Stamp>, Rc<Rules>)>,
+}
+
+/// When a file was last written, its size and its inode; `None`: there is no such file.
+type Stamp = Option<(i64, i64, u64, u64)>;
+
+impl Files {
+    pub(crate) fn of(home: &Home) -> Files {
+        Files { control: Control::open(home), folder: home.control(), kept: None }
+    }
+
+    /// What the files say now.
+    pub(crate) fn rules(&mut self) -> Result<Rc<Rules>, Broken> {
+        let now = self.stamps();
+        match &self.kept {
+            Some((then, rules)) if *then == now => Ok(rules.clone()),
+            _ => {
+                self.kept = None;
+                let rules = Rc::new(Rules::read(&self.control)?);
+                self.kept = Some((now, rules.clone()));
+                Ok(rules)
+            }
+        }
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        let compiled = TABLES.iter().map(|name| format!("{name}.cdb"));
+        let plain = TABLES.iter().chain(FILES).map(|name| (*name).to_owned());
+        plain.chain(compiled).map(|name| self.stamp(&name)).collect()
+    }
+
+    fn stamp(&self, name: &str) -> Stamp {
+        let seen = fs::metadata(self.folder.join(name)).ok()?;
+        Some((seen.mtime(), seen.mtime_nsec(), seen.size(), seen.ino()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn house(files: &[(&str, &str)]) -> (tempfile::TempDir, Files) {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("control")).unwrap();
+        for (name, text) in files {
+            fs::write(home.path().join("control").join(name), text).unwrap();
+        }
+        let files = Files::of(&Home::at(home.path()));
+        (home, files)
+    }
+
+    #[test]
+    fn what_is_missing_is_its_default_and_me_is_needed() {
+        let (_home, mut files) = house(&[("me", "mail.example.test\n")]);
+        let rules = files.rules().unwrap();
+        assert_eq!((&rules.greeting[..], rules.recipients, rules.hops), ("mail.example.test", 1000, 100));
+        assert_eq!(rules.domain("rcpthosts", "example.test"), Ok(None), "nothing missing opens a relay");
+        assert!(house(&[]).1.rules().is_err());
+    }
+
+    #[test]
+    fn an_edit_holds_from_the_next_connection_on_and_a_broken_one_is_told() {
+        let (home, mut files) = house(&[("me", "m"), ("rcpthosts", "a.test\n.b.test\n")]);
+        let before = files.rules().unwrap();
+        assert_eq!(before.domain("rcpthosts", "x.B.test"), Ok(Some(".b.test".into())));
+        assert!(Rc::ptr_eq(&before, &files.rules().unwrap()), "untouched files are not read again");
+        fs::write(home.path().join("control/rcpthosts"), "new.test\n").unwrap();
+        assert_eq!(files.rules().unwrap().domain("rcpthosts", "a.test"), Ok(None));
+        fs::write(home.path().join("control/databytes"), "12abc\n").unwrap();
+        assert!(files.rules().is_err() && files.rules().is_err());
+        fs::remove_file(home.path().join("control/databytes")).unwrap();
+        assert!(files.rules().is_ok());
+    }
+}
