@@ -33,6 +33,7 @@ pub(crate) fn deliver(house: &control::Home, order: &Order, message: OwnedFd) ->
 }
 
 fn carry_out(house: &control::Home, order: &Order, message: &File) -> Result<Fate, Fate> {
+    refuse_non_files(message)?;
     let home = Home::enter(&order.home)?;
     let delivered_to = message::delivered_to(&order.local, &order.domain);
     refuse_loop(message, &delivered_to)?;
@@ -83,6 +84,14 @@ pub(crate) fn show(order: &Order, out: &mut dyn Write) -> Fate {
         }
     }
     Fate::done(format!("did {}+{}+{}/", counts[0], counts[1], counts[2]))
+}
+
+/// A pipe could be read once only, and what stands in for a closed descriptor would look empty.
+fn refuse_non_files(message: &File) -> Result<(), Fate> {
+    match message.metadata() {
+        Ok(seen) if seen.is_file() => Ok(()),
+        _ => Err(Fate::later(3, 0, "the message is not in a file")),
+    }
 }
 
 /// The header line that we put on every message for this recipient: a message that has it has

@@ -1,6 +1,8 @@
 //! Maildirs written by us are read by others and the other way round: the published `maildir`
 //! crate and Python's `mailbox` module.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
