@@ -52,7 +52,7 @@ fn aliases_reach_all_their_members() {
 #[test]
 fn the_user_default_gets_what_is_for_nobody_else() {
     let house = House::start();
-    house.user("default", &[]);
+    house.user("default", &["--wildcard"]);
     lands(&house, "alice@example.test", "alice");
     lands(&house, "whoever@example.test", "default");
     assert_eq!(house.mail("alice").len(), 1);

@@ -48,6 +48,9 @@ pub(crate) struct New {
     /// What becomes of the user's mail
     #[arg(long, value_parser = ["mailbox", "forward", "both", "qmail"])]
     deliver: Option<String>,
+    /// Take what is for NAME-anything, too; for the user `default`: what is for nobody else
+    #[arg(long)]
+    wildcard: bool,
     /// Where to forward it; may be given more than once
     #[arg(long, value_name = "ADDRESS")]
     forward: Vec<String>,
@@ -55,12 +58,11 @@ pub(crate) struct New {
 
 impl New {
     fn settings(&self) -> Vec<String> {
-        let deliver =
-            self.deliver.clone().or_else(|| (!self.forward.is_empty()).then(|| "forward".to_owned()));
         let quota = self.quota.iter().map(|quota| format!("quota={quota}"));
-        let deliver = deliver.iter().map(|deliver| format!("deliver={deliver}"));
+        let deliver = self.deliver.iter().map(|deliver| format!("deliver={deliver}"));
         let forward = (!self.forward.is_empty()).then(|| format!("forward={}", self.forward.join(",")));
-        quota.chain(deliver).chain(forward).collect()
+        let wildcard = self.wildcard.then(|| "wildcard".to_owned());
+        quota.chain(deliver).chain(forward).chain(wildcard).collect()
     }
 }
 

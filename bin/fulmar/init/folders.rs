@@ -9,7 +9,7 @@ use control::{Home, Role, Uids};
 use sys::{Identity, Stop};
 
 /// The folders, their owner (none: root, or whoever runs everything) and their mode.
-const FOLDERS: &[(&str, Option<Role>, u32)] = &[
+pub(crate) const FOLDERS: &[(&str, Option<Role>, u32)] = &[
     ("bin", None, 0o755),
     ("etc", None, 0o755),
     ("etc/run", None, 0o755),
@@ -47,12 +47,17 @@ pub(super) fn make_all(home: &Home, uids: &Uids) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Makes the folder `name` of the home unless it is there, with its parents, and sets its mode.
+/// Makes the folder `name` of the home unless it is there, and sets its mode. Parents that are missing
+/// are open to everybody, since so is what `name` is in.
 pub(super) fn make(home: &Home, name: &str, mode: u32) -> Result<(), Stop> {
     let path = if name.is_empty() { home.path().to_owned() } else { home.join(name) };
-    if !path.is_dir() {
-        fs::create_dir_all(&path).map_err(|error| failed(&path, &error))?;
-        set_mode(&path, mode)?;
+    if path.is_dir() {
+        return Ok(());
+    }
+    let missing: Vec<_> = path.ancestors().skip(1).take_while(|folder| !folder.is_dir()).collect();
+    for (folder, mode) in missing.into_iter().rev().map(|folder| (folder, 0o755)).chain([(&*path, mode)]) {
+        fs::create_dir(folder).map_err(|error| failed(folder, &error))?;
+        set_mode(folder, mode)?;
     }
     Ok(())
 }

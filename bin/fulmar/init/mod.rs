@@ -13,7 +13,9 @@ use control::{Home, Uids};
 use sys::Stop;
 
 use crate::show::print;
+pub(crate) use folders::FOLDERS;
 use services::Lines;
+pub(crate) use services::PROGRAMS;
 
 #[derive(Args)]
 pub(crate) struct Options {

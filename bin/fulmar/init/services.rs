@@ -8,7 +8,7 @@ use sys::Stop;
 use super::folders::{self, failed, identity};
 
 /// All programs that a home holds.
-pub(super) const PROGRAMS: &[&str] = &[
+pub(crate) const PROGRAMS: &[&str] = &[
     "bounce",
     "enqueue",
     "fulmar",
@@ -39,18 +39,17 @@ pub(super) struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn net(&self, workers: u16, port: u16, rest: &str) -> Result<String, Stop> {
+    fn smtp(&self, workers: u16, port: u16) -> Result<String, Stop> {
         let net = identity(self.uids, Role::Net)?;
         let whose = net.map_or(String::new(), |net| format!("-u {} -g {} ", net.uid, net.gid));
-        Ok(self.listen(&whose, workers, port, rest))
+        let rules = format!("{whose}-X -x etc/tcp.smtp.cdb");
+        Ok(self.listen(&rules, workers, port, "smtpd"))
     }
 
     /// Reverse DNS and ident are off (-H -R): they cost time at each connection and prove little.
-    fn listen(&self, whose: &str, workers: u16, port: u16, rest: &str) -> String {
+    fn listen(&self, more: &str, workers: u16, port: u16, rest: &str) -> String {
         let (me, address, port) = (self.me, self.address, self.base + port);
-        format!(
-            "tcpserver {whose}-HR -l {me} -X -x etc/tcp.smtp.cdb -c 200 -w {workers} {address} {port} {rest}"
-        )
+        format!("tcpserver -v {more} -HR -l {me} -c 200 -C 60 -w {workers} {address} {port} {rest}")
     }
 
     fn all(&self) -> Result<Vec<Service>, Stop> {
@@ -59,12 +58,12 @@ impl Lines<'_> {
             Service::new("queued", "Takes messages and makes them durable.", "queued"),
             Service::new("spawn", "Delivers to local mailboxes, as their owners.", "spawn"),
             Service::new("send", "Decides what is delivered when.", "send"),
-            Service::new("smtp", "Receives mail from everywhere.", self.net(8, 25, "smtpd")?),
-            Service::new("submission", "Receives mail from our own users.", self.net(2, 587, "smtpd")?),
+            Service::new("smtp", "Receives mail from everywhere.", self.smtp(8, 25)?),
+            Service::new("submission", "Receives mail from our own users.", self.smtp(2, 587)?),
             Service::new(
                 "pop3",
                 "Lets users fetch their mail.",
-                self.listen("", 4, 110, "gate pop3d login pop3"),
+                self.listen("-X -x etc/tcp.pop3.cdb", 4, 110, "gate pop3d login pop3"),
             ),
         ])
     }
