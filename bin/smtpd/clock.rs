@@ -9,7 +9,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sys::Timed;
+use sys::wait::{self, Interest};
 use wire::Flow;
+
+/// Time that a client who is hung up on gets to fall silent.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
 /// A connection that ends when its session has stood still for too long.
 pub(crate) struct Conn {
@@ -30,6 +34,16 @@ impl Conn {
     pub(crate) fn watch<H: smtp::House>(&self, session: smtp::Session<H>) -> Watched<H> {
         let seen = session.progress();
         Watched { session, seen, moved: self.moved.clone() }
+    }
+
+    /// Is there input that nobody has read?
+    pub(crate) fn has_unread(&self) -> bool {
+        wait::until(self.client.input(), Interest::Read, Some(Duration::ZERO)).unwrap_or(false)
+    }
+
+    /// Closes the connection so that what was said last arrives.
+    pub(crate) fn hang_up(self) {
+        self.client.hang_up(LINGER);
     }
 
     fn set_deadline(&mut self) {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use sys::worker::{After, Job};
 use sys::{Stop, Timed};
+use wire::End;
 
 use crate::client::Facts;
-use crate::clock::Conn;
+use crate::clock::{Conn, LINGER};
 use crate::house::{Desk, Kept};
 use crate::rules::Rules;
 
@@ -36,6 +37,9 @@ pub(crate) fn serve(job: Job, mut kept: Kept) -> (Kept, Result<After, Stop>) {
     let mut watched = conn.watch(smtp::Session::new(desk, settings));
     let end = wire::pump(&mut conn, &mut watched);
     let session = watched.into_session();
+    if matches!(end, Ok(End::Closed)) && (session.was_abused() || conn.has_unread()) {
+        conn.hang_up();
+    }
     let after = if session.was_abused() { After::Replace } else { After::Ready };
     match end {
         Ok(end) => sys::log!("smtpd {token}: end mails={} why={end:?}", session.messages()),
@@ -48,6 +52,7 @@ pub(crate) fn serve(job: Job, mut kept: Kept) -> (Kept, Result<After, Stop>) {
 fn turn_away(job: Job, cause: &str) -> Stop {
     let mut client = Timed::new(job.input, job.output, LAST_WORD);
     let _ = client.write_all(b"421 4.3.5 This mail server is not in order, try again later\r\n");
+    client.hang_up(LINGER);
     Stop::temporary(cause)
 }
 

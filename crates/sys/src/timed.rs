@@ -55,6 +55,23 @@ impl Timed {
         self.output.as_fd()
     }
 
+    /// Hangs up so that the last words arrive: says that no more will come, then reads and forgets
+    /// what the peer still sends, for at most `total` and a megabyte. Closing with input unread would
+    /// make the kernel reset the connection and throw away what has not been delivered yet.
+    pub fn hang_up(mut self, total: Duration) {
+        if socket::shutdown(self.output.as_raw_fd(), socket::Shutdown::Write).is_err() {
+            return;
+        }
+        self.set_deadline(Some(total));
+        let mut forgotten = [0; PAGE];
+        for _ in 0..256 {
+            match self.read(&mut forgotten) {
+                Ok(count) if count > 0 => {}
+                _ => return,
+            }
+        }
+    }
+
     /// Gives the descriptors back.
     pub fn into_parts(self) -> (OwnedFd, OwnedFd) {
         (self.input, self.output)
@@ -157,6 +174,18 @@ mod tests {
         let (one, _two) = UnixStream::pair().unwrap();
         let error = timed(one).write_all(&vec![b'x'; 10_000_000]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn the_last_words_arrive_although_the_peer_is_still_talking() {
+        let (one, mut two) = UnixStream::pair().unwrap();
+        two.write_all(&[b'x'; 10_000]).unwrap();
+        let mut conn = timed(one);
+        conn.write_all(b"bye").unwrap();
+        conn.hang_up(Duration::from_millis(10));
+        let mut heard = String::new();
+        two.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "bye");
     }
 
     #[test]
