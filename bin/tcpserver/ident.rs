@@ -11,11 +11,11 @@ use sys::wait::{self, Interest};
 
 const PORT: u16 = 113;
 /// Longest answer and longest name that are taken, in octets.
-const LONGEST_ANSWER: u64 = 1000;
+const LONGEST_ANSWER: usize = 1000;
 const LONGEST_NAME: usize = 256;
 
 /// Asks the host of `remote` who has the connection to `local`; nothing if it has no ident server or
-/// does not answer within `patience`. An answer that names nobody is the empty string.
+/// does not answer with a whole line within `patience`. An answer that names nobody is the empty string.
 pub(crate) fn ask(remote: SocketAddr, local: SocketAddr, patience: Duration) -> Option<String> {
     exchange(remote, local, patience).ok()
 }
@@ -25,10 +25,14 @@ fn exchange(remote: SocketAddr, local: SocketAddr, patience: Duration) -> io::Re
     let stream = open(SocketAddr::new(remote.ip(), PORT), SocketAddr::new(local.ip(), 0), patience)?;
     let mut timed = Timed::new(stream.try_clone()?.into(), stream.into(), patience);
     timed.set_deadline(Some(patience.saturating_sub(sys::monotonic().saturating_sub(start))));
-    write!(timed, "{} , {}\r\n", remote.port(), local.port())?;
+    timed.write_all(format!("{} , {}\r\n", remote.port(), local.port()).as_bytes())?;
     let mut answer = Vec::new();
     let mut octet = [0];
-    while (answer.len() as u64) < LONGEST_ANSWER && timed.read(&mut octet)? == 1 && octet[0] != b'\n' {
+    while answer.len() < LONGEST_ANSWER {
+        timed.read_exact(&mut octet)?;
+        if octet[0] == b'\n' {
+            break;
+        }
         answer.push(octet[0]);
     }
     Ok(name(&answer))

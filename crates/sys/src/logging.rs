@@ -37,12 +37,14 @@ pub(crate) fn set_name(name: &'static str) {
 /// Writes one line to the log. Use [`crate::log!`].
 pub fn line(text: fmt::Arguments<'_>) {
     let lost = LOST.swap(0, Ordering::Relaxed);
-    if lost > 0 && !write_line(&format!("{}: warning: {lost} log lines were lost\n", name())) {
+    // Once a line was lost, none is waited for until one has got through again.
+    let patience = if lost > 0 { Duration::ZERO } else { PATIENCE };
+    if lost > 0 && !write_line(&format!("{}: warning: {lost} log lines were lost\n", name()), patience) {
         LOST.fetch_add(lost, Ordering::Relaxed);
     }
     let mut line = escape(&text.to_string());
     line.push('\n');
-    if !write_line(&line) {
+    if !write_line(&line, patience) {
         LOST.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -71,11 +73,11 @@ pub fn escape_bytes(bytes: &[u8]) -> String {
     line
 }
 
-fn write_line(line: &str) -> bool {
+fn write_line(line: &str, patience: Duration) -> bool {
     let stderr = io::stderr();
     let fd: BorrowedFd<'_> = stderr.as_fd();
     // A pipe that has room for a page takes the whole line at once.
-    let ready = wait::until(fd, Interest::Write, Some(PATIENCE)).unwrap_or(false);
+    let ready = wait::until(fd, Interest::Write, Some(patience)).unwrap_or(false);
     ready && matches!(nix::unistd::write(fd, line.as_bytes()), Ok(n) if n == line.len())
 }
 
