@@ -47,7 +47,9 @@ pub(crate) fn open(
 fn possible(owner: &Owner) -> io::Result<()> {
     match sys::is_root() || owner.identity.uid == sys::uid() {
         true => Ok(()),
-        false => Err(io::Error::new(ErrorKind::PermissionDenied, "only root can open another user's mailbox")),
+        false => {
+            Err(io::Error::new(ErrorKind::PermissionDenied, "only root can open another user's mailbox"))
+        }
     }
 }
 

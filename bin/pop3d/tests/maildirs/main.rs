@@ -1,5 +1,6 @@
 //! `pop3d` on real Maildirs: what other programs, and odd ones, leave in them.
 
+#[cfg(test)]
 mod client;
 
 use std::ffi::OsStr;
@@ -31,7 +32,7 @@ fn a_mailbox_that_cannot_be_read_is_neither_empty_nor_a_crash() {
         let mailbox = Mailbox::new();
         mailbox.put("new/1.a", TEXT);
         let folder = mailbox.path().join(name);
-        fs::set_permissions(&folder, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o000)).unwrap();
         let client = Client::start(&mailbox);
         fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
         assert!(client.greeting.starts_with("-ERR [SYS/TEMP] "), "{name}: {}", client.greeting);

@@ -1,0 +1,110 @@
+//! Whom `gate` becomes, and what the server program may then do.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use sys::process::Exit;
+
+use crate::house::{Client, House, PASSWORD, USER, owner_uid};
+
+fn refused(house: &House) {
+    let mut client = house.connect();
+    client.greeting();
+    let said = client.login(PASSWORD);
+    assert_eq!(said, "-ERR [SYS/TEMP] The mailbox cannot be reached now, try again later");
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn nobody_is_logged_in_as_root() {
+    // P11
+    let house = House::new();
+    house.lookup().owner = house.owner().replace(&format!("uid={}", owner_uid()), "uid=0");
+    refused(&house);
+    assert!(house.log().contains("lookup's answer has no valid uid"), "{}", house.log());
+}
+
+#[test]
+fn a_home_that_everybody_can_write_to_is_not_opened() {
+    // P11
+    let house = House::new();
+    fs::set_permissions(house.path("alice"), Permissions::from_mode(0o777)).unwrap();
+    refused(&house);
+    assert!(house.log().contains("writable by everybody; cure: chmod o-w"), "{}", house.log());
+}
+
+#[test]
+fn a_suite_without_root_opens_no_other_users_mailbox() {
+    if !sys::is_root() {
+        let house = House::new();
+        house.lookup().owner = house.owner().replace(&format!("uid={}", owner_uid()), "uid=54321");
+        refused(&house);
+    }
+}
+
+/// A shell in place of the server program, its commands coming from the client.
+fn shell(house: &House) -> Client {
+    let mut client = house.connect_to("/bin/sh");
+    client.greeting();
+    client.send(&format!("USER {USER}\r\n"));
+    client.line();
+    client.send(&format!("PASS {PASSWORD}\r\n"));
+    // What comes before login has ended would be found on descriptor 3.
+    while !house.lookup().asked.iter().any(|question| question.starts_with("login ")) {
+        std::thread::yield_now();
+    }
+    client
+}
+
+#[test]
+fn the_server_program_finds_what_it_was_promised() {
+    let house = House::new();
+    let mut client = shell(&house);
+    client.send(
+        "echo $USER $HOME $MAILDIR $QUOTA $SERVICE $TCPREMOTEIP $PROTO; pwd; echo worker=$FULMAR_WORKER\n",
+    );
+    let home = house.path("alice");
+    let home = home.display();
+    assert_eq!(client.line(), format!("{USER} {home} {home}/Maildir 0 pop3 192.0.2.7 TCP"));
+    assert_eq!(client.line(), home.to_string());
+    assert_eq!(client.line(), "worker=");
+    client.send("exit 7\n");
+    assert_eq!(client.exit(), Exit::Code(7));
+}
+
+#[test]
+fn the_server_program_reaches_the_owners_folder_and_nothing_else() {
+    let house = House::new();
+    fs::write(house.path("control/secret"), "secret\n").unwrap();
+    let mut client = shell(&house);
+    let mut ask = |command: &str| {
+        client.send(&format!("({command}) 2>&1 && echo yes || echo no\n"));
+        loop {
+            let line = client.line();
+            if line == "yes" || line == "no" || line.is_empty() {
+                return line;
+            }
+        }
+    };
+    assert_eq!(ask("echo x > mine && read x < mine"), "yes");
+    assert_eq!(ask(": > Maildir/new/mine"), "yes");
+    assert_eq!(ask("read x < ../control/secret"), "no");
+    assert_eq!(ask("read x < /etc/passwd"), "no");
+    assert_eq!(ask(": > ../theirs"), "no");
+    assert_eq!(ask("/bin/true"), "no");
+    assert_eq!(ask(": <&3"), "yes");
+    for number in 4..10 {
+        assert_eq!(ask(&format!(": <&{number}")), "no", "descriptor {number} is open");
+    }
+}
+
+#[test]
+fn the_server_program_is_the_owner() {
+    if sys::is_root() {
+        let house = House::new();
+        let mut client = house.connect_to("/usr/bin/id");
+        client.greeting();
+        let said = client.login(PASSWORD);
+        assert_eq!(said, "uid=20001 gid=20001 groups=20001");
+    }
+}
