@@ -5,6 +5,7 @@
 //! empty lines are skipped. NUL and lines beyond [`LONGEST`] are faults, and no line is kept in
 //! memory beyond that.
 
+use std::fmt;
 use std::io::{self, BufRead};
 
 /// Longest line, in octets.
@@ -19,6 +20,16 @@ pub enum Fault {
     Nul(usize),
     /// The operating system's refusal.
     Io(io::Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::TooLong(line) => write!(f, "line {line}: longer than {LONGEST} octets"),
+            Fault::Nul(line) => write!(f, "line {line}: a NUL octet"),
+            Fault::Io(error) => error.fmt(f),
+        }
+    }
 }
 
 /// A line without its end, and its number from 1.

@@ -6,6 +6,8 @@
 //! a default; what is missing is its documented default; nothing missing ever opens a relay.
 
 mod broken;
+mod check;
+mod compile;
 mod file;
 pub mod grammar;
 mod home;
@@ -16,6 +18,8 @@ mod table;
 mod uids;
 
 pub use broken::Broken;
+pub use check::{Problem, Severity, check};
+pub use compile::{Compiled, compile, compile_all, compile_rules};
 pub use file::{Default, Entry, File, Kind};
 pub use home::Home;
 pub use lookup::{Hit, Table};
@@ -23,5 +27,7 @@ pub use read::Control;
 pub use table::{TABLE, file};
 pub use uids::{Role, Uids};
 
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod tests;

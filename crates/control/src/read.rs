@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use crate::lookup::damaged;
 use crate::{Broken, Default, File, Home, Kind, Table, file, stamp};
 
 /// Longest file that is read as one text: a megabyte.
-const LONGEST_TEXT: u64 = 1 << 20;
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// The control files of a house. Opening is free of cost; reading is done by each call.
 #[derive(Clone, Debug)]
@@ -122,17 +122,25 @@ impl Control {
         }
     }
 
-    /// The whole of a text file, at most a megabyte. `None`: missing.
+    /// The whole of a text file without its comments, at most a megabyte. `None`: missing, or
+    /// nothing but comments.
     pub fn whole(&self, name: &str) -> Result<Option<String>, Broken> {
         let file = known(name)?;
         let Some(from) = self.open_text(file)? else { return Ok(None) };
-        let mut text = String::new();
-        let read = from.take(LONGEST_TEXT + 1).read_to_string(&mut text);
-        read.map_err(|error| Broken::io(self.shown(file), &error))?;
-        if text.len() as u64 > LONGEST_TEXT {
-            return Err(Broken::new(self.shown(file), "longer than a megabyte", "write a shorter text"));
+        let (mut text, mut comments) = (String::new(), false);
+        for line in grammar::Lines::new(from) {
+            let line = line.map_err(|fault| fault_in(&self.shown(file), fault))?;
+            if line.is_comment() {
+                comments = true;
+                continue;
+            }
+            text.push_str(&utf8(file, &line)?);
+            text.push('\n');
+            if text.len() > LONGEST_TEXT {
+                return Err(wrong(file, &line, "longer than a megabyte", "write a shorter text"));
+            }
         }
-        Ok(Some(text))
+        Ok((!text.is_empty() || !comments).then_some(text))
     }
 
     /// Is mail for `domain` received here by rcpthosts or morercpthosts? Nothing that is missing

@@ -17,6 +17,7 @@ type Readers = &'static [&'static str];
 const LATER: Readers = &[];
 const SMTPD: Readers = &["smtpd"];
 const SEND: Readers = &["send"];
+const DOOR: Readers = &["smtpd", "send"];
 const BOUNCE: Readers = &["bounce"];
 
 /// A day, in seconds.
@@ -98,10 +99,10 @@ pub const TABLE: &[File] = &[
     of("doublebounceto", Line, Value("postmaster"), BOUNCE, "Local part of the address that double bounces go to."),
     of("earlytalkerdroptime", number("seconds", 0, 300), Value("0"), LATER, "Drop clients that talk before the greeting, which waits this long."),
     of("envheaders", List(Word), Nothing, LATER, "Header fields that programs see in the environment."),
-    of("envnoathost", Host, Me, SEND, "Host of recipients without `@`."),
+    of("envnoathost", Host, Me, DOOR, "Host of addresses without `@`."),
     of("etrnhosts", List(Domain), Nothing, LATER, "Domains for which ETRN and ATRN are answered."),
     of("extraqueue", Line, Nothing, LATER, "Recipient that is added to every message."),
-    of("filterargs", Map(Address), Nothing, LATER, "Program around deliveries, as `domain:program`."),
+    of("filterargs", Map(Word), Nothing, LATER, "Program around deliveries, as `domain:program`."),
     of("from.envrules", Map(Pattern), Nothing, LATER, "Environment by sender when mail comes in, as `pattern:VAR=value,...`."),
     of("fromd.envrules", Map(Pattern), Nothing, LATER, "Environment by sender when mail is delivered, as `pattern:VAR=value,...`."),
     of("globalspamredirect", Line, Nothing, LATER, "Where spam for every domain goes."),
@@ -126,19 +127,19 @@ pub const TABLE: &[File] = &[
     of("maxrecipients", number("recipients", 0, 1_000_000), Value("0"), SMTPD, "Most recipients of a message, 0 for the limit that is built in."),
     of("mcdinfo", Foreign, Nothing, LATER, "Databases of users are named in control/users."),
     of("me", Host, Nothing, &["smtpd", "send", "bounce", "queued", "spawn", "lookup", "login"], "Full name of this host; what many other files default to."),
-    of("morercpthosts", List(Domain), Nothing, SMTPD, "More of rcpthosts; meant for many domains, and so for a cdb."),
     of("moreipme", List(Network), Nothing, LATER, "Further addresses that are this host."),
+    of("morercpthosts", List(Domain), Nothing, SMTPD, "More of rcpthosts; meant for many domains, and so for a cdb."),
     of("msgqueuelen", Foreign, Nothing, LATER, "There is one queue."),
     of("msgqueuesize", Foreign, Nothing, LATER, "There is one queue."),
     of("mysql_lib", Foreign, Nothing, LATER, "No database library is loaded at run time."),
-    of("nodnscheck", List(Address), Nothing, LATER, "Senders and HELO names that are exempt from DNS checks."),
+    of("nodnscheck", List(Word), Nothing, LATER, "Senders and HELO names that are exempt from DNS checks."),
     of("nosignaturedomains", List(Domain), Nothing, LATER, "Domains whose mail needs no DKIM signature."),
     of("notipme", List(Network), Nothing, LATER, "Addresses that are not this host, though it bears them; wins over moreipme."),
     of("notlshosts", List(Domain), Nothing, LATER, "Hosts with which TLS is never tried."),
     of("opt.smtp_auth_user_database", Flag, Value("0"), LATER, "1: users of the table eng_smtp_auth_users__raw_db_access may log in to send."),
     of("originipfield", Line, Nothing, LATER, "Name of the header field that tells a relaying client's address."),
     of("outgoingip", List(Network), Nothing, LATER, "Own addresses to send from."),
-    of("percenthack", List(Domain), Nothing, SEND, "Domains in which `user%host@domain` becomes `user@host`."),
+    of("percenthack", List(Domain), Nothing, DOOR, "Domains in which `user%host@domain` becomes `user@host`."),
     of("plusdomain", Line, Me, LATER, "Appended to a host that ends in `+`."),
     of("postmaster", Line, Nothing, LATER, "Address from which notices come and to which replies go."),
     of("programusers", List(Word), Nothing, LATER, "Accounts that may run programs though they share a uid."),
@@ -168,7 +169,7 @@ pub const TABLE: &[File] = &[
     of("signatures", List(Word), Nothing, LATER, "First octets of encoded parts that are refused."),
     of("smtpgreeting", Line, Me, SMTPD, "Text after 220; its first word is the name of this host."),
     of("smtproutes", Map(Route), Nothing, LATER, "Host to which mail for a domain is handed, as `domain:relay:port`."),
-    of("spamfilter", Map(Address), Nothing, LATER, "Spam filter, as `domain:program`."),
+    of("spamfilter", Map(Word), Nothing, LATER, "Spam filter, as `domain:program`."),
     of("spamignore", List(Address), Nothing, LATER, "Senders that pass by the spam filter."),
     of("spamignorepatterns", List(Pattern), Nothing, LATER, "Patterns of senders that pass by the spam filter."),
     of("spamredirect", Map(Domain), Nothing, LATER, "Where spam goes, by domain."),
