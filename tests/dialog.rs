@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LINE_MAX: usize = 1_000_000;
 
 /// The dialogs in `folder`, in order of their names.
-pub fn dialogs(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn dialogs(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.unwrap().path())
@@ -22,7 +22,7 @@ pub fn dialogs(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The control files (name, content) that the world of a dialog has: its `W:` lines.
-pub fn world(path: &Path) -> Vec<(String, String)> {
+pub(crate) fn world(path: &Path) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(path).unwrap();
     let lines = text.lines().filter_map(|line| line.strip_prefix("W: "));
     lines.filter_map(|line| line.split_once(' ')).map(|(name, value)| (name.into(), value.into())).collect()
@@ -30,7 +30,7 @@ pub fn world(path: &Path) -> Vec<(String, String)> {
 
 /// Plays the dialog at `path` over `stream`; panics where the server does not answer as it should.
 /// Gives the number of messages the server accepted.
-pub fn run_dialog(path: &Path, stream: &mut (impl Read + Write)) -> usize {
+pub(crate) fn run_dialog(path: &Path, stream: &mut (impl Read + Write)) -> usize {
     let text = std::fs::read_to_string(path).unwrap();
     let mut peer = Peer { stream, accepted: 0, last: String::new() };
     for (number, line) in text.lines().enumerate() {

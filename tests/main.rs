@@ -3,6 +3,7 @@
 mod bounces;
 mod cdb_files;
 mod command;
+mod dialog;
 mod fetching;
 mod foreign_servers;
 mod kill_storm;
@@ -12,3 +13,4 @@ mod relaying;
 mod restart;
 mod routes;
 mod sending;
+mod smtp_dialogs;

@@ -17,7 +17,6 @@ use std::time::Duration;
 use sys::process::Start;
 use sys::{Listener, Packets, worker};
 
-#[allow(unreachable_pub, dead_code, reason = "the file is public where the whole suite is tested")]
 #[path = "../../../tests/dialog.rs"]
 mod dialog;
 

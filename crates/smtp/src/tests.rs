@@ -11,7 +11,6 @@ use wire::{Code, Flow, Session as _};
 
 use crate::{Envelope, Fault, House, MailParameters, Reply, Session, Settings};
 
-#[allow(unreachable_pub, reason = "the file is public where the programs are tested")]
 #[path = "../../../tests/dialog.rs"]
 mod dialog;
 
