@@ -28,8 +28,27 @@ const MEMORY: Duration = Duration::from_secs(300);
 /// Stack of a thread, in octets.
 const STACK: usize = 256 * 1024;
 
+/// When a name was asked for, and what it is, if any.
+type Remembered = (Duration, Option<String>);
+
 /// The names of this host's own addresses, and when they were asked for.
-type OwnNames = Arc<Mutex<HashMap<IpAddr, (Duration, Option<String>)>>>;
+#[derive(Clone, Default)]
+struct OwnNames(Arc<Mutex<HashMap<IpAddr, Remembered>>>);
+
+impl OwnNames {
+    /// The name of `ip`, or that it has none, if that has been asked for not long ago.
+    fn get(&self, ip: IpAddr) -> Option<Option<String>> {
+        let names = self.0.lock().ok()?;
+        let (since, name) = names.get(&ip)?;
+        (sys::monotonic().saturating_sub(*since) < MEMORY).then(|| name.clone())
+    }
+
+    fn put(&self, ip: IpAddr, name: Option<String>) {
+        if let Ok(mut names) = self.0.lock() {
+            names.insert(ip, (sys::monotonic(), name));
+        }
+    }
+}
 
 /// What came of an inquiry.
 pub(crate) enum Findings {
@@ -55,7 +74,14 @@ impl Inquiries {
         let (bell, wake) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         wake.set_nonblocking(true)?;
-        Ok(Inquiries { options, own_names: Arc::default(), sender, receiver, bell: Arc::new(bell), wake })
+        Ok(Inquiries {
+            options,
+            own_names: OwnNames::default(),
+            sender,
+            receiver,
+            bell: Arc::new(bell),
+            wake,
+        })
     }
 
     /// Fills in what is known at once; whether more has to be asked.
@@ -63,18 +89,12 @@ impl Inquiries {
         connection.local_host = self.options.local_host.clone();
         let Ends::Tcp { local, .. } = &connection.ends else { return false };
         if connection.local_host.is_none() {
-            match self.remembered(local.ip()) {
+            match self.own_names.get(local.ip()) {
                 Some(name) => connection.local_host = name,
                 None => return true,
             }
         }
         self.options.remote_host || self.options.remote_info
-    }
-
-    fn remembered(&self, ip: IpAddr) -> Option<Option<String>> {
-        let names = self.own_names.lock().ok()?;
-        let (since, name) = names.get(&ip)?;
-        (sys::monotonic().saturating_sub(*since) < MEMORY).then(|| name.clone())
     }
 
     /// Begins to ask. `proxied`: a PROXY header comes first. An error: no thread could be started, and
@@ -145,14 +165,15 @@ impl Inquiry {
     }
 
     fn own_name(&self, resolver: &Resolver, ip: IpAddr) -> Option<String> {
+        if let Some(known) = self.own_names.get(ip) {
+            return known;
+        }
         let name = match resolver.name_of(ip) {
             Ok(name) => Some(name),
             Err(Error::NotFound) => None,
             Err(Error::Later(_)) => return None,
         };
-        if let Ok(mut names) = self.own_names.lock() {
-            names.insert(ip, (sys::monotonic(), name.clone()));
-        }
+        self.own_names.put(ip, name.clone());
         name
     }
 }

@@ -322,7 +322,11 @@ impl Server {
             let Some(workers) = &mut self.workers else { return };
             match workers.give(pid, job, &guest.connection.fd, guest.place) {
                 Ok(()) => return,
-                Err(place) => guest.place = place, // it has just died: the next one
+                // It has just died. The log has its beginning, so it gets an end; then the next one.
+                Err(place) => guest.place = place,
+            }
+            if self.options.verbosity == Verbosity::All {
+                sys::log!("tcpserver: end {pid} status {DROPPED}");
             }
         }
     }

@@ -13,7 +13,7 @@ fn beyond_the_limit_a_client_waits_until_another_is_done() {
     for workers in [&["-c2"][..], &["-c2", "-w1"]] {
         let server = server(workers);
         let mut two: Vec<Client> = (0..2).map(|_| server.connect()).collect();
-        two.iter_mut().for_each(|client| drop(client.greeting()));
+        two.iter_mut().for_each(|client| _ = client.greeting());
         let mut third = server.connect();
         assert!(third.is_waiting());
         two.pop();
@@ -27,7 +27,7 @@ fn one_address_never_takes_all_places() {
     for workers in [&["-C2"][..], &["-C2", "-w1"]] {
         let mut server = server(workers);
         let mut two: Vec<Client> = (0..2).map(|_| server.connect_from([127, 0, 0, 5])).collect();
-        two.iter_mut().for_each(|client| drop(client.greeting()));
+        two.iter_mut().for_each(|client| _ = client.greeting());
         assert_eq!(server.connect_from([127, 0, 0, 5]).rest(), "");
         server.log("too many connections from 127.0.0.5");
         server.log(" deny ");
@@ -59,7 +59,7 @@ fn a_silent_client_holds_up_nobody() {
     let rules = Rules::new(":allow\n");
     let server = server(&["-w1", "-x", &rules.text()]);
     let mut silent: Vec<Client> = (0..20).map(|_| server.connect()).collect();
-    silent.iter_mut().for_each(|client| drop(client.greeting()));
+    silent.iter_mut().for_each(|client| _ = client.greeting());
     let mut client = server.connect();
     client.greeting();
     client.say("");

@@ -80,7 +80,7 @@ fn little_memory_is_enough() {
     // X03
     let server = after("ulimit -v 65536", &["-w2", "127.0.0.1", "0", &greeter()]);
     let mut clients: Vec<Client> = (0..10).map(|_| server.connect()).collect();
-    clients.iter_mut().for_each(|client| drop(client.greeting()));
+    clients.iter_mut().for_each(|client| _ = client.greeting());
 }
 
 #[test]

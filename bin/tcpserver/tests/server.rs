@@ -94,12 +94,6 @@ impl Server {
         panic!("no `{part}` in the log:\n{}", self.seen.join("\n"));
     }
 
-    /// All lines so far, once one contains `part`.
-    pub fn log_until(&mut self, part: &str) -> Vec<String> {
-        self.log(part);
-        self.seen.clone()
-    }
-
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid() as i32), signal).unwrap();
     }
