@@ -35,6 +35,7 @@ impl Broken {
         let cure = match error.kind() {
             io::ErrorKind::PermissionDenied => "let the programs' users read it: chmod a+r",
             io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => "put a regular file in its place",
+            io::ErrorKind::NotFound => "make it",
             io::ErrorKind::StorageFull => "make room on the disk",
             _ => "see to the disk; until then mail waits",
         };

@@ -99,7 +99,8 @@ impl Control {
         }
     }
 
-    /// The entries of a list file in their order, or its default. `None`: missing, no default.
+    /// The lines of a list or map file in their order, or its default; a cdb is not asked.
+    /// `None`: missing, no default.
     pub fn list(&self, name: &str) -> Result<Option<Vec<String>>, Broken> {
         let file = known(name)?;
         let Some(lines) = self.entries(file)? else { return Ok(self.fallback(file)?.map(|me| vec![me])) };

@@ -83,7 +83,7 @@ pub const TABLE: &[File] = &[
     of("chksenderdomains", List(Domain), Nothing, LATER, "Domains whose senders are checked; all when missing."),
     of("clientcipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("clientciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
-    of("concurrencylocal", DELIVERIES, Value("10"), SEND, "Local deliveries at one time; 0 holds them."),
+    of("concurrencylocal", DELIVERIES, Value("10"), &["send", "spawn"], "Local deliveries at one time; 0 holds them."),
     of("concurrencyremote", DELIVERIES, Value("20"), SEND, "Remote deliveries at one time; 0 holds them."),
     of("databytes", BYTES, Value("0"), SMTPD, "Most bytes in a message, 0 for no limit; DATABYTES in the environment wins."),
     of("defaultdelivery", Line, Value("./Maildir/"), LATER, "What is done for a user who has no .qmail file."),
@@ -200,7 +200,7 @@ pub const TABLE: &[File] = &[
     of("tlsclients", List(Address), Nothing, LATER, "Addresses in client certificates that may relay."),
     of("tlsservermethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("todointerval", Foreign, Nothing, LATER, "New mail is taken up at once."),
-    of("uids", Map(Word), Nothing, &["tcpserver", "gate", "lookup", "queued", "send", "spawn"], "Who programs run as, `role:user` or `role:uid:gid`, for the roles fulmar-net, -tls, -users, -queue, -remote, -mail, -admin, -web and -log; the users of these names by default."),
+    of("uids", Map(Word), Nothing, &["fulmar", "gate", "lookup", "queued", "send", "smtpd", "spawn"], "Who programs run as, `role:user` or `role:uid:gid`, for the roles fulmar-net, -tls, -users, -queue, -remote, -mail, -admin, -web and -log; the users of these names by default."),
     of("users", List(Word), Value("cdb"), &["lookup"], "Where users are kept, asked in this order: `cdb`, `system`, `sqlite:PATH`, `postgres://...`, `mysql://...`."),
     of("virtualdomains", Map(Route), Nothing, SEND, "Domains and addresses that one local user controls: `domain:prepend`, `user@domain:prepend`, `.suffix:prepend`, `:prepend` for all others; with nothing after the colon, an exception."),
 ];

@@ -1,6 +1,6 @@
 //! Whom a rule is for, and the keys under which that is found.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::Fault;
 use crate::fault::shown;

@@ -5,8 +5,8 @@
 //! where two rules give one key, that of the longer network stands. An IPv6 network is one record
 //! of our own, `2001:db8::/32`, and the record `/` lists the lengths there are.
 
+use core::net::Ipv4Addr;
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 
 use crate::address::Address;
 use crate::{Fault, LENGTHS, rule};

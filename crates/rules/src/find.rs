@@ -4,9 +4,9 @@
 //! host from long to short, = for any host, the empty key. Host names have no case: rules hold
 //! them in lower case, but for tables made by ucspi-tcp the name is asked as it came, too.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
 
 use crate::address::{first_address, plain};
 use crate::{LENGTHS, Verdict};
