@@ -1,0 +1,170 @@
+//! Orders that cannot be carried out now: each is deferred, and takes no other with it.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use sys::signals::{Signal, send};
+use sys::{Listener, Packets};
+
+use crate::house::{House, account, until};
+
+const MESSAGE: &[u8] = b"Subject: hello\n\nHello.\n";
+
+/// A house in which `slow` forwards to a queue that the test plays.
+fn with_a_slow_account(args: &[&str]) -> (House, Listener) {
+    let house = House::with(args, &[], |house, address| {
+        let slow = address.starts_with("slow");
+        Some(account(house, address, if slow { "do=&bob@x.test" } else { "do=./Maildir/" }))
+    });
+    house.home("slow");
+    house.home("alice");
+    let queue = Listener::bind(&house.path("run/queue"), 0o666).unwrap();
+    (house, queue)
+}
+
+fn read_submission(queue: &Packets) {
+    while queue.recv().unwrap().unwrap().bytes != b"." {}
+}
+
+#[test]
+fn what_lookup_does_not_know_for_certain_is_tried_again() {
+    let house = House::with(&[], &[], |house, address| match address.split('@').next().unwrap() {
+        "gone" => None,
+        "later" => Some(b"Z4.3.0 slow".to_vec()),
+        "odd" => Some(b"\0\0".to_vec()),
+        "root" => {
+            let text = String::from_utf8(account(house, address, "do=./Maildir/")).unwrap();
+            let at = text.find("uid=").unwrap();
+            let rest = &text[at..][text[at..].find('\0').unwrap()..];
+            Some(format!("{}uid=0{rest}", &text[..at]).into_bytes())
+        }
+        _ => Some(b"D5.1.1 no such user".to_vec()),
+    });
+    let fates = house.deliver(
+        &["gone@x.test", "later@x.test", "odd@x.test", "root@x.test", "nobody@x.test", "gone@x.test"],
+        MESSAGE,
+    );
+    let letters: String = fates.iter().map(|fate| &fate[..1]).collect();
+    assert_eq!(letters, "ZZZZDZ", "{fates:?}");
+    assert!(fates[3].contains("uid 0"), "{}", fates[3]);
+}
+
+#[test]
+fn a_lookup_that_is_down_defers() {
+    let house = House::new();
+    std::fs::remove_file(house.path("run/lookup-root")).unwrap();
+    assert!(house.deliver(&["alice@x.test"], MESSAGE)[0].starts_with("Z4.3.0"));
+}
+
+#[test]
+fn a_worker_that_dies_takes_only_its_own_delivery_with_it() {
+    let (house, queue) = with_a_slow_account(&[]);
+    house.order("slow", &["slow@x.test"], MESSAGE);
+    let client = queue.accept().unwrap();
+    read_submission(&client);
+    let workers = house.workers("slow");
+    assert_eq!(workers.len(), 1);
+    assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Kdid 1+0+0/"]);
+    send(workers[0], Signal::SIGKILL).unwrap();
+    assert_eq!(house.answer(), ("slow".to_owned(), vec!["Z4.3.0 local-deliver died".to_owned()]));
+    assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Kdid 1+0+0/"]);
+    assert!(house.log().contains("died"), "{}", house.log());
+}
+
+#[test]
+fn a_worker_that_died_while_idle_costs_no_delivery() {
+    let house = House::new();
+    house.home("alice");
+    for count in 1..4 {
+        assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Kdid 1+0+0/"]);
+        assert_eq!(house.mail("alice").len(), count);
+        house.workers("alice").into_iter().for_each(|pid| send(pid, Signal::SIGKILL).unwrap());
+        until(|| house.workers("alice").is_empty());
+    }
+}
+
+#[test]
+fn a_delivery_that_hangs_is_ended_by_the_clock() {
+    let (house, queue) = with_a_slow_account(&["-t", "1"]);
+    house.order("slow", &["slow@x.test"], MESSAGE);
+    let _client = queue.accept().unwrap();
+    assert_eq!(house.answer().1, ["Z4.3.0 local-deliver took too long"]);
+    until(|| house.workers("slow").is_empty());
+}
+
+#[test]
+fn a_worker_that_talks_nonsense_is_not_believed() {
+    let script = "#!/bin/sh\nhead -c 1 <&3 >/dev/null\nprintf 'nonsense' >&3\nsleep 100\n";
+    let house = House::with(&[], &[("local-deliver", script)], |house, address| {
+        Some(account(house, address, "do=./Maildir/"))
+    });
+    house.home("alice");
+    assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Z4.3.0 report mangled"]);
+}
+
+#[test]
+fn a_worker_that_ends_at_once_or_is_missing_defers() {
+    for script in ["#!/bin/sh\nexit 0\n", "#!/nonexistent\n"] {
+        let house = House::with(&[], &[("local-deliver", script)], |house, address| {
+            Some(account(house, address, "do=./Maildir/"))
+        });
+        house.home("alice");
+        assert!(house.deliver(&["alice@x.test"], MESSAGE)[0].starts_with("Z4.3.0"), "{script}");
+    }
+}
+
+#[test]
+fn a_mangled_order_is_told_so_and_the_next_is_carried_out() {
+    let house = House::new();
+    house.home("alice");
+    house.send.send(b"7\0nothing", &[]).unwrap();
+    assert_eq!(house.answer().0, "7");
+    let null = std::fs::File::open("/dev/null").unwrap();
+    house.send.send(b"8\x001\0s@x.test\0alice@x.test\0", &[null.as_fd()]).unwrap();
+    assert_eq!(house.answer(), ("8".to_owned(), vec!["Z4.3.0 order mangled".to_owned()]));
+    assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Kdid 1+0+0/"]);
+}
+
+#[test]
+fn told_to_end_it_finishes_what_it_has_begun() {
+    let (mut house, queue) = with_a_slow_account(&[]);
+    house.order("slow", &["slow@x.test"], MESSAGE);
+    let client = queue.accept().unwrap();
+    read_submission(&client);
+    house.terminate();
+    until(|| house.log().contains("status: exiting"));
+    client.send(b"K17", &[]).unwrap();
+    assert_eq!(house.answer(), ("slow".to_owned(), vec!["Kdid 0+1+0/qp 17/".to_owned()]));
+    assert_eq!(house.exit_code(), Some(0));
+}
+
+#[test]
+fn a_client_that_goes_away_does_no_harm() {
+    let (house, queue) = with_a_slow_account(&[]);
+    house.order("slow", &["slow@x.test"], MESSAGE);
+    let client = queue.accept().unwrap();
+    let send = std::mem::replace(&mut { house }.send, Packets::pair().unwrap().0);
+    drop((send, client));
+}
+
+#[test]
+fn an_owner_that_only_root_could_become_is_deferred_without_root() {
+    if sys::is_root() {
+        eprintln!("SKIPPED: this test runs as root");
+        return;
+    }
+    let house = House::with(&[], &[], |house, address| {
+        let text = String::from_utf8(account(house, address, "do=./Maildir/")).unwrap();
+        Some(text.replace("uid=", "uid=6").into_bytes())
+    });
+    assert!(house.deliver(&["alice@x.test"], MESSAGE)[0].contains("only root"));
+}
+
+#[test]
+fn a_socket_for_orders_is_open_to_the_queue_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    let mode = std::fs::metadata(house.path("run/spawn")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    house.send.set_timeout(Duration::from_secs(1)).unwrap();
+}
