@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use crate::house::{House, PASSWORD, USER};
 
 fn installed(program: &str) -> bool {
-    let there = Command::new(program).arg("--version").output().is_ok();
+    let there = Command::new(program).arg("--version").output().is_ok_and(|said| said.status.success());
     if !there {
         eprintln!("{program} is not installed");
     }
