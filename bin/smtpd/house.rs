@@ -17,6 +17,7 @@ use crate::lookup::Lookup;
 use crate::program::Program;
 use crate::queue::Queue;
 use crate::rules::{Files, Rules};
+use crate::tables::View;
 
 /// Refused recipients from which on each one has to wait, and how long, at most.
 const PATIENT_WITH: u32 = 10;
@@ -205,46 +206,14 @@ impl House for Desk {
     }
 
     fn fault(&mut self, fault: Fault, count: u32, reply: &Reply) {
-        match fault {
-            Fault::Recipient => {
-                let over = count.saturating_sub(PATIENT_WITH);
-                std::thread::sleep((DELAY * over).min(LONGEST_DELAY));
-            }
-            Fault::Protocol | Fault::Message => {
-                sys::log!(
-                    "smtpd {}: refuse reply={} {} {}",
-                    self.token,
-                    reply.code(),
-                    reply.status(),
-                    reply.text()
-                );
-            }
+        // The others are logged where they are refused, with what decided.
+        if fault != Fault::Recipient || reply.code() == 501 {
+            let (code, status, text) = (reply.code(), reply.status(), reply.text());
+            sys::log!("smtpd {}: refuse reply={code} {status} {text}", self.token);
         }
-    }
-}
-
-/// The tables as policy asks them.
-struct View<'a> {
-    rules: &'a Rules,
-    lookup: &'a mut Lookup,
-    domains: &'a mut HashMap<String, bool>,
-}
-
-impl Tables for View<'_> {
-    fn address(&mut self, name: &'static str, address: &str) -> Result<Option<String>, Unsure> {
-        self.rules.address(name, address)
-    }
-
-    fn domain(&mut self, name: &'static str, domain: &str) -> Result<Option<String>, Unsure> {
-        self.rules.domain(name, domain)
-    }
-
-    fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
-        if let Some(ours) = self.domains.get(domain) {
-            return Ok(*ours);
+        if fault == Fault::Recipient {
+            let over = count.saturating_sub(PATIENT_WITH);
+            std::thread::sleep((DELAY * over).min(LONGEST_DELAY));
         }
-        let ours = self.lookup.domain(domain)?;
-        self.domains.insert(domain.to_owned(), ours);
-        Ok(ours)
     }
 }

@@ -12,6 +12,7 @@ mod lookup;
 mod program;
 mod queue;
 mod rules;
+mod tables;
 
 use std::io;
 use std::process::ExitCode;

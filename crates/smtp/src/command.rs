@@ -64,8 +64,12 @@ impl<H: House> Session<H> {
             None if FOREIGN.iter().any(|word| is(word)) => self.foreign(),
             None => Reply::UNKNOWN,
         };
-        let protocol = matches!(reply.code(), 500..=504 | 521 | 555);
-        if protocol { self.blame(Fault::Protocol, reply) } else { reply }
+        match (reply.code(), reply.status()) {
+            // A list with many strange addresses is no abuse of the protocol.
+            (501, Code(5, 1, 3)) => self.blame(Fault::Recipient, reply),
+            (500..=504 | 521 | 555, _) => self.blame(Fault::Protocol, reply),
+            _ => reply,
+        }
     }
 
     fn out_of_order(&self, row: &Command<H>) -> Reply {

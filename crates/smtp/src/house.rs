@@ -38,7 +38,7 @@ pub trait House: 'static {
 pub enum Fault {
     /// Against the protocol.
     Protocol,
-    /// It asked for a recipient that was refused for good.
+    /// It named a recipient that was refused for good, or none at all.
     Recipient,
     /// Its message was refused for what it is (line ends, size, hops).
     Message,

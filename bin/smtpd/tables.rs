@@ -1,0 +1,36 @@
+//! The tables that policy asks: control files by name, domains of ours by `lookup`.
+//!
+//! What `lookup` has said of a domain holds for the rest of the connection.
+
+use std::collections::HashMap;
+
+use policy::{Tables, Unsure};
+
+use crate::lookup::Lookup;
+use crate::rules::Rules;
+
+/// The tables as policy asks them.
+pub(crate) struct View<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) lookup: &'a mut Lookup,
+    pub(crate) domains: &'a mut HashMap<String, bool>,
+}
+
+impl Tables for View<'_> {
+    fn address(&mut self, name: &'static str, address: &str) -> Result<Option<String>, Unsure> {
+        self.rules.address(name, address)
+    }
+
+    fn domain(&mut self, name: &'static str, domain: &str) -> Result<Option<String>, Unsure> {
+        self.rules.domain(name, domain)
+    }
+
+    fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
+        if let Some(ours) = self.domains.get(domain) {
+            return Ok(*ours);
+        }
+        let ours = self.lookup.domain(domain)?;
+        self.domains.insert(domain.to_owned(), ours);
+        Ok(ours)
+    }
+}
