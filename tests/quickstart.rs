@@ -25,8 +25,11 @@ impl Demo {
 
     /// Runs the script; an empty house lends its ports.
     fn run(&self, more: &[&str]) -> Output {
+        self.run_by(Command::new(script()), more)
+    }
+
+    fn run_by(&self, mut command: Command, more: &[&str]) -> Output {
         let base = (self.ports.smtp().port() - 25).to_string();
-        let mut command = Command::new(script());
         command.arg("--home").arg(self.home.path().join("demo")).args(["--ports", &base, "--detach"]);
         command.arg("--programs").arg(program("fulmar").parent().unwrap()).args(more);
         command.output().unwrap()
@@ -94,6 +97,34 @@ fn quickstart_works_under_daemontools() {
         works_under("daemontools");
     }
 }
+
+#[test]
+fn quickstart_needs_no_root() {
+    let Some(setpriv) = tool("setpriv").filter(|_| nix::unistd::geteuid().is_root()) else { return };
+    if Command::new(&setpriv)
+        .args(NOBODY)
+        .arg("test")
+        .arg("-x")
+        .arg(script())
+        .status()
+        .is_ok_and(|s| !s.success())
+    {
+        eprintln!("SKIPPED: only root can reach these sources");
+        return;
+    }
+    let demo = Demo::new();
+    std::os::unix::fs::chown(demo.home.path(), Some(64100), Some(64100)).unwrap();
+    let mut command = Command::new(setpriv);
+    command.args(NOBODY).arg(script());
+    let output = demo.run_by(command, &[]);
+    assert!(output.status.success() && text(&output).ends_with("ready\n"), "{}", text(&output));
+    let owner =
+        std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(demo.home.path().join("demo/queue")).unwrap());
+    assert_eq!(owner, 64100);
+}
+
+/// What makes setpriv run a program as a user with no rights at all.
+const NOBODY: [&str; 3] = ["--reuid=64100", "--regid=64100", "--clear-groups"];
 
 #[test]
 fn a_port_that_is_taken_is_named_and_nothing_is_started() {
