@@ -3,10 +3,13 @@
 mod bounces;
 mod cdb_files;
 mod command;
+mod deaf_log;
 mod dialog;
 mod fetching;
 mod foreign_servers;
 mod kill_storm;
+mod little_memory;
+mod odd_starts;
 mod quickstart;
 mod refusals;
 mod relaying;

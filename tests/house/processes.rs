@@ -1,7 +1,7 @@
 //! The services of a house as processes: started by their run scripts, watched, killed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,11 +23,26 @@ pub struct Services {
     home: PathBuf,
     running: BTreeMap<String, Child>,
     log: Arc<Log>,
+    /// Shell commands run before a service is, such as `ulimit -v 65536`.
+    before: String,
+    /// Where the services' words go instead of to us.
+    sink: Option<File>,
 }
 
 impl Services {
     pub(crate) fn new(home: &Path) -> Services {
-        Services { home: home.to_owned(), running: BTreeMap::new(), log: Arc::default() }
+        let (running, log) = (BTreeMap::new(), Arc::default());
+        Services { home: home.to_owned(), running, log, before: ":".to_owned(), sink: None }
+    }
+
+    /// From now on each service is started in a shell that has run `commands`.
+    pub fn before_each(&mut self, commands: &str) {
+        self.before = commands.to_owned();
+    }
+
+    /// From now on what services say goes to `sink`.
+    pub fn log_to(&mut self, sink: impl Into<std::os::fd::OwnedFd>) {
+        self.sink = Some(File::from(sink.into()));
     }
 
     /// Starts every service that does not run.
@@ -45,9 +60,14 @@ impl Services {
         }
         let script = self.home.join("etc/run").join(name).join("run");
         let (reader, writer) = std::io::pipe().unwrap();
-        let mut command = Command::new(script);
-        command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{}; exec \"$0\"", self.before)).arg(script).stdin(Stdio::null());
+        match &self.sink {
+            Some(sink) => command.stdout(sink.try_clone().unwrap()).stderr(sink.try_clone().unwrap()),
+            None => command.stdout(writer.try_clone().unwrap()).stderr(writer),
+        };
         self.running.insert(name.to_owned(), command.spawn().unwrap());
+        drop(command);
         let (log, name) = (Arc::clone(&self.log), name.to_owned());
         std::thread::spawn(move || {
             for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
