@@ -15,7 +15,6 @@ use control::{Home, Role, Uids};
 use sys::worker::{self, After, Job};
 use sys::{Stop, process};
 
-use crate::owner::Owner;
 use crate::porter::{Admitted, Porter};
 
 fn main() -> ExitCode {
@@ -73,10 +72,11 @@ impl Gate {
 
     fn open(&self, admitted: Admitted, env: sys::Env) -> After {
         let id = std::process::id();
-        match Owner::redeem(&self.home.run("lookup-root"), &admitted.ticket) {
+        match owner::redeem(&self.home.run("lookup-root"), &admitted.ticket) {
             Ok(owner) => {
                 let user = owner.user.replace(' ', "\\x20");
-                let error = opening::open(&self.server, &owner, self.porter.service(), admitted, env);
+                let error =
+                    opening::open(&self.home, &self.server, &owner, self.porter.service(), admitted, env);
                 sys::log!("gate: {id} fatal: user={user} {error}");
                 After::Replace
             }

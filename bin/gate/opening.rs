@@ -3,14 +3,14 @@
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use control::Home;
 use sys::confine::Confine;
 use sys::process::Start;
 use sys::{Env, memory};
+use users::Owner;
 
-use crate::owner::Owner;
 use crate::porter::Admitted;
 
 /// What a server that is not linked statically needs in order to start.
@@ -20,13 +20,14 @@ const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/l
 
 /// Becomes the owner and the server program. Returns only on trouble; this process must end then.
 pub(crate) fn open(
+    house: &Home,
     server: &OsString,
     owner: &Owner,
     service: &OsString,
     admitted: Admitted,
     mut env: Env,
 ) -> io::Error {
-    if let Err(error) = possible(owner).and_then(|()| safe_home(owner)) {
+    if let Err(error) = possible(owner).and_then(|()| users::home::ensure(&house.mail(), owner)) {
         admitted.login.refuse();
         return error;
     }
@@ -53,18 +54,6 @@ fn possible(owner: &Owner) -> io::Result<()> {
     }
 }
 
-/// The home is there, and not everybody may put a Maildir into it.
-fn safe_home(owner: &Owner) -> io::Result<()> {
-    let seen = std::fs::metadata(&owner.home)?;
-    match seen.permissions().mode() & 0o002 {
-        0 => Ok(()),
-        _ => Err(io::Error::new(
-            ErrorKind::PermissionDenied,
-            format!("{} is writable by everybody; cure: chmod o-w", owner.home.display()),
-        )),
-    }
-}
-
 fn become_owner(owner: &Owner, server: &OsString) -> io::Result<()> {
     sys::become_user(&owner.identity)?;
     let mut confine =
@@ -83,7 +72,7 @@ fn describe(owner: &Owner, service: &OsString, env: &mut Env) {
     env.set("USER", &owner.user);
     env.set("HOME", owner.home.as_os_str().as_bytes());
     env.set("MAILDIR", owner.maildir.as_os_str().as_bytes());
-    env.set("QUOTA", &owner.quota);
+    env.set("QUOTA", owner.quota.to_string());
     env.set("SERVICE", service.as_bytes());
     if let Some(house) = Env::here().get("FULMAR_HOME") {
         env.set("FULMAR_HOME", house);

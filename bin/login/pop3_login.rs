@@ -10,7 +10,7 @@ use wire::End;
 use crate::house::House;
 use crate::lookup::{Answer, Lookup};
 
-/// From the greeting to the login. It bounds also the client that drips.
+/// From the greeting to the login (P17). It bounds also the client that sends an octet now and then.
 const TOTAL: Duration = Duration::from_secs(120);
 /// How long `gate` may take to open the mailbox.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -21,6 +21,7 @@ use crate::house::House;
 
 /// RFC 1939 §3: at least ten minutes.
 const IDLE: Duration = Duration::from_secs(600);
+const _: () = assert!(IDLE.as_secs() >= 600);
 /// Address space. A mailbox of a million messages takes a third of it.
 const MEMORY: u64 = 1 << 30;
 const FILES: u64 = 64;

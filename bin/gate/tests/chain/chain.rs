@@ -87,7 +87,11 @@ fn a_ticket_that_cannot_be_redeemed_opens_nothing_and_the_client_is_told() {
     assert_eq!(client.login(PASSWORD), "-ERR [SYS/TEMP] The mailbox cannot be reached now, try again later");
     assert_eq!(client.rest(), "");
     assert_eq!(worker.answer().unwrap(), b"K");
-    assert!(house.log().contains("later cause=lookup refused the ticket"), "{}", house.log());
+    assert!(
+        house.log().contains("later cause=lookup opens nothing: 5.7.8 no such ticket"),
+        "{}",
+        house.log()
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
-use crate::house::{House, PASSWORD, USER};
+use crate::house::{ALICE, House, PASSWORD, USER};
 
 fn installed(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|said| said.status.success());
@@ -103,7 +103,7 @@ fn fetchmail_takes_all_mail_away() {
         assert!(fetched.contains(subject), "{fetched}");
     }
     assert!(fetched.contains("\n.\n..\n.hidden\nlast line"), "{fetched}");
-    assert_eq!(fs::read_dir(house.path("alice/Maildir/new")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(house.path(ALICE).join("Maildir/new")).unwrap().count(), 0);
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub(crate) const STAMP: &str = "<1896.697170952@example.test>";
 pub(crate) const USER: &str = "alice@example.test";
 pub(crate) const PASSWORD: &str = "wonderland";
 
+/// Her folder in the house.
+pub(crate) const ALICE: &str = "mail/example.test/alice";
+
 /// Whom the account and `login` run as when the tests run as root.
 pub(crate) const OWNER: u32 = 20_001;
 pub(crate) const NET: u32 = 20_002;
@@ -58,9 +61,11 @@ impl House {
         for name in ["run", "control"] {
             house.folder(name);
         }
-        for name in ["alice", "alice/Maildir", "alice/Maildir/tmp", "alice/Maildir/new", "alice/Maildir/cur"]
-        {
-            house.owned(&house.folder(name));
+        for name in ["mail", "mail/example.test"] {
+            house.folder(name);
+        }
+        for name in ["", "/Maildir", "/Maildir/tmp", "/Maildir/new", "/Maildir/cur"] {
+            house.owned(&house.folder(&format!("{ALICE}{name}")));
         }
         house.fill();
         fs::write(house.path("control/uids"), format!("fulmar-net:{NET}:{NET}\n")).unwrap();
@@ -70,11 +75,10 @@ impl House {
 
     /// The usual answer of `lookup`.
     pub(crate) fn owner(&self) -> String {
-        let (uid, home) = (owner_uid(), self.path("alice"));
+        let (uid, home) = (owner_uid(), self.path(ALICE));
         let home = home.display();
-        format!(
-            "\0uid={uid}\0gid={uid}\0groups=\0home={home}\0maildir={home}/Maildir\0quota=0\0user={USER}\0local=alice"
-        )
+        let who = format!("uid={uid}\0gid={uid}\0groups=\0home={home}\0maildir={home}/Maildir\0quota=0");
+        format!("\0{who}\0user={USER}\0local=alice\0domain=example.test\0dash=\0ext=")
     }
 
     fn folder(&self, name: &str) -> PathBuf {
@@ -100,13 +104,13 @@ impl House {
     /// Puts the dialogs' messages into the mailbox, and nothing else.
     pub(crate) fn fill(&self) {
         for folder in ["new", "cur"] {
-            for entry in fs::read_dir(self.path("alice/Maildir").join(folder)).unwrap() {
+            for entry in fs::read_dir(self.path(ALICE).join("Maildir").join(folder)).unwrap() {
                 fs::remove_file(entry.unwrap().path()).unwrap();
             }
         }
         for entry in fs::read_dir(dialogs().join("messages")).unwrap() {
             let (from, name) = (entry.as_ref().unwrap().path(), entry.unwrap().file_name());
-            let to = self.path("alice/Maildir/new").join(name);
+            let to = self.path(ALICE).join("Maildir/new").join(name);
             fs::copy(from, &to).unwrap();
             self.owned(&to);
         }
