@@ -56,6 +56,11 @@ impl House {
         House { folder, spawn, send }
     }
 
+    /// Hangs up and comes anew.
+    pub fn reconnect(&mut self) {
+        self.send = connect(self.folder.path());
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -139,12 +139,17 @@ fn told_to_end_it_finishes_what_it_has_begun() {
 }
 
 #[test]
-fn a_client_that_goes_away_does_no_harm() {
-    let (house, queue) = with_a_slow_account(&[]);
+fn a_client_that_goes_away_leaves_its_deliveries_to_end_and_may_come_back() {
+    let (mut house, queue) = with_a_slow_account(&[]);
     house.order("slow", &["slow@x.test"], MESSAGE);
     let client = queue.accept().unwrap();
-    let send = std::mem::replace(&mut { house }.send, Packets::pair().unwrap().0);
-    drop((send, client));
+    read_submission(&client);
+    house.reconnect();
+    assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Kdid 1+0+0/"]);
+    client.send(b"K17", &[]).unwrap();
+    until(|| house.log().contains("done recipient=slow@x.test"));
+    house.send.set_timeout(Duration::from_millis(50)).unwrap();
+    assert!(house.send.recv().is_err(), "an answer to somebody else's order");
 }
 
 #[test]
@@ -166,5 +171,4 @@ fn a_socket_for_orders_is_open_to_the_queue_alone() {
     let house = House::new();
     let mode = std::fs::metadata(house.path("run/spawn")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    house.send.set_timeout(Duration::from_secs(1)).unwrap();
 }

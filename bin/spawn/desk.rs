@@ -1,0 +1,105 @@
+//! Where `send` leaves its orders: the socket `run/spawn` and who may use it.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::{Control, Home, Role, Uids};
+use sys::signals::Signals;
+use sys::wait::{Interest, poll};
+use sys::{Listener, Packets, Stop};
+
+use crate::MOST;
+use crate::crew::Crew;
+use crate::order::Order;
+
+/// Longest wait for something to come.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The socket and those who are connected to it.
+pub(crate) struct Desk {
+    house: Home,
+    uids: Uids,
+    listener: Listener,
+    clients: Vec<Arc<Packets>>,
+}
+
+impl Desk {
+    /// Binds the socket for the queue's uid alone.
+    pub(crate) fn open(house: Home, uids: Uids) -> Result<Desk, Stop> {
+        let path = house.run("spawn");
+        let at = |error| Stop::temporary(format_args!("can't listen on {}: {error}", path.display()));
+        let listener = Listener::bind(&path, 0o600).map_err(at)?;
+        if let Some(queue) = uids.identity(Role::Queue).map_err(Stop::temporary)? {
+            let folder = sys::durable::open_any(&house.join("run")).map_err(at)?;
+            folder.give("spawn", queue.uid, queue.gid).map_err(at)?;
+        }
+        Ok(Desk { house, uids, listener, clients: Vec::new() })
+    }
+
+    /// Waits once, and takes what has come: a client, an order, a client's end. A signal ends the wait.
+    pub(crate) fn attend(&mut self, signals: &Signals, crew: &Crew) -> Result<(), Stop> {
+        let mut fds = vec![(signals.as_fd(), Interest::Read), (self.listener.as_fd(), Interest::Read)];
+        fds.extend(self.clients.iter().map(|client| (client.as_fd(), Interest::Read)));
+        let ready = poll(&fds, Some(TICK)).map_err(Stop::temporary)?;
+        let mut talking = ready[2..].iter();
+        self.clients.retain(|client| match talking.next() {
+            Some(ready) if ready.read => take(client, crew),
+            _ => true,
+        });
+        if ready[1].read {
+            self.accept();
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) {
+        match self.listener.accept() {
+            Ok(client) if self.greet(&client) => self.clients.push(Arc::new(client)),
+            Ok(_) => {}
+            // No descriptor left: the pause lets deliveries end.
+            Err(error) => {
+                sys::log!("spawn: warning: can't accept: {error}");
+                std::thread::sleep(TICK);
+            }
+        }
+    }
+
+    /// Tells a client how much it may order at one time; false: it is not one that may.
+    fn greet(&self, client: &Packets) -> bool {
+        match client.peer() {
+            Ok(peer) if self.uids.holds(peer.uid, Role::Queue) => {}
+            Ok(peer) => {
+                sys::log!("spawn: warning: refusing uid {}, which is not the queue's", peer.uid);
+                return false;
+            }
+            Err(_) => return false,
+        }
+        let most = Control::open(&self.house).number("concurrencylocal").unwrap_or_else(|broken| {
+            sys::log!("spawn: warning: {broken}");
+            1
+        });
+        let most = most.min(MOST as u64).to_string();
+        client.send(&wire::packet(&[b"spawn", most.as_bytes()]), &[]).is_ok()
+    }
+}
+
+/// Takes one packet; false: the client is gone.
+fn take(client: &Arc<Packets>, crew: &Crew) -> bool {
+    let packet = match client.recv() {
+        Ok(Some(packet)) => packet,
+        Ok(None) => return false,
+        Err(error) => {
+            sys::log!("spawn: warning: can't read orders: {error}");
+            return false;
+        }
+    };
+    match Order::from_packet(packet) {
+        Ok(order) => crew.give(order, client),
+        Err(slot) => {
+            sys::log!("spawn: warning: order mangled");
+            let _ = client.send(&wire::packet(&[&slot, b"Z4.3.0 order mangled"]), &[]);
+        }
+    }
+    true
+}
