@@ -14,6 +14,7 @@ pub(crate) fn run(home: &Home, shape: Shape) -> Result<(), Stop> {
         return Err(Stop::permanent(format_args!("there is no home at {path}; make one with: fulmar init")));
     }
     let mut problems = control::check(home);
+    problems.extend(users::check(&home.users()));
     problems.extend(house::check(home));
     match shape.json {
         true => shape.table(HEADS, &problems.iter().map(row).collect::<Vec<_>>())?,
