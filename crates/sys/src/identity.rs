@@ -34,6 +34,11 @@ pub fn uid() -> u32 {
     Uid::effective().as_raw()
 }
 
+/// The effective group id of this process.
+pub fn gid() -> u32 {
+    Gid::effective().as_raw()
+}
+
 /// Does this process run as root?
 pub fn is_root() -> bool {
     uid() == 0

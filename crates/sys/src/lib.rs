@@ -18,7 +18,7 @@ pub mod wait;
 pub mod worker;
 
 pub use env::Env;
-pub use identity::{Identity, User, become_user, group_id, is_root, uid, user, user_of};
+pub use identity::{Identity, User, become_user, gid, group_id, is_root, uid, user, user_of};
 pub use packet::{Listener, Packet, Packets};
 pub use program::{Stop, main};
 pub use timed::{Timed, adopt, forget_ip_options, keep_alive, no_delay};
