@@ -236,7 +236,8 @@ fn install(house: &Path, programs: &[(&str, &str)]) {
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
-        assert!(build.status().unwrap().success());
+        let done = build.status().is_ok_and(|status| status.success());
+        assert!(done || built.exists(), "can't build local-deliver");
     });
     std::fs::copy(built, house.join("bin/local-deliver")).unwrap();
     mode(&house.join("bin/local-deliver"), 0o755);
