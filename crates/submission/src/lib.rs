@@ -1,0 +1,259 @@
+//! Handing messages to `queued`: `L` token, `M` text, `E` envelope, `.`, over one kept connection.
+//!
+//! The client's side of `run/queue`. What `queued` has not said `K` to is not accepted; a message
+//! given up half-way is given up by hanging up, and `queued` forgets it. Knows nothing of what is
+//! in a message, nor of how the queue keeps it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sys::Packets;
+use sys::packet::MAX;
+use wire::Fate;
+
+/// How long `queued` may take for one step; a sync of a busy disk can take long.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A connection to `run/queue` that carries one message after the other.
+#[derive(Debug)]
+pub struct Submission {
+    path: PathBuf,
+    connection: Option<Packets>,
+    /// The packet being filled, its letter first.
+    packet: Vec<u8>,
+    /// A message is open.
+    open: bool,
+    /// A packet of this message could not be sent; the others need not be tried.
+    broken: bool,
+}
+
+impl Submission {
+    /// To the socket at `path`; nothing is connected yet.
+    pub fn at(path: PathBuf) -> Submission {
+        Submission { path, connection: None, packet: Vec::new(), open: false, broken: false }
+    }
+
+    /// Connects before there is a message; should that fail, it is tried again when there is one.
+    pub fn connect_early(&mut self) {
+        self.connection = self.connect().ok();
+    }
+
+    /// Begins a message; `token` marks it in the log of `queued`. On a new connection if the kept
+    /// one has died.
+    pub fn open(&mut self, token: &str) -> io::Result<()> {
+        let hello = [b"L", token.as_bytes()].concat();
+        if self.connection.as_ref().is_none_or(|kept| kept.send(&hello, &[]).is_err()) {
+            let fresh = self.connect()?;
+            fresh.send(&hello, &[])?;
+            self.connection = Some(fresh);
+        }
+        self.packet.clear();
+        (self.open, self.broken) = (true, false);
+        Ok(())
+    }
+
+    /// The next piece of the text. Trouble shows at the commit.
+    pub fn write(&mut self, text: &[u8]) {
+        self.part(b'M', text);
+    }
+
+    /// Begins the envelope, after all of the text.
+    pub fn sender(&mut self, sender: &[u8]) {
+        self.record(b"F", sender);
+    }
+
+    /// The next recipient.
+    pub fn recipient(&mut self, recipient: &[u8]) {
+        self.record(b"T", recipient);
+    }
+
+    /// A piece of an envelope that is in the queue's form already: `F` sender NUL, `T` recipient NUL...
+    pub fn envelope(&mut self, piece: &[u8]) {
+        self.part(b'E', piece);
+    }
+
+    fn record(&mut self, letter: &[u8], address: &[u8]) {
+        for part in [letter, address, b"\0"] {
+            self.part(b'E', part);
+        }
+    }
+
+    /// Ends the envelope and waits for the verdict; `K`'s text is the message's id.
+    pub fn commit(&mut self) -> Fate {
+        self.flush();
+        self.packet.push(b'.');
+        self.flush();
+        self.open = false;
+        self.verdict()
+    }
+
+    /// Gives up the message, if one is open.
+    pub fn abort(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.connection = None;
+        }
+    }
+
+    /// Puts `bytes` into packets of `letter`.
+    fn part(&mut self, letter: u8, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.packet.first() != Some(&letter) || self.packet.len() == MAX {
+                self.flush();
+                self.packet.push(letter);
+            }
+            let (piece, rest) = bytes.split_at(bytes.len().min(MAX - self.packet.len()));
+            self.packet.extend_from_slice(piece);
+            bytes = rest;
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(connection) = &self.connection
+            && !self.broken
+            && !self.packet.is_empty()
+        {
+            self.broken = connection.send(&self.packet, &[]).is_err();
+        }
+        self.packet.clear();
+    }
+
+    fn verdict(&mut self) -> Fate {
+        match self.answer() {
+            Ok(fate @ Fate::Done(_)) => fate,
+            Ok(fate) => {
+                self.connection = None;
+                fate
+            }
+            Err(cause) => {
+                self.connection = None;
+                sys::log!("{}: warning: {}: {cause}", sys::logging::name(), self.path.display());
+                Fate::later(3, 0, "The queue is out of reach, try again later")
+            }
+        }
+    }
+
+    /// Listens also when sending failed: `queued` may have said why before it hung up.
+    fn answer(&self) -> Result<Fate, String> {
+        let connection = self.connection.as_ref().ok_or("not connected")?;
+        let packet = connection.recv().map_err(|error| error.to_string())?.ok_or("queued hung up")?;
+        let first = wire::fields(&packet.bytes).first().copied().unwrap_or_default();
+        match Fate::parse(first) {
+            Some(Fate::Done(_)) if self.broken => Err("queued took half a message".to_owned()),
+            fate => fate.ok_or_else(|| "queued answered nonsense".to_owned()),
+        }
+    }
+
+    fn connect(&self) -> io::Result<Packets> {
+        let connection = Packets::connect(&self.path)?;
+        connection.set_timeout(PATIENCE)?;
+        Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread::{self, JoinHandle};
+
+    /// What a fake `queued` saw in one message; it answers with `answer` unless that is empty.
+    type Seen = (String, Vec<u8>, Vec<u8>);
+
+    fn take_one(connection: &Packets, answer: &str) -> Option<Seen> {
+        let (mut token, mut text, mut envelope) = (String::new(), Vec::new(), Vec::new());
+        while let Some(packet) = connection.recv().unwrap() {
+            let rest = &packet.bytes[1..];
+            match packet.bytes[0] {
+                b'L' => token = String::from_utf8(rest.to_vec()).unwrap(),
+                b'M' => text.extend_from_slice(rest),
+                b'E' => envelope.extend_from_slice(rest),
+                b'.' if answer.is_empty() => return None,
+                b'.' => {
+                    connection.send(answer.as_bytes(), &[]).unwrap();
+                    return Some((token, text, envelope));
+                }
+                other => panic!("{other}"),
+            }
+        }
+        None
+    }
+
+    fn queued(
+        answers: Vec<Vec<&'static str>>,
+    ) -> (tempfile::TempDir, Submission, JoinHandle<Vec<Option<Seen>>>) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("queue");
+        let listener = sys::Listener::bind(&path, 0o600).unwrap();
+        let thread = thread::spawn(move || {
+            let mut seen = Vec::new();
+            for list in answers {
+                let connection = listener.accept().unwrap();
+                seen.extend(list.into_iter().map(|answer| take_one(&connection, answer)));
+            }
+            seen
+        });
+        (home, Submission::at(path), thread)
+    }
+
+    fn commit(submission: &mut Submission, recipients: usize) -> Fate {
+        submission.sender(b"carol@example.org");
+        for n in 0..recipients {
+            submission.recipient(format!("user{n}@example.test").as_bytes());
+        }
+        submission.commit()
+    }
+
+    #[test]
+    fn a_message_of_any_size_and_ten_thousand_recipients_arrives_as_it_is() {
+        let (_home, mut queue, thread) = queued(vec![vec!["K17 ", "K18 "]]);
+        let text: Vec<u8> = (0..300_000_u32).map(|n| n as u8).collect();
+        queue.open("1.2").unwrap();
+        text.chunks(777).for_each(|piece| queue.write(piece));
+        assert_eq!(commit(&mut queue, 10_000), Fate::done("17 "));
+        queue.open("1.3").unwrap();
+        assert_eq!(commit(&mut queue, 1), Fate::done("18 "));
+        let seen = thread.join().unwrap();
+        let (token, came, wrote) = seen[0].as_ref().unwrap();
+        assert_eq!((&token[..], came), ("1.2", &text));
+        assert!(wrote.starts_with(b"Fcarol@example.org\0Tuser0@example.test\0T"));
+        assert_eq!(wrote.iter().filter(|b| **b == 0).count(), 10_001);
+        let one = b"Fcarol@example.org\0Tuser0@example.test\0".to_vec();
+        assert_eq!(seen[1], Some(("1.3".into(), vec![], one)));
+    }
+
+    #[test]
+    fn a_queued_that_dies_is_never_taken_for_a_yes() {
+        // S58
+        let (_home, mut queue, thread) = queued(vec![vec![""], vec!["K18 "]]);
+        queue.open("1").unwrap();
+        queue.write(b"text");
+        assert_eq!(commit(&mut queue, 1).letter(), b'Z');
+        queue.open("2").unwrap();
+        assert!(commit(&mut queue, 1).is_done(), "and the next message finds its successor");
+        thread.join().unwrap();
+        assert!(Submission::at("/nonexistent/queue".into()).open("3").is_err());
+    }
+
+    #[test]
+    fn a_message_given_up_leaves_nothing_to_the_next() {
+        // S48
+        let (_home, mut queue, thread) = queued(vec![vec!["K1 "], vec!["K2 "]]);
+        queue.open("1").unwrap();
+        queue.write(&[b'x'; 100_000]);
+        queue.abort();
+        queue.open("2").unwrap();
+        queue.write(b"second");
+        assert!(commit(&mut queue, 1).is_done());
+        let seen = thread.join().unwrap();
+        assert_eq!(seen[0], None);
+        assert_eq!(seen[1].as_ref().unwrap().1, b"second");
+    }
+
+    #[test]
+    fn a_refusal_of_queued_is_passed_on() {
+        let (_home, mut queue, thread) = queued(vec![vec!["D5.3.4 Too big"]]);
+        queue.open("1").unwrap();
+        assert_eq!(commit(&mut queue, 1), Fate::never(3, 4, "Too big"));
+        thread.join().unwrap();
+    }
+}
