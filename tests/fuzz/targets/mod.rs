@@ -1,0 +1,68 @@
+//! One target per parser: octets in, no panic, and the properties that parser has to keep.
+//!
+//! The same functions are run by cargo-fuzz (`fuzz.rs`, one binary per name) and, on the stable
+//! toolchain, by `tests/fuzz_replay.rs` over the corpus and its mutations.
+
+mod address;
+mod cdb;
+mod control;
+mod dns;
+mod dot;
+mod header;
+mod lines;
+mod maildir;
+mod packet;
+mod password;
+mod pop3_login;
+mod pop3_mailbox;
+mod proxy;
+#[path = "../../../bin/tcpserver/proxy.rs"]
+mod proxy_header;
+mod qmail;
+mod rules;
+mod smtp;
+mod users;
+
+/// Panics if what it is to keep is broken.
+type Target = fn(&[u8]);
+
+/// All targets, by the names of their corpora.
+pub(crate) const TARGETS: &[(&str, Target)] = &[
+    ("address", address::run),
+    ("cdb", cdb::run),
+    ("control", control::run),
+    ("dns", dns::run),
+    ("dot", dot::run),
+    ("header", header::run),
+    ("lines", lines::run),
+    ("maildir", maildir::run),
+    ("packet", packet::run),
+    ("password", password::run),
+    ("pop3_login", pop3_login::run),
+    ("pop3_mailbox", pop3_mailbox::run),
+    ("proxy", proxy::run),
+    ("qmail", qmail::run),
+    ("rules", rules::run),
+    ("smtp", smtp::run),
+    ("users", users::run),
+];
+
+/// Runs the target `name` on `data`.
+pub(crate) fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    target.unwrap_or_else(|| panic!("no target {name}")).1(data);
+}
+
+/// Cutting the input anywhere changes nothing: `run` gives the same for `data` whole, in octets (if
+/// there are few), in halves and in uneven pieces.
+fn cut_anywhere<T: PartialEq + std::fmt::Debug>(data: &[u8], mut run: impl FnMut(&[&[u8]]) -> T) {
+    let whole = run(&[data]);
+    let sum = data.iter().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()));
+    let size = sum % 61 + 1;
+    assert_eq!(run(&data.chunks(size).collect::<Vec<_>>()), whole, "in pieces of {size}");
+    let (head, tail) = data.split_at(sum % (data.len() + 1));
+    assert_eq!(run(&[head, tail]), whole, "cut after {}", head.len());
+    if data.len() < 200 {
+        assert_eq!(run(&data.chunks(1).collect::<Vec<_>>()), whole, "in octets");
+    }
+}

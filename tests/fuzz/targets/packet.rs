@@ -1,0 +1,16 @@
+//! Packets between programs: fields, the three answers, an account's owner.
+
+use wire::Fate;
+
+pub(crate) fn run(data: &[u8]) {
+    assert_eq!(wire::packet(&wire::fields(data)), data);
+    if let Some(fate) = Fate::parse(data) {
+        let bytes = fate.to_bytes();
+        assert!(bytes.iter().all(|byte| *byte >= b' '), "one line");
+        assert_eq!(Fate::parse(&bytes), Some(fate));
+    }
+    if let Ok(owner) = users::Owner::from_packet(data) {
+        assert_ne!(owner.identity.uid, 0);
+        assert_eq!(users::Owner::from_packet(&owner.to_packet()), Ok(owner));
+    }
+}

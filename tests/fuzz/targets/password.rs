@@ -1,0 +1,18 @@
+//! Kept passwords.
+
+use sasl::{LONGEST, Secret};
+
+pub(crate) fn run(data: &[u8]) {
+    if let Ok(secret) = Secret::parse(data) {
+        let shown = secret.to_string();
+        assert!(!shown.contains('\n'), "one line");
+        assert_eq!(Secret::parse(shown.as_bytes()).unwrap().to_string(), shown);
+        assert!(secret.plain().is_none_or(|plain| plain.len() <= LONGEST));
+        let hidden = format!("{secret:?}");
+        assert!(
+            secret
+                .plain()
+                .is_none_or(|plain| plain.len() < 8 || !hidden.contains(&*String::from_utf8_lossy(plain)))
+        );
+    }
+}
