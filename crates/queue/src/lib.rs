@@ -1,1 +1,62 @@
-//! Placeholder.
+//! The queue on disk: one file a message, one octet a recipient, and the steps that keep it whole.
+//!
+//! Knows the folders below `queue/`, the file format ([`format`]), and what must be synced when.
+//! Does not know when a message is tried, by whom, or over which socket it came. Whatever a file
+//! holds, reading it is an answer or [`Trouble::Damaged`], never a panic.
+
+mod draft;
+pub mod format;
+mod ids;
+mod intake;
+mod list;
+mod note;
+mod store;
+mod stored;
+mod trigger;
+
+pub use draft::Draft;
+pub use format::Head;
+pub use ids::Ids;
+pub use intake::{ADDRESS_MAX, Bad, Intake, Record};
+pub use list::{Listed, Totals};
+pub use note::{Failure, Notes};
+pub use store::{Found, Queue, SPLIT};
+pub use stored::{Recipient, Stored, Window, copy_message};
+pub use trigger::{Bell, Trigger};
+
+use std::{fmt, io};
+
+#[cfg(test)]
+mod tests;
+
+/// Why a message can't be used.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It is cut, foreign or garbled, and will stay so; says how.
+    Damaged(&'static str),
+    /// There is no such message.
+    Gone,
+    /// The operating system refused; may be better later.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        match error.kind() {
+            io::ErrorKind::NotFound => Trouble::Gone,
+            io::ErrorKind::InvalidInput => Trouble::Damaged("not a regular file"),
+            io::ErrorKind::UnexpectedEof => Trouble::Damaged("cut"),
+            _ => Trouble::Io(error),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Damaged(how) => write!(f, "damaged: {how}"),
+            Trouble::Gone => f.write_str("gone"),
+            Trouble::Io(error) => error.fmt(f),
+        }
+    }
+}

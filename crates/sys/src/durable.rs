@@ -268,6 +268,27 @@ pub fn make_fifo(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
+/// Opens the FIFO `path` for writing, without waiting: an error (ENXIO) when nobody reads it. A write
+/// into a full one is `WouldBlock`.
+pub fn fifo_writer(path: &Path) -> io::Result<File> {
+    only_fifo(path, OFlag::O_WRONLY)
+}
+
+/// Opens the FIFO `path` for reading, without waiting. It never ends, since it is its own writer too.
+pub fn fifo_reader(path: &Path) -> io::Result<File> {
+    only_fifo(path, OFlag::O_RDWR)
+}
+
+fn only_fifo(path: &Path, access: OFlag) -> io::Result<File> {
+    use std::os::unix::fs::FileTypeExt;
+    let flags = access | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    let file: File = open(path, flags, Mode::empty())?.into();
+    match file.metadata()?.file_type().is_fifo() {
+        true => Ok(file),
+        false => Err(io::Error::new(ErrorKind::InvalidInput, "not a FIFO")),
+    }
+}
+
 /// Octets and files that `path`'s file system has left for us.
 pub fn free_space(path: &Path) -> io::Result<(u64, u64)> {
     let name = CString::new(path.as_os_str().as_bytes())?;
@@ -307,6 +328,22 @@ mod tests {
         }
         assert!(folder.folder("link").is_err());
         assert!(folder.read_linked("link").is_ok() && folder.read_linked("fifo").is_err());
+    }
+
+    #[test]
+    fn a_fifo_is_written_only_when_it_is_read_and_is_never_waited_for() {
+        let (home, _) = home();
+        let path = home.path().join("trigger");
+        make_fifo(&path, 0o600).unwrap();
+        assert!(fifo_writer(&path).is_err());
+        let mut reader = fifo_reader(&path).unwrap();
+        let mut writer = fifo_writer(&path).unwrap();
+        writer.write_all(b"1\n").unwrap();
+        let mut text = [0; 8];
+        assert_eq!(io::Read::read(&mut reader, &mut text).unwrap(), 2);
+        assert_eq!(io::Read::read(&mut reader, &mut text).unwrap_err().kind(), ErrorKind::WouldBlock);
+        std::fs::write(home.path().join("file"), "").unwrap();
+        assert!(fifo_writer(&home.path().join("file")).is_err());
     }
 
     #[test]
