@@ -31,6 +31,11 @@ fn greet(job: Job) -> After {
                 let _ = timed.write_all(&[name, b"=", value, b"\n"].concat());
             }
         }
+        b"socket" => {
+            use nix::sys::socket::{getsockopt, sockopt::KeepAlive, sockopt::TcpNoDelay};
+            let options = (getsockopt(&timed.input(), TcpNoDelay), getsockopt(&timed.input(), KeepAlive));
+            let _ = timed.write_all(format!("{options:?}\n").as_bytes());
+        }
         b"replace" => return After::Replace,
         b"die" => std::process::exit(7),
         b"exec" => {

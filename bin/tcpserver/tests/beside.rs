@@ -107,6 +107,65 @@ fn an_edited_table_is_live_at_the_next_connection() {
 }
 
 #[test]
+fn a_table_that_is_swapped_all_the_time_is_the_old_or_the_new_one_and_never_both() {
+    // B02
+    let rules = Rules::new("127.:allow,A=\"1\",B=\"1\"\n");
+    let server =
+        Server::ours(&["-RHl0", "-w2", "-x", &rules.text(), "127.0.0.1", "0", &crate::server::greeter()]);
+    std::thread::scope(|scope| {
+        let swapping = scope.spawn(|| {
+            for number in 0..40 {
+                rules.compile(&format!("127.:allow,A=\"{number}\",B=\"{number}\"\n"));
+            }
+        });
+        while !swapping.is_finished() {
+            let env = server.connect().env();
+            let value = |name: &str| env.iter().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+            assert!(value("A=").is_some() && value("A=") == value("B="), "{env:?}");
+        }
+    });
+}
+
+#[test]
+fn small_packets_leave_at_once_unless_told_otherwise_and_dead_peers_are_noticed() {
+    for (option, shown) in [
+        ("-D", "(Ok(true), Ok(true))\n"),
+        ("-d", "(Ok(false), Ok(true))\n"),
+        ("-w1", "(Ok(true), Ok(true))\n"),
+    ] {
+        let server = Server::ours(&["-RHl0", option, "127.0.0.1", "0", &crate::server::greeter()]);
+        let mut client = server.connect();
+        client.greeting();
+        client.say("socket");
+        assert_eq!(client.rest(), shown, "{option}");
+    }
+}
+
+#[test]
+fn every_option_of_ucspi_tcp_is_taken() {
+    let server = Server::ours(&[
+        "-UXpPhHrRoOdDqQvPO",
+        "-c",
+        "3",
+        "-x",
+        "/no/such.cdb",
+        "-B",
+        "220 x\r\n",
+        "-b",
+        "9",
+        "-l",
+        "0",
+        "-t",
+        "5",
+        "127.0.0.1",
+        "0",
+        "echo",
+        "hello",
+    ]);
+    assert_eq!(server.fetch(), "220 x\r\nhello\n");
+}
+
+#[test]
 fn how_much_is_told_is_as_in_ucspi_tcp() {
     for option in ["-qRHl0", "-QRHl0", "-vqRHl0", "-vQRHl0", "-RHl0"] {
         same(&[option, "127.0.0.1", "0", "echo", "hello"], &[], |server| server.fetch());
