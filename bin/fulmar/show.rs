@@ -46,6 +46,21 @@ pub(crate) fn print(text: &str) -> Result<(), Stop> {
     }
 }
 
+/// Seconds since 1970 as `2026-08-01T12:00:00Z` (RFC 3339).
+pub(crate) fn time(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days are counted from 1 March of year 0, so that a leap day is the last of its year.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let march = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * march + 2) / 5 + 1, if march < 10 { march + 3 } else { march - 9 });
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 fn object(heads: &[&str], row: &[Value]) -> Value {
     let pairs = heads.iter().map(|head| head.replace(' ', "_")).zip(row.iter().cloned());
     Value::Object(pairs.collect::<Map<String, Value>>())
@@ -88,6 +103,19 @@ mod tests {
         let rows = [vec![Value::from("alice"), Value::from(3)], vec![Value::from("bo"), Value::Null]];
         assert_eq!(columns(&["name", "mails"], &rows), "NAME   MAILS\nalice  3\nbo\n");
         assert_eq!(columns(&["name"], &[]), "");
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (seconds, wanted) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(time(seconds), wanted);
+        }
     }
 
     #[test]
