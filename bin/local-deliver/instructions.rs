@@ -177,4 +177,25 @@ mod tests {
         let text = "&bob@x.test\n".repeat(10_000);
         assert_eq!(read(text.as_bytes(), true).unwrap().len(), 10_000);
     }
+
+    #[test]
+    fn no_octets_at_all_make_a_forward_that_could_break_an_envelope() {
+        const OCTETS: &[u8] = b"&&&ab@@..\"\\<> \t\r\n\n\n\0\x01\x7f\x80\xff+#|/-";
+        let mut random = 88_172_645_463_325_252u64;
+        for _ in 0..20_000 {
+            let text: Vec<u8> = (0..40)
+                .map(|_| {
+                    random ^= random << 13;
+                    random ^= random >> 7;
+                    random ^= random << 17;
+                    OCTETS[random as usize % OCTETS.len()]
+                })
+                .collect();
+            for instruction in read(&text, false).unwrap_or_default() {
+                if let Forward(address) = instruction {
+                    assert!(!address.is_empty() && !address.iter().any(u8::is_ascii_control), "{text:?}");
+                }
+            }
+        }
+    }
 }

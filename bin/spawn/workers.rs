@@ -20,6 +20,8 @@ use wire::Fate;
 const JOBS: u32 = 10_000;
 /// How long an idle worker is kept.
 const IDLE: Duration = Duration::from_secs(30);
+/// How often idle workers are looked through.
+const EVERY: Duration = Duration::from_secs(1);
 /// Spare workers kept per uid while it gets mail.
 const SPARES: usize = 2;
 /// Idle workers kept beyond one for each delivery at a time.
@@ -48,6 +50,7 @@ struct Kept {
     /// Identities whose spares are to be filled up.
     wanted: Vec<Identity>,
     ended: Vec<Child>,
+    looked_through: Duration,
 }
 
 /// All workers that no delivery is using.
@@ -190,8 +193,12 @@ impl Workers {
 
     /// Ends workers that have been idle for long, and reaps those that have ended.
     pub(crate) fn tick(&self) {
-        let mut kept = self.lock();
-        kept.end_idle(sys::monotonic().saturating_sub(IDLE));
+        let (mut kept, now) = (self.lock(), sys::monotonic());
+        if now.saturating_sub(kept.looked_through) < EVERY {
+            return;
+        }
+        kept.looked_through = now;
+        kept.end_idle(now.saturating_sub(IDLE));
         kept.ended.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
 }
