@@ -8,6 +8,7 @@ mod cdb;
 mod control;
 mod dns;
 mod dot;
+mod envelope;
 mod header;
 mod lines;
 mod maildir;
@@ -19,6 +20,7 @@ mod proxy;
 #[path = "../../../bin/tcpserver/proxy.rs"]
 mod proxy_header;
 mod qmail;
+mod queue;
 mod rules;
 mod smtp;
 mod users;
@@ -33,6 +35,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("control", control::run),
     ("dns", dns::run),
     ("dot", dot::run),
+    ("envelope", envelope::run),
     ("header", header::run),
     ("lines", lines::run),
     ("maildir", maildir::run),
@@ -42,6 +45,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("pop3_mailbox", pop3_mailbox::run),
     ("proxy", proxy::run),
     ("qmail", qmail::run),
+    ("queue", queue::run),
     ("rules", rules::run),
     ("smtp", smtp::run),
     ("users", users::run),
