@@ -1,0 +1,160 @@
+//! The letter: who writes it to whom by the control files, and how it streams into the queue.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
+
+use control::{Broken, Control};
+use data_encoding::BASE32_NOPAD;
+use queue::{Failure, Head, Queue, Stored, Trouble};
+use submission::Submission;
+
+use crate::dsn::{Notice, Original};
+
+const PIECE: usize = 64 * 1024;
+
+/// A letter to be written.
+pub(crate) struct Letter {
+    me: String,
+    from: String,
+    to: String,
+    subject: String,
+    /// Octets of an original that is given back whole; 0: any.
+    most: u64,
+    double: bool,
+}
+
+impl Letter {
+    /// To the sender `to` of a message that failed.
+    pub(crate) fn to_sender(control: &Control, to: String) -> Result<Letter, Broken> {
+        let subject = control.text("bouncesubject")?;
+        Letter::of(control, to, subject, false)
+    }
+
+    /// To the postmaster, about a bounce that failed.
+    pub(crate) fn to_postmaster(control: &Control) -> Result<Letter, Broken> {
+        let mut to = control.text("doublebounceto")?;
+        if !to.contains('@') {
+            to = format!("{to}@{}", control.text("doublebouncehost")?);
+        }
+        let subject = control.text("doublebouncesubject")?;
+        Letter::of(control, to, subject, true)
+    }
+
+    fn of(control: &Control, to: String, subject: String, double: bool) -> Result<Letter, Broken> {
+        let from = format!("{}@{}", control.text("bouncefrom")?, control.text("bouncehost")?);
+        Ok(Letter { me: control.me()?, from, to, subject, most: control.number("bouncemaxbytes")?, double })
+    }
+
+    /// The envelope recipient.
+    pub(crate) fn to(&self) -> &str {
+        &self.to
+    }
+
+    /// Writes the notification about message `id` into `submission`.
+    pub(crate) fn write(
+        &self,
+        id: u64,
+        head: &Head,
+        failures: &[Failure],
+        message: &Stored,
+        submission: &mut Submission,
+    ) -> Result<(), Trouble> {
+        let notice = Notice {
+            me: self.me.clone(),
+            from: self.from.clone(),
+            to: self.to.clone(),
+            subject: self.subject.clone(),
+            now: sys::unix_seconds() as i64,
+            arrival: (head.arrival / 1_000_000) as i64,
+            id,
+            double: self.double,
+            boundary: BASE32_NOPAD.encode(&sys::random::<16>()?),
+        };
+        let size = message.message_length();
+        let whole = self.most == 0 || size <= self.most;
+        let original = if whole { Original::Whole } else { Original::Header(size) };
+        let mut out = io::BufWriter::with_capacity(PIECE, Into(submission));
+        notice.start(failures, original, &mut out)?;
+        match original {
+            Original::Whole => copy(message.file(), size, &mut out)?,
+            Original::Header(_) => {
+                out.write_all(header(&message.message_start(self.most.min(1 << 20) as usize)?))?
+            }
+        }
+        notice.end(&mut out)?;
+        Ok(out.flush()?)
+    }
+}
+
+/// The failures that are noted for message `id`. One that was noted twice, as a crash may cause,
+/// counts once, in its last form.
+pub(crate) fn failures(queue: &Queue, id: u64) -> io::Result<Vec<Failure>> {
+    let mut places = BTreeMap::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    for failure in queue.notes(id)?.ok_or(ErrorKind::NotFound)? {
+        let failure = failure?;
+        let place = *places.entry(failure.address.clone()).or_insert(failures.len());
+        match failures.get_mut(place) {
+            Some(known) => *known = failure,
+            None => failures.push(failure),
+        }
+    }
+    Ok(failures)
+}
+
+/// The header lines that are complete in `start`.
+fn header(start: &[u8]) -> &[u8] {
+    if start.starts_with(b"\n") {
+        return b"";
+    }
+    match start.windows(2).position(|two| two == b"\n\n") {
+        Some(end) => &start[..end + 1],
+        None => &start[..start.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1)],
+    }
+}
+
+fn copy(file: &File, size: u64, out: &mut impl Write) -> io::Result<()> {
+    let (mut piece, mut offset) = (vec![0; PIECE], 0);
+    while offset < size {
+        let want = piece.len().min((size - offset) as usize);
+        match file.read_at(&mut piece[..want], offset) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                out.write_all(&piece[..count])?;
+                offset += count as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// A submission as something to write to; trouble shows at its commit.
+struct Into<'a>(&'a mut Submission);
+
+impl Write for Into<'_> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.write(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_of_the_header_go_back() {
+        assert_eq!(header(b"A: 1\nB: 2\n\nbody\n\nmore"), b"A: 1\nB: 2\n");
+        assert_eq!(header(b"A: 1\nB: cut"), b"A: 1\n");
+        assert_eq!(header(b"\nbody\n\n"), b"");
+        assert_eq!(header(b"cut"), b"");
+    }
+}
