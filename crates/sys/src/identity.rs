@@ -16,6 +16,18 @@ pub struct Identity {
     pub groups: Vec<u32>,
 }
 
+impl Identity {
+    /// An error for what must never be handed out: uid 0, and the number that means "leave it as it is"
+    /// to the kernel, so that whoever takes it would stay root.
+    pub fn refuse_root(&self) -> io::Result<()> {
+        let keeps = [self.uid, self.gid].contains(&u32::MAX);
+        match self.uid == 0 || keeps {
+            true => Err(io::Error::new(io::ErrorKind::PermissionDenied, "refusing to run as root")),
+            false => Ok(()),
+        }
+    }
+}
+
 /// An entry of /etc/passwd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -48,9 +60,7 @@ pub fn is_root() -> bool {
 /// A process that has not been root may only become what it is already.
 /// Refuses uid 0. On an error the process must not go on.
 pub fn become_user(identity: &Identity) -> io::Result<()> {
-    if identity.uid == 0 {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "refusing to become uid 0"));
-    }
+    identity.refuse_root()?;
     if !is_root() {
         let same = identity.uid == uid();
         return if same { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) };
@@ -118,7 +128,10 @@ mod tests {
 
     #[test]
     fn uid_0_is_refused_even_to_root() {
-        assert!(become_user(&Identity { uid: 0, gid: 0, groups: vec![] }).is_err());
+        // setresuid takes the last number for "no change": root would stay root.
+        for (uid, gid) in [(0, 0), (0, 5), (u32::MAX, 5), (5, u32::MAX)] {
+            assert!(become_user(&Identity { uid, gid, groups: vec![] }).is_err(), "{uid}:{gid}");
+        }
     }
 
     #[test]

@@ -140,8 +140,8 @@ impl Start {
 
     fn prepare(&mut self) -> io::Result<()> {
         keep_low_numbers_taken();
-        if self.identity.as_ref().is_some_and(|identity| identity.uid == 0) {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "refusing to run as uid 0"));
+        if let Some(identity) = &self.identity {
+            identity.refuse_root()?;
         }
         let mut placed = Vec::with_capacity(self.fds.len());
         for (number, fd) in self.fds.drain(..) {
