@@ -9,13 +9,13 @@ use std::time::Duration;
 use message::address::Address;
 use policy::{Question, Refusal, Tables, Unsure, Verdict};
 use smtp::{Envelope, Fault, House, MailParameters, Reply};
+use submission::Submission;
 use sys::Env;
 use wire::{Code, Fate};
 
 use crate::client::Facts;
 use crate::lookup::Lookup;
 use crate::program::Program;
-use crate::queue::Queue;
 use crate::rules::{Files, Rules};
 use crate::tables::View;
 
@@ -31,7 +31,7 @@ const NO_QUEUE: Reply = Reply::new(451, Code(4, 3, 0), "The queue is out of reac
 pub(crate) struct Kept {
     pub(crate) files: Files,
     pub(crate) lookup: Lookup,
-    pub(crate) queue: Queue,
+    pub(crate) queue: Submission,
     /// Programs may be executed: this is no worker, and was not confined.
     pub(crate) may_execute: bool,
 }
@@ -133,7 +133,10 @@ impl Desk {
     }
 
     fn enqueue(&mut self, envelope: &Envelope) -> Result<String, Reply> {
-        match self.kept.queue.commit(envelope) {
+        let queue = &mut self.kept.queue;
+        queue.sender(envelope.sender.as_bytes());
+        envelope.recipients.iter().for_each(|recipient| queue.recipient(recipient.as_bytes()));
+        match queue.commit() {
             Fate::Done(text) => match text.sentence.split(' ').next() {
                 Some(id) if !id.is_empty() => Ok(id.to_owned()),
                 _ => Err(NO_QUEUE),

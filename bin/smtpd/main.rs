@@ -10,7 +10,6 @@ mod connection;
 mod house;
 mod lookup;
 mod program;
-mod queue;
 mod rules;
 mod tables;
 
@@ -18,13 +17,13 @@ use std::io;
 use std::process::ExitCode;
 
 use control::{Home, Role, Uids};
+use submission::Submission;
 use sys::confine::{Confine, Limits};
 use sys::worker::{self, After};
 use sys::{Env, Stop};
 
 use crate::house::Kept;
 use crate::lookup::Lookup;
-use crate::queue::Queue;
 use crate::rules::Files;
 
 /// Address space, far more than is used: a list of recipients is the largest thing held.
@@ -69,7 +68,7 @@ fn prepare(home: &Home) -> Result<Kept, Stop> {
     let mut kept = Kept {
         files: Files::of(home),
         lookup: Lookup::at(home.run("lookup")),
-        queue: Queue::at(home.run("queue")),
+        queue: Submission::at(home.run("queue")),
         may_execute,
     };
     kept.lookup.connect_early();
