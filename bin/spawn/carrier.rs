@@ -1,16 +1,17 @@
 //! One thread's work: an order's message copied once, then recipient by recipient.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use control::Home;
 use sys::Packets;
+use users::Owner;
 use wire::Fate;
 
-use crate::house;
+use crate::lookup::Lookup;
 use crate::order::{Order, answer};
-use crate::owner::{Lookup, Owner};
 use crate::workers::{Key, Workers};
 
 /// What all threads share.
@@ -77,7 +78,9 @@ impl Carrier {
                 format!("the mailbox belongs to uid {uid}, which only root can become"),
             );
         }
-        house::make_home(&self.shared.house, owner);
+        if let Err(error) = users::home::ensure(&self.shared.house.mail(), owner) {
+            return Fate::later(2, 1, format!("home folder {}: {error}", owner.home.display()));
+        }
         let key = Key { identity: owner.identity.clone(), home: owner.home.clone() };
         self.shared.workers.deliver(&key, &packet(order, owner), message)
     }
@@ -85,26 +88,25 @@ impl Carrier {
 
 /// What `local-deliver` gets to know.
 fn packet(order: &Order, owner: &Owner) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt;
-    let [user, local, dash, ext, domain] = &owner.names;
-    let (quota, id) = ([b"quota=", &owner.quota[..]].concat(), [b"id=", &order.id[..]].concat());
-    let mut fields = vec![user, owner.home.as_os_str().as_bytes(), local, dash, ext, domain, &order.sender];
-    fields.extend(owner.instructions.iter().map(Vec::as_slice));
-    if !owner.quota.is_empty() {
-        fields.push(&quota);
-    }
-    fields.push(&id);
+    let field = |key: &str, value: &[u8]| [key.as_bytes(), b"=", value].concat();
+    let mut extra: Vec<Vec<u8>> =
+        owner.instructions.iter().map(|line| field("do", line.as_bytes())).collect();
+    extra.push(field("quota", owner.quota.to_string().as_bytes()));
+    extra.push(field("id", &order.id));
+    let home = owner.home.as_os_str().as_bytes();
+    let names = [&owner.local, &owner.dash, &owner.ext, &owner.domain].map(|name| name.as_bytes());
+    let mut fields = vec![owner.user.as_bytes(), home];
+    fields.extend(names);
+    fields.push(&order.sender);
+    fields.extend(extra.iter().map(Vec::as_slice));
     wire::packet(&fields)
 }
 
 /// A copy of just the message, never the envelope, that nobody can change.
 fn message(order: &Order, house: &Home) -> Result<OwnedFd, Fate> {
-    let length = order.file.metadata().map(|seen| seen.len());
-    let copy = length
-        .and_then(|length| sys::memory::copy(&order.file, 0, length, &house.queue().join("tmp"), |_| ()));
-    copy.map_err(|error| {
+    queue::copy_message(&order.file, &house.queue().join("tmp")).map_err(|trouble| {
         let id = String::from_utf8_lossy(&order.id);
-        sys::log!("spawn: {id} warning: can't copy the message: {error}");
+        sys::log!("spawn: {id} warning: can't copy the message: {trouble}");
         Fate::later(3, 0, "the message can't be read from the queue")
     })
 }

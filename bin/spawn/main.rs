@@ -8,9 +8,8 @@
 mod carrier;
 mod crew;
 mod desk;
-mod house;
+mod lookup;
 mod order;
-mod owner;
 mod workers;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use queue::{Draft, Head, Queue};
 use sys::{Listener, Packets};
 
 /// Whom accounts belong to: a uid of their own where the tests run as root.
@@ -90,11 +91,16 @@ impl House {
     }
 
     fn queue_file(&self, message: &[u8]) -> OwnedFd {
-        let path = self.path("queue/message");
-        std::fs::write(&path, message).unwrap();
-        let file = File::open(&path).unwrap();
-        std::fs::remove_file(path).unwrap();
-        file.into()
+        let queue = Queue::make(&self.path("queue")).unwrap();
+        let mut draft = Draft::new(&queue, 1, Vec::new());
+        draft.message(message).unwrap();
+        let head = Head { sender: b"secret-envelope@x.test".to_vec(), ..Head::default() };
+        draft.envelope(&head).unwrap();
+        draft.recipient(b"secret-recipient@x.test").unwrap();
+        draft.save().unwrap();
+        let file: OwnedFd = queue.stored(1).unwrap().file().try_clone().unwrap().into();
+        queue.remove(1).unwrap();
+        file
     }
 
     /// The next answer: its slot and one line per recipient.
