@@ -39,7 +39,8 @@ fn run() -> Result<(), Stop> {
     let house = Home::find();
     let uids = Uids::read(&house).map_err(Stop::temporary)?;
     // Before the first thread.
-    let mut signals = Signals::new(&[Signal::SIGTERM, Signal::SIGINT]).map_err(Stop::temporary)?;
+    let known = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
+    let mut signals = Signals::new(&known).map_err(Stop::temporary)?;
     if let Err(error) = sys::confine::raise_file_limit() {
         sys::log!("spawn: warning: can't raise the limit of open files: {error}");
     }
@@ -47,7 +48,8 @@ fn run() -> Result<(), Stop> {
     let shared = Arc::new(Shared::new(house, patience, MOST));
     let mut crew = Crew::new(MOST, Arc::clone(&shared));
     sys::log!("spawn: status: ready");
-    while signals.take().is_none() {
+    // HUP and ALRM, which mean something to `send`, must not end deliveries half-way.
+    while !matches!(signals.take(), Some(Signal::SIGTERM | Signal::SIGINT)) {
         desk.attend(&signals, &crew)?;
         shared.workers.tick();
     }

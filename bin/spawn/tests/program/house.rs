@@ -141,8 +141,8 @@ impl House {
             .collect()
     }
 
-    pub fn terminate(&self) {
-        sys::signals::send(self.spawn.id(), sys::signals::Signal::SIGTERM).unwrap();
+    pub fn signal(&self, signal: sys::signals::Signal) {
+        sys::signals::send(self.spawn.id(), signal).unwrap();
     }
 
     pub fn exit_code(&mut self) -> Option<i32> {

@@ -143,7 +143,9 @@ fn told_to_end_it_finishes_what_it_has_begun() {
     house.order("slow", &["slow@x.test"], MESSAGE);
     let client = queue.accept().unwrap();
     read_submission(&client);
-    house.terminate();
+    house.signal(Signal::SIGHUP);
+    house.signal(Signal::SIGALRM);
+    house.signal(Signal::SIGTERM);
     until(|| house.log().contains("status: exiting"));
     client.send(b"K17", &[]).unwrap();
     assert_eq!(house.answer(), ("slow".to_owned(), vec!["Kdid 0+1+0/qp 17/".to_owned()]));
