@@ -79,12 +79,13 @@ fn send_all(
     delivered_to: &[u8],
     message: &File,
 ) -> io::Result<()> {
+    // The new message's log begins with the name of the old one.
+    if !order.id.is_empty() {
+        queue.send(&[b"L", &order.id[..]].concat(), &[])?;
+    }
     send_message(queue, delivered_to, message)?;
     for piece in envelope.chunks(PIECE) {
         queue.send(&[b"E", piece].concat(), &[])?;
-    }
-    if !order.id.is_empty() {
-        queue.send(&[b"L", &order.id[..]].concat(), &[])?;
     }
     queue.send(b".", &[])
 }
