@@ -8,11 +8,6 @@ pub(crate) fn run(data: &[u8]) {
         assert!(!shown.contains('\n'), "one line");
         assert_eq!(Secret::parse(shown.as_bytes()).unwrap().to_string(), shown);
         assert!(secret.plain().is_none_or(|plain| plain.len() <= LONGEST));
-        let hidden = format!("{secret:?}");
-        assert!(
-            secret
-                .plain()
-                .is_none_or(|plain| plain.len() < 8 || !hidden.contains(&*String::from_utf8_lossy(plain)))
-        );
+        assert!(format!("{secret:?}").len() < 40, "no room for a password");
     }
 }
