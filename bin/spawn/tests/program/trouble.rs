@@ -1,5 +1,6 @@
 //! Orders that cannot be carried out now: each is deferred, and takes no other with it.
 
+use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -81,6 +82,37 @@ fn a_worker_that_died_while_idle_costs_no_delivery() {
         house.workers("alice").into_iter().for_each(|pid| send(pid, Signal::SIGKILL).unwrap());
         until(|| house.workers("alice").is_empty());
     }
+}
+
+#[test]
+fn workers_killed_all_the_time_lose_no_message_and_leave_no_part_of_one() {
+    // L08
+    const COUNT: usize = 200;
+    let house = House::new();
+    house.home("alice");
+    let text = |number: usize| format!("Subject: {number}\n\n{}", "x".repeat(50_000)).into_bytes();
+    let (mut waiting, mut ordered, mut killed) = ((0..COUNT).collect::<Vec<_>>(), 0, 0);
+    while !waiting.is_empty() || ordered > 0 {
+        while let Some(number) = waiting.pop_if(|_| ordered < 8) {
+            house.order(&number.to_string(), &["alice@x.test"], &text(number));
+            ordered += 1;
+        }
+        if killed < COUNT / 2 {
+            let worker = house.workers("alice").into_iter().next();
+            killed += usize::from(worker.is_some());
+            worker.into_iter().for_each(|pid| send(pid, Signal::SIGKILL).unwrap());
+        }
+        let (number, fates) = house.answer();
+        ordered -= 1;
+        if fates[0].starts_with('Z') {
+            waiting.push(number.parse().unwrap());
+        }
+    }
+    let head = b"Return-Path: <sender@x.test>\nDelivered-To: alice@x.test\n";
+    let whole: HashSet<Vec<u8>> = (0..COUNT).map(|number| [&head[..], &text(number)].concat()).collect();
+    let mail = house.mail("alice");
+    assert!(mail.iter().all(|mail| whole.contains(mail)), "a part of a message");
+    assert_eq!(mail.iter().collect::<HashSet<_>>().len(), COUNT, "{killed} workers killed");
 }
 
 #[test]
