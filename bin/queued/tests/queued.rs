@@ -1,4 +1,5 @@
 //! The real program in a house of its own: what it accepts is whole, whatever happens to it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
 
 use std::fs;
 use std::io::Read;
