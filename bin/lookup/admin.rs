@@ -1,0 +1,186 @@
+//! `admin VERB ARGS...`: what changes users and domains, and what lists them.
+
+use sasl::{Cost, Secret};
+use users::{Editor, Refusal};
+use wire::{Code, Fate, Text};
+
+use crate::answer::{Answer, Caller, misunderstood};
+use crate::house::House;
+
+/// What an admin can ask for: name, least and most arguments, handler.
+const VERBS: &[(&str, usize, usize, Handler)] = &[
+    ("domain-add", 1, 20, domain_add),
+    ("domain-del", 1, 1, domain_del),
+    ("domain-list", 0, 0, domain_list),
+    ("user-add", 2, 30, user_add),
+    ("user-set", 2, 30, user_set),
+    ("user-del", 1, 1, user_del),
+    ("user-passwd", 2, 2, user_passwd),
+    ("user-list", 1, 1, user_list),
+    ("user-show", 1, 1, user_show),
+    ("alias-add", 2, 1001, alias_add),
+    ("alias-del", 1, 1, alias_del),
+    ("alias-list", 1, 1, alias_list),
+    ("compile", 0, 1, compile),
+];
+
+type Handler = fn(&House, &[&str]) -> Result<Answer, Refusal>;
+
+/// Runs one verb, and notes in the log what came of it.
+pub(crate) fn admin(house: &House, caller: &mut Caller, fields: &[&str]) -> Answer {
+    let [name, args @ ..] = fields else { return misunderstood() };
+    let verb = VERBS.iter().find(|(verb, ..)| verb == name);
+    let Some((_, least, most, run)) = verb else { return wrong(format!("lookup knows no `{name}`")) };
+    if !(*least..=*most).contains(&args.len()) {
+        return wrong(format!("{name} does not take {} arguments", args.len()));
+    }
+    let done = run(house, args);
+    if !name.ends_with("-list") && !name.ends_with("-show") {
+        note(caller, name, args, &done);
+    }
+    match done {
+        Ok(answer) => answer,
+        Err(Refusal::Wrong(sentence)) => wrong(sentence),
+        Err(Refusal::Later(broken)) => Fate::later(3, 0, broken.to_string()).into(),
+    }
+}
+
+/// Only the first argument: the second may be a password.
+fn note(caller: &Caller, name: &str, args: &[&str], done: &Result<Answer, Refusal>) {
+    let (uid, what) = (caller.uid, args.first().unwrap_or(&"").replace(' ', "\\x20"));
+    match done {
+        Ok(_) => sys::log!("lookup: admin {name} {what} uid={uid} done"),
+        Err(Refusal::Wrong(why)) => sys::log!("lookup: admin {name} {what} uid={uid} refused cause={why}"),
+        Err(Refusal::Later(broken)) => {
+            sys::log!("lookup: admin {name} {what} uid={uid} later cause={broken}")
+        }
+    }
+}
+
+fn wrong(sentence: String) -> Answer {
+    Fate::Never(Text::new(Code::NONE, sentence)).into()
+}
+
+fn done(sentence: String) -> Result<Answer, Refusal> {
+    Ok(Fate::done(sentence).into())
+}
+
+fn editor(house: &House) -> Result<Editor, Refusal> {
+    Editor::open(house.store.users())
+}
+
+fn domain_add(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    editor(house)?.domain_add(args[0], &args[1..])?;
+    done(format!("{} is ours now", args[0]))
+}
+
+fn domain_del(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    editor(house)?.domain_del(args[0])?;
+    done(format!("{0} is no longer ours; its mail stays in mail/{0}", args[0].to_ascii_lowercase()))
+}
+
+fn domain_list(house: &House, _: &[&str]) -> Result<Answer, Refusal> {
+    Ok(Answer::of("K").with(users::domains(house.store.users())?))
+}
+
+/// `user-add ADDRESS PASSWORD [word[=value]...]`; an empty password: he cannot log in.
+fn user_add(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    let [address, password, settings @ ..] = args else { return Ok(misunderstood()) };
+    let kept = if password.is_empty() { None } else { Some(keep(house, password)?) };
+    let words: Vec<String> = settings.iter().map(|word| whole_word(word)).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    editor(house)?.user_add(address, kept.as_deref(), &words)?;
+    done(format!("{address} is a user now"))
+}
+
+fn user_set(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    let words: Vec<String> = args[1..].iter().map(|word| whole_word(word)).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    editor(house)?.user_set(args[0], &words)?;
+    done(format!("{} is changed", args[0]))
+}
+
+fn user_del(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    editor(house)?.user_del(args[0])?;
+    let (local, domain) = args[0].rsplit_once('@').unwrap_or((args[0], ""));
+    let folder = format!("mail/{domain}/{local}").to_ascii_lowercase();
+    done(format!("{} is no longer a user; the mail stays in {folder}, which root may remove", args[0]))
+}
+
+fn user_passwd(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    let kept = keep(house, args[1])?;
+    editor(house)?.user_passwd(args[0], &kept)?;
+    done(format!("{} has a new password", args[0]))
+}
+
+fn user_list(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    let accounts = users::accounts(house.store.users(), args[0])?;
+    Ok(Answer::of("K").with(accounts.into_iter().map(|(address, _)| address)))
+}
+
+fn user_show(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    let facts = users::show(house.store.users(), args[0])?;
+    Ok(Answer::of("K").with(facts.into_iter().map(|(key, value)| format!("{key}={value}"))))
+}
+
+fn alias_add(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    editor(house)?.alias_set(args[0], &args[1..])?;
+    done(format!("{} is an alias now", args[0]))
+}
+
+fn alias_del(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    editor(house)?.alias_del(args[0])?;
+    done(format!("{} is no longer an alias", args[0]))
+}
+
+fn alias_list(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    let aliases = users::aliases(house.store.users(), args[0])?;
+    Ok(Answer::of("K").with(aliases.into_iter().map(|(alias, list)| format!("{alias}={}", list.join(", ")))))
+}
+
+/// `compile [DOMAIN]`: `K`, or `Z` with the first wrong line and all of them as fields.
+fn compile(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    let users = house.store.users();
+    let problems: Vec<_> = match args {
+        [name] => {
+            let name =
+                users::name::domain(name).map_err(|fault| Refusal::Wrong(format!("`{name}`: {fault}")))?;
+            users::compile(users, &name).err().unwrap_or_default()
+        }
+        _ => users::compile_all(users)?.into_iter().flat_map(|compiled| compiled.problems).collect(),
+    };
+    match problems.first() {
+        None => done("compiled".into()),
+        Some(first) => {
+            let answer = Answer::from(Fate::later(3, 5, first.to_string()));
+            Ok(answer.with(problems.iter().map(ToString::to_string)))
+        }
+    }
+}
+
+/// A setting is one argument: blanks in its value do not end it.
+fn whole_word(word: &str) -> String {
+    match word.split_once('=') {
+        Some((key, value)) if value.contains(char::is_whitespace) && !value.starts_with('"') => {
+            format!("{key}=\"{value}\"")
+        }
+        _ => word.to_owned(),
+    }
+}
+
+/// The form in which a password is kept: `{PLAIN}...` as it is, `{ARGON2ID}...` is hashed already,
+/// all else is hashed.
+fn keep(house: &House, password: &str) -> Result<String, Refusal> {
+    let refused = |why: sasl::Unusable| Refusal::Wrong(why.to_string());
+    if let Some(plain) = password.strip_prefix("{PLAIN}") {
+        return Ok(Secret::keep(plain.as_bytes()).map_err(refused)?.to_string());
+    }
+    if password.starts_with("{ARGON2ID}$") {
+        return Ok(Secret::parse(password.as_bytes()).map_err(refused)?.to_string());
+    }
+    let busy = || control::Broken::new("lookup", "too many log in at once", "try again");
+    let no_random = |error| Refusal::Later(control::Broken::io("the random generator", &error));
+    let salt = sys::random().map_err(no_random)?;
+    let _turn = house.turns.take().ok_or_else(busy)?;
+    Ok(Secret::hash(password.as_bytes(), salt, Cost::USUAL).map_err(refused)?.to_string())
+}

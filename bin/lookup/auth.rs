@@ -1,0 +1,205 @@
+//! Proving who one is: `auth`, and `login`, which redeems what `auth` gave.
+//!
+//! Unknown user, wrong password, disabled account, service switched off: one answer, after the same
+//! time. Only the log knows which it was.
+
+use std::thread;
+use std::time::Duration;
+
+use control::Broken;
+use sasl::{Client, Secret, apop};
+use users::name::Address;
+use users::{Account, Hit, Service, Source};
+use wire::Fate;
+
+use crate::answer::{Answer, Caller, misunderstood};
+use crate::house::{House, later};
+use crate::people;
+use crate::tickets::Login;
+
+/// A name is cut to this many octets where it is counted and logged.
+const NAME_MAX: usize = 100;
+
+/// `auth SERVICE CLIENTIP TLSFACTS MECH DATA...`: `C` and a challenge, `K` and a ticket, `Z`, or `D`.
+pub(crate) fn auth(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answer {
+    let [service, ip, _tls, mechanism, data @ ..] = fields else { return misunderstood() };
+    let [service, ip, mechanism] = [service, ip, mechanism].map(|field| String::from_utf8_lossy(field));
+    let Some(service) = Service::of(&service) else { return misunderstood() };
+    let door = Door { house, service, client: Client::of(&ip), ip: &ip };
+    match (&*mechanism, data) {
+        ("PASS", [user, password]) => door.prove("PASS", user, |kept| sasl::check(kept, password)),
+        ("APOP", [b""]) => challenge(house, caller),
+        ("APOP", [user, digest]) => match &caller.timestamp {
+            Some(stamp) => door.prove("APOP", user, |kept| apop::check(kept, stamp, digest)),
+            None => misunderstood(),
+        },
+        ("PASS" | "APOP", _) => misunderstood(),
+        _ => Fate::never(7, 4, "this way of logging in is not offered").into(),
+    }
+}
+
+fn challenge(house: &House, caller: &mut Caller) -> Answer {
+    let Ok(random) = sys::random() else { return Fate::later(3, 0, "no random numbers").into() };
+    let stamp = apop::timestamp(random, &house.me);
+    let answer = Answer::of([b"C", stamp.as_bytes()].concat());
+    caller.timestamp = Some(stamp);
+    answer
+}
+
+/// Where somebody knocks.
+struct Door<'a> {
+    house: &'a House,
+    service: Service,
+    client: Client,
+    ip: &'a str,
+}
+
+/// Why somebody stays outside; for the log.
+enum Outside {
+    Wrong(&'static str),
+    Unusable(sasl::Unusable),
+}
+
+impl std::fmt::Display for Outside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Outside::Wrong(why) => f.write_str(why),
+            Outside::Unusable(why) => write!(f, "{why}"),
+        }
+    }
+}
+
+impl Door<'_> {
+    fn prove(&self, mechanism: &str, user: &[u8], check: impl FnOnce(Option<&Secret>) -> bool) -> Answer {
+        let (user, start) = (String::from_utf8_lossy(user), sys::monotonic());
+        // What is no address is no user, whom it takes as long to refuse.
+        let address = Address::login(&user).ok();
+        let name = address.as_ref().map_or_else(|| cut(&user), Address::to_string);
+        let asked = self.house.guesses().ask(self.client, &name, start);
+        let delay = match asked {
+            Ok(delay) => delay,
+            Err(refused) => return self.too_many(&name, mechanism, refused.wait),
+        };
+        let judged = self.judge(address.as_ref(), check);
+        match judged {
+            Ok(Ok(address)) => {
+                self.house.guesses().right(self.client, &name, sys::monotonic());
+                self.log("login", &name, mechanism, "");
+                self.admit(address)
+            }
+            Ok(Err(outside)) => {
+                self.log("refuse", &name, mechanism, &format!(" cause={outside}"));
+                thread::sleep((start + delay).saturating_sub(sys::monotonic()));
+                Fate::never(7, 8, "wrong name or password").into()
+            }
+            Err(fate) => {
+                self.house.guesses().untold(self.client, &name);
+                self.log("later", &name, mechanism, &format!(" cause={}", fate.text()));
+                fate.into()
+            }
+        }
+    }
+
+    /// The outer error: it can't be told.
+    fn judge(
+        &self,
+        address: Option<&Address>,
+        check: impl FnOnce(Option<&Secret>) -> bool,
+    ) -> Result<Result<Address, Outside>, Fate> {
+        let known = address.map(|address| self.find(address)).transpose().map_err(|broken| later(&broken))?;
+        let (kept, permitted) = known.unwrap_or((Err(Outside::Wrong("no address")), Ok(())));
+        let right = {
+            let turn = self.house.turns.take();
+            let _turn = turn.ok_or_else(|| Fate::later(3, 2, "too many log in at once"))?;
+            check(kept.as_ref().ok())
+        };
+        let judged = match (kept, right) {
+            (Err(outside), _) => Err(outside),
+            (Ok(_), false) => Err(Outside::Wrong("wrong password")),
+            (Ok(_), true) => permitted,
+        };
+        Ok(judged.and_then(|()| address.cloned().ok_or(Outside::Wrong("no address"))))
+    }
+
+    /// The kept password, or why there is none; and whether its owner may in, once he has proved it.
+    #[allow(clippy::type_complexity)] // two answers to one question, used once
+    fn find(&self, address: &Address) -> Result<(Result<Secret, Outside>, Result<(), Outside>), Broken> {
+        let store = &self.house.store;
+        let Some(account) = store.account(&address.domain, &address.local)? else {
+            return Ok((Err(Outside::Wrong("no such account")), Ok(())));
+        };
+        let kept = match store.password(&address.domain, &address.local)? {
+            Some(kept) => Secret::parse(&kept).map_err(Outside::Unusable),
+            None => Err(Outside::Wrong("no password")),
+        };
+        Ok((kept, self.permitted(address, &account)?))
+    }
+
+    fn permitted(&self, address: &Address, account: &Account) -> Result<Result<(), Outside>, Broken> {
+        let settings = self.house.store.settings(&address.domain)?.unwrap_or_default();
+        let settings = (*settings).clone().or(&*self.house.store.defaults()?);
+        let services = account.services.as_ref().or(settings.services.as_ref());
+        Ok(match () {
+            () if account.disabled.is_some() => Err(Outside::Wrong("disabled")),
+            () if services.is_some_and(|list| !list.contains(&self.service)) => {
+                Err(Outside::Wrong("service switched off"))
+            }
+            () => Ok(()),
+        })
+    }
+
+    fn admit(&self, address: Address) -> Answer {
+        let user = format!("user={address}");
+        let login = Login { address, service: self.service };
+        let ticket =
+            sys::random().ok().and_then(|random| self.house.tickets().issue(login, random, sys::monotonic()));
+        match ticket {
+            Some(ticket) => Answer::of([b"K", ticket.as_bytes()].concat()).with([user]),
+            None => Fate::later(3, 2, "too many log in at once").into(),
+        }
+    }
+
+    fn too_many(&self, name: &str, mechanism: &str, wait: Duration) -> Answer {
+        let minutes = wait.as_secs().div_ceil(60).max(1);
+        self.log("later", name, mechanism, " cause=too many wrong passwords");
+        // Whoever goes on without a pause does not get to do so for nothing.
+        thread::sleep(Duration::from_secs(1));
+        Fate::later(7, 0, format!("too many wrong passwords; wait {minutes} minutes")).into()
+    }
+
+    fn log(&self, verb: &str, name: &str, mechanism: &str, more: &str) {
+        let (service, ip) = (self.service.name(), cut(self.ip));
+        // A blank in a name must not begin a field of its own.
+        let name = cut(name).replace(' ', "\\x20");
+        sys::log!("lookup: {verb} service={service} ip={ip} method={mechanism} user={name}{more}");
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(NAME_MAX).flat_map(char::to_lowercase).collect()
+}
+
+/// `login TICKET`: who to become.
+pub(crate) fn login(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
+    let [ticket] = fields else { return misunderstood() };
+    let Some(login) = house.tickets().redeem(ticket, sys::monotonic()) else {
+        return Fate::never(7, 8, "no such ticket").into();
+    };
+    let Login { address, service } = login;
+    match house.store.account(&address.domain, &address.local) {
+        Ok(Some(account)) if account.disabled.is_none() => opened(house, address, account),
+        Ok(_) => {
+            sys::log!("lookup: refuse service={} user={address} cause=gone meanwhile", service.name());
+            Fate::never(7, 8, "no such account").into()
+        }
+        Err(broken) => later(&broken).into(),
+    }
+}
+
+fn opened(house: &House, address: Address, account: Account) -> Answer {
+    let hit = Hit { address, account, dash: "", ext: String::new(), folder: String::new() };
+    match people::account(house, &hit) {
+        Ok(owner) => Answer::whole(owner.to_packet()),
+        Err(broken) => later(&broken).into(),
+    }
+}

@@ -1,0 +1,181 @@
+//! Three sockets, three rights, a thread a connection.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use control::{Role, Uids};
+use sys::{Listener, Packets, Stop, packet};
+
+use crate::answer::{Caller, answer};
+use crate::house::House;
+
+/// A connection's thread needs little: the memory that hashing a password takes is not its stack.
+const STACK: usize = 256 << 10;
+/// How long a client may leave an answer unread.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Desk {
+    /// For network programs.
+    Lookup,
+    /// For gate and spawn.
+    Root,
+    /// For admins.
+    Admin,
+}
+
+impl Desk {
+    pub(crate) const ALL: [Desk; 3] = [Desk::Lookup, Desk::Root, Desk::Admin];
+
+    /// The socket's name under `run/`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Desk::Lookup => "lookup",
+            Desk::Root => "lookup-root",
+            Desk::Admin => "admin",
+        }
+    }
+
+    /// Who may connect, by permission bits: the kernel's check, before ours. The admins' socket
+    /// belongs to their group.
+    pub(crate) fn mode(self) -> u32 {
+        match self {
+            _ if !sys::is_root() => 0o600,
+            Desk::Lookup => 0o666,
+            Desk::Root => 0o600,
+            Desk::Admin => 0o660,
+        }
+    }
+
+    /// Most connections at once.
+    fn most(self) -> usize {
+        match self {
+            Desk::Lookup => 4000,
+            Desk::Root => 1000,
+            Desk::Admin => 50,
+        }
+    }
+
+    /// May a process of this uid ask here?
+    fn admits(self, uid: u32, uids: &Uids) -> bool {
+        const NETWORK: [Role; 7] =
+            [Role::Net, Role::Tls, Role::Queue, Role::Remote, Role::Web, Role::Admin, Role::Users];
+        match self {
+            _ if uid == 0 => true,
+            Desk::Lookup => NETWORK.iter().any(|role| uids.holds(uid, *role)),
+            // The kernel has looked at all groups of the caller; there is no better check.
+            Desk::Admin => true,
+            Desk::Root => uid == sys::uid() && uids.identity(Role::Users).is_ok_and(|role| role.is_none()),
+        }
+    }
+}
+
+/// Serves all sockets until the process is ended.
+pub(crate) fn serve(house: &Arc<House>, uids: &Uids, desks: Vec<(Desk, Listener)>) -> Result<(), Stop> {
+    let mut threads = Vec::new();
+    for (desk, listener) in desks {
+        let (house, uids) = (house.clone(), uids.clone());
+        let run = move || accept(&house, &uids, desk, &listener);
+        threads.push(thread::Builder::new().stack_size(STACK).spawn(run).map_err(Stop::temporary)?);
+    }
+    for thread in threads {
+        let _ = thread.join();
+    }
+    Err(Stop::temporary("a socket is no longer served"))
+}
+
+fn accept(house: &Arc<House>, uids: &Uids, desk: Desk, listener: &Listener) {
+    let open = Arc::new(AtomicUsize::new(0));
+    loop {
+        let connection = match listener.accept() {
+            Ok(connection) => connection,
+            Err(error) => {
+                sys::log!("lookup: warning: cannot accept at run/{}: {error}", desk.name());
+                thread::sleep(Duration::from_millis(100));
+                continue;
+            }
+        };
+        let Some(caller) = admit(&connection, uids, desk) else { continue };
+        let Some(place) = Place::take(&open, desk.most()) else {
+            sys::log!("lookup: warning: too many connections at run/{}; one is turned away", desk.name());
+            continue;
+        };
+        let house = house.clone();
+        let run = move || {
+            let _place = place;
+            // A client that hangs up in the middle of an answer is its own loss.
+            let _ = converse(&house, desk, &connection, caller);
+        };
+        if let Err(error) = thread::Builder::new().stack_size(STACK).spawn(run) {
+            sys::log!("lookup: warning: no thread for a connection: {error}");
+        }
+    }
+}
+
+fn admit(connection: &Packets, uids: &Uids, desk: Desk) -> Option<Caller> {
+    let peer = connection.peer().ok()?;
+    if !desk.admits(peer.uid, uids) {
+        sys::log!("lookup: refuse uid={} at run/{}", peer.uid, desk.name());
+        return None;
+    }
+    connection.set_timeout(PATIENCE).ok()?;
+    Some(Caller::new(peer.uid))
+}
+
+fn converse(house: &House, desk: Desk, connection: &Packets, mut caller: Caller) -> io::Result<()> {
+    let mut buffer = vec![0; packet::MAX];
+    loop {
+        let (length, _fds) = match connection.recv_into(&mut buffer) {
+            // Nobody has to ask all the time.
+            Err(error) if error.kind() == ErrorKind::TimedOut => continue,
+            other => other?,
+        };
+        if length == 0 {
+            return Ok(());
+        }
+        for packet in answer(house, desk, &mut caller, &buffer[..length]).packets() {
+            connection.send(&packet, &[])?;
+        }
+    }
+}
+
+/// One of a limited number of connections.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(open: &Arc<AtomicUsize>, most: usize) -> Option<Place> {
+        let place = Place(open.clone());
+        (open.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::VERBS;
+
+    #[test]
+    fn every_verb_is_answered_at_one_socket_at_least() {
+        assert!(VERBS.iter().all(|verb| !verb.desks.is_empty()));
+        assert!(VERBS.iter().all(|verb| verb.name == "admin" || !verb.desks.contains(&Desk::Admin)));
+    }
+
+    #[test]
+    fn places_come_back() {
+        let open = Arc::new(AtomicUsize::new(0));
+        let (one, two) = (Place::take(&open, 2), Place::take(&open, 2));
+        assert!(one.is_some() && two.is_some() && Place::take(&open, 2).is_none());
+        drop(one);
+        assert!(Place::take(&open, 2).is_some());
+    }
+}

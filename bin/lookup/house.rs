@@ -1,0 +1,80 @@
+//! What all questions share: the store, who owns mail, tickets, guesses, turns at the hashing.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use control::{Broken, Control, Home, Role, Uids};
+use sasl::Guesses;
+use sys::Identity;
+use users::{Settings, Store};
+use wire::Fate;
+
+use crate::tickets::Tickets;
+use crate::turns::Turns;
+
+/// Everything that outlives a connection.
+pub(crate) struct House {
+    pub(crate) store: Store,
+    /// The folder `mail/`, of which we know the path and nothing else.
+    pub(crate) mail: PathBuf,
+    /// This host's name, for timestamps.
+    pub(crate) me: String,
+    pub(crate) turns: Turns,
+    tickets: Mutex<Tickets>,
+    guesses: Mutex<Guesses>,
+    owners: Owners,
+}
+
+/// Who owns the mail of virtual accounts.
+enum Owners {
+    /// Whoever started us: there is only one uid.
+    One(Identity),
+    /// As the domain says, else fulmar-mail, if there is such a user.
+    Many(Option<Identity>),
+}
+
+impl House {
+    pub(crate) fn new(home: &Home, uids: &Uids) -> House {
+        let owners = match uids.identity(Role::Users) {
+            Ok(None) => Owners::One(Identity { uid: sys::uid(), gid: sys::gid(), groups: Vec::new() }),
+            _ => Owners::Many(uids.identity(Role::Mail).ok().flatten()),
+        };
+        House {
+            store: Store::new(home.users()),
+            mail: home.mail(),
+            me: Control::open(home).me().unwrap_or_default(),
+            turns: Turns::new(),
+            tickets: Mutex::default(),
+            guesses: Mutex::default(),
+            owners,
+        }
+    }
+
+    pub(crate) fn tickets(&self) -> MutexGuard<'_, Tickets> {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn guesses(&self) -> MutexGuard<'_, Guesses> {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who owns the mail of a domain with these settings.
+    pub(crate) fn owner(&self, settings: &Settings) -> Result<Identity, Broken> {
+        match (&self.owners, settings.owner) {
+            (Owners::One(identity), _) => Ok(identity.clone()),
+            (Owners::Many(_), Some((uid, gid))) => Ok(Identity { uid, gid, groups: Vec::new() }),
+            (Owners::Many(Some(mail)), None) => Ok(mail.clone()),
+            (Owners::Many(None), None) => Err(Broken::new(
+                "control/uids",
+                "no user for fulmar-mail",
+                "make a user fulmar-mail, or write fulmar-mail:user into control/uids",
+            )),
+        }
+    }
+}
+
+/// It can't be told now, because of `broken`. The client is told no names of files; the log is.
+pub(crate) fn later(broken: &Broken) -> Fate {
+    sys::log!("lookup: warning: {broken}");
+    Fate::later(3, 0, "the directory of users is out of order; try again later")
+}

@@ -1,0 +1,112 @@
+//! Who is here, and who owns his mail: `domain`, `recipient`, `owner`, `relay`.
+
+use control::Broken;
+use users::name::{self, Address};
+use users::{Hit, Owner, Resolution, real_domain, resolve};
+use wire::Fate;
+
+use crate::answer::{Answer, Caller, misunderstood};
+use crate::house::{House, later};
+
+/// The folder that forwards without an account run in. No account's name begins with a dot.
+const FORWARDS: &str = ".forwards";
+
+/// `domain NAME`: `K` with `name=` (of an alias: the real domain) and perhaps `journal=`, or `D`.
+pub(crate) fn domain(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
+    let [name] = fields else { return misunderstood() };
+    let Ok(name) = name::domain(name) else { return not_ours().into() };
+    match real_domain(&house.store, &name) {
+        Ok(Some((real, settings))) => {
+            let journal = settings.journal.iter().map(|address| format!("journal={address}"));
+            Answer::of("K").with(std::iter::once(format!("name={real}")).chain(journal))
+        }
+        Ok(None) => not_ours().into(),
+        Err(broken) => later(&broken).into(),
+    }
+}
+
+/// `recipient ADDRESS`: does it take mail?
+pub(crate) fn recipient(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
+    let [address] = fields else { return misunderstood() };
+    match refused(resolve(&house.store, address)) {
+        Ok(_) => Answer::of("K"),
+        Err(fate) => fate.into(),
+    }
+}
+
+/// `relay IP [SENDER]`: nobody has a row in the relay table, since nobody writes one yet.
+pub(crate) fn relay(_: &House, _: &mut Caller, _: &[&str]) -> Answer {
+    Fate::never(7, 1, "relaying is not permitted").into()
+}
+
+/// `owner ADDRESS`: who to become, and what to do with the mail.
+pub(crate) fn owner(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
+    let [address] = fields else { return misunderstood() };
+    let found = match refused(resolve(&house.store, address)) {
+        Ok(Found::Account(hit)) => account(house, &hit),
+        Ok(Found::Forward(asked, targets)) => forward(house, &asked, &targets),
+        Err(fate) => return fate.into(),
+    };
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    match found {
+        Ok(owner) => {
+            let owner = Owner { local: local.into(), domain: domain.to_ascii_lowercase(), ..owner };
+            Answer::whole(owner.to_packet())
+        }
+        Err(broken) => later(&broken).into(),
+    }
+}
+
+/// Where there is somewhere to go.
+enum Found {
+    Account(Hit),
+    Forward(Address, Vec<String>),
+}
+
+fn refused(resolution: Resolution) -> Result<Found, Fate> {
+    match resolution {
+        Resolution::Account(hit) => Ok(Found::Account(*hit)),
+        Resolution::Forward { asked, targets } => Ok(Found::Forward(asked, targets)),
+        Resolution::NotOurs => Err(not_ours()),
+        Resolution::NoSuchUser => Err(Fate::never(1, 1, "User unknown in virtual mailbox table")),
+        Resolution::Disabled(_) => Err(Fate::never(2, 1, "Mailbox disabled, not accepting messages")),
+        Resolution::Later(broken) => Err(later(&broken)),
+    }
+}
+
+fn not_ours() -> Fate {
+    Fate::never(1, 2, "this domain has no users here")
+}
+
+/// The owner of an account that was found; asked for by its own address.
+pub(crate) fn account(house: &House, hit: &Hit) -> Result<Owner, Broken> {
+    let mut owner = empty(house, &hit.address, &hit.address.local, hit.account.quota)?;
+    owner.dash = hit.dash.into();
+    owner.ext = hit.ext.clone();
+    owner.instructions = hit.account.instructions(&hit.folder);
+    Ok(owner)
+}
+
+fn forward(house: &House, asked: &Address, targets: &[String]) -> Result<Owner, Broken> {
+    let mut owner = empty(house, asked, FORWARDS, None)?;
+    owner.instructions = targets.iter().map(|target| format!("&{target}")).collect();
+    Ok(owner)
+}
+
+fn empty(house: &House, address: &Address, folder: &str, quota: Option<u64>) -> Result<Owner, Broken> {
+    let (_, settings) = real_domain(&house.store, &address.domain)?.unwrap_or_default();
+    let settings = (*settings).clone().or(&*house.store.defaults()?);
+    let home = house.mail.join(&address.domain).join(folder);
+    Ok(Owner {
+        identity: house.owner(&settings)?,
+        maildir: home.join("Maildir"),
+        home,
+        quota: quota.or(settings.quota).unwrap_or(0),
+        user: address.to_string(),
+        local: address.local.clone(),
+        domain: address.domain.clone(),
+        dash: String::new(),
+        ext: String::new(),
+        instructions: Vec::new(),
+    })
+}

@@ -1,0 +1,9 @@
+//! The real program over its sockets, in a home of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
+
+mod admin;
+mod auth;
+mod house;
+mod people;
+mod rights;
