@@ -5,7 +5,8 @@
 pub struct Sizes {
     /// Octets as they are.
     pub octets: u64,
-    /// Octets when every LF is sent as CR LF, without dots added and without an end added to
+    /// Octets when every LF is sent as CR LF (one that has its CR already, as in a file that some
+    /// other program left, gets no second), without dots added and without an end added to
     /// an unfinished last line (IMAP's RFC822.SIZE; POP3's where [`Sizes::finished`]).
     pub wire: u64,
     last: u8,
@@ -27,7 +28,7 @@ impl Sizes {
     /// Counts a piece.
     pub fn feed(&mut self, piece: &[u8]) {
         self.octets += piece.len() as u64;
-        self.wire += (piece.len() + newlines(piece)) as u64;
+        self.wire += (piece.len() + newlines(piece) - complete(self.last, piece)) as u64;
         self.last = piece.last().copied().unwrap_or(self.last);
     }
 
@@ -43,6 +44,16 @@ fn newlines(piece: &[u8]) -> usize {
     piece.chunks(255).map(run).sum()
 }
 
+/// How many LFs have their CR already; `last`: the octet before `piece`.
+fn complete(last: u8, piece: &[u8]) -> usize {
+    let border = usize::from(last == b'\r' && piece.first() == Some(&b'\n'));
+    // Hardly any message holds a CR.
+    if !piece.contains(&b'\r') {
+        return border;
+    }
+    border + piece.windows(2).filter(|two| two == b"\r\n").count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +64,8 @@ mod tests {
         assert_eq!((sizes.octets, sizes.wire, sizes.finished()), (5, 8, true));
         let sizes = Sizes::of(b"a\nb");
         assert_eq!((sizes.octets, sizes.wire, sizes.finished()), (3, 4, false));
+        let sizes = Sizes::of(b"a\r\nb\r\n");
+        assert_eq!((sizes.octets, sizes.wire, sizes.finished()), (6, 6, true));
         let sizes = Sizes::of(b"");
         assert_eq!((sizes.octets, sizes.wire, sizes.finished()), (0, 0, true));
     }
@@ -65,7 +78,7 @@ mod tests {
 
     #[test]
     fn cutting_the_input_anywhere_changes_nothing() {
-        let input = b"a\nbc\n\n\nd";
+        let input = b"a\nbc\r\n\r\r\n\n\nd";
         for cut in 0..=input.len() {
             let mut sizes = Sizes::new();
             sizes.feed(&input[..cut]);

@@ -5,14 +5,23 @@
 pub struct Top {
     body_lines: u64,
     header: bool,
-    line_start: bool,
+    line: Line,
     done: bool,
+}
+
+/// What the unfinished line holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Nothing,
+    /// Just a CR: an empty line, if a program left CR LF in the file.
+    Cr,
+    Text,
 }
 
 impl Top {
     /// The header and `lines` lines of the body.
     pub fn new(lines: u64) -> Top {
-        Top { body_lines: lines, header: true, line_start: true, done: false }
+        Top { body_lines: lines, header: true, line: Line::Nothing, done: false }
     }
 
     /// How many octets at the start of `piece` belong to the top. Less than all of them only
@@ -23,9 +32,13 @@ impl Top {
             let rest = &piece[at..];
             let end = rest.iter().position(|b| *b == b'\n');
             at += end.map_or(rest.len(), |end| end + 1);
-            match end {
-                Some(end) => self.line_ended(self.line_start && end == 0),
-                None => self.line_start = false,
+            self.line = match (self.line, &rest[..end.unwrap_or(rest.len())]) {
+                (line, b"") => line,
+                (Line::Nothing, b"\r") => Line::Cr,
+                _ => Line::Text,
+            };
+            if end.is_some() {
+                self.line_ended();
             }
         }
         at
@@ -36,8 +49,8 @@ impl Top {
         self.done
     }
 
-    fn line_ended(&mut self, empty: bool) {
-        self.line_start = true;
+    fn line_ended(&mut self) {
+        let empty = std::mem::replace(&mut self.line, Line::Nothing) != Line::Text;
         match self.header {
             true => self.header = !empty,
             false => self.body_lines -= 1,

@@ -101,17 +101,20 @@ fn text_run(input: &[u8]) -> usize {
     input.iter().position(|b| matches!(b, b'\r' | b'\n')).unwrap_or(input.len())
 }
 
-/// Encodes LF lines as dot-stuffed CR LF lines into a writer.
+/// Encodes LF lines as dot-stuffed CR LF lines into a writer. A LF that has its CR already, as in a
+/// file that some other program left, gets no second one.
 #[derive(Debug)]
 pub struct Dot<W> {
     out: W,
     line_start: bool,
+    /// The last octet was a CR.
+    cr: bool,
 }
 
 impl<W: Write> Dot<W> {
     /// An encoder that stands before the first line.
     pub fn new(out: W) -> Dot<W> {
-        Dot { out, line_start: true }
+        Dot { out, line_start: true, cr: false }
     }
 
     /// Encodes a piece of the text.
@@ -121,15 +124,15 @@ impl<W: Write> Dot<W> {
                 self.out.write_all(b".")?;
             }
             let end = text.iter().position(|b| *b == b'\n');
-            let (line, rest) = text.split_at(end.map_or(text.len(), |e| e + 1));
-            match end {
-                Some(end) => {
-                    self.out.write_all(&line[..end])?;
-                    self.out.write_all(b"\r\n")?;
-                }
-                None => self.out.write_all(line)?,
-            }
+            let (line, rest) = text.split_at(end.unwrap_or(text.len()));
+            self.out.write_all(line)?;
+            self.cr = line.last().map_or(self.cr, |b| *b == b'\r');
             self.line_start = end.is_some();
+            if end.is_some() {
+                self.out.write_all(if self.cr { b"\n" } else { b"\r\n" })?;
+                self.cr = false;
+            }
+            let rest = rest.get(1..).unwrap_or_default();
             text = rest;
         }
         Ok(())
@@ -138,7 +141,7 @@ impl<W: Write> Dot<W> {
     /// Ends an unfinished last line and writes the terminator.
     pub fn end(mut self) -> io::Result<()> {
         if !self.line_start {
-            self.out.write_all(b"\r\n")?;
+            self.out.write_all(if self.cr { b"\n" } else { b"\r\n" })?;
         }
         self.out.write_all(b".\r\n")
     }
@@ -209,6 +212,20 @@ mod tests {
             }
             dot.end().unwrap();
             assert_eq!(decode(&[&wire]), (text.to_vec(), wire.len(), Dotted::End));
+        }
+    }
+
+    #[test]
+    fn a_line_that_has_its_cr_already_gets_no_second_one() {
+        let text = b"a\r\n\r\n.b\rc\n";
+        for size in 1..=text.len() {
+            let mut wire = Vec::new();
+            let mut dot = Dot::new(&mut wire);
+            for piece in text.chunks(size) {
+                dot.write(piece).unwrap();
+            }
+            dot.end().unwrap();
+            assert_eq!(wire, b"a\r\n\r\n..b\rc\r\n.\r\n");
         }
     }
 
