@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use sys::Packets;
+use sys::Kept;
 use users::Owner;
 use wire::{Fate, packet};
 
@@ -31,11 +31,7 @@ impl fmt::Display for Trouble {
 
 /// Asks `lookup`, at the socket for root, what `ticket` stands for.
 pub(crate) fn redeem(socket: &Path, ticket: &[u8]) -> Result<Owner, Trouble> {
-    let ask = || {
-        let lookup = Packets::connect(socket)?;
-        lookup.set_timeout(PATIENCE)?;
-        lookup.ask(&packet(&[b"login", ticket]))
-    };
-    let answer = ask().map_err(Trouble::Lookup)?;
-    Owner::from_packet(&answer.bytes).map_err(Trouble::Said)
+    let mut lookup = Kept::new(socket.to_owned(), PATIENCE);
+    let answer = lookup.ask(&packet(&[b"login", ticket])).map_err(Trouble::Lookup)?;
+    Owner::from_packet(&answer).map_err(Trouble::Said)
 }

@@ -1,10 +1,10 @@
 //! The kept connection to `lookup`, the only one who knows users.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sys::Packets;
+use sys::Kept;
 use wire::packet;
 
 /// Answers to wrong passwords are delayed by `lookup`; one that takes longer than this won't come.
@@ -25,58 +25,34 @@ pub(crate) enum Answer {
 
 /// A connection to `run/lookup`, made when it is needed and kept for the next step.
 #[derive(Debug)]
-pub(crate) struct Lookup {
-    path: PathBuf,
-    connection: Option<Packets>,
-}
+pub(crate) struct Lookup(Kept);
 
 impl Lookup {
     pub(crate) fn new(path: PathBuf) -> Lookup {
-        Lookup { path, connection: None }
+        Lookup(Kept::new(path, PATIENCE))
     }
 
     /// Connects before there is a question; should that fail, it is tried again when there is one.
     pub(crate) fn connect_early(&mut self) {
-        self.connection = self.connect().ok();
+        self.0.connect_early();
     }
 
     /// A question that stands alone: asked again on a new connection if the kept one has died.
     pub(crate) fn ask(&mut self, question: &[&[u8]]) -> Answer {
-        if self.connection.is_some() {
-            match self.step(question) {
-                Ok(bytes) => return answer(&bytes),
-                Err(error) if error.kind() == ErrorKind::TimedOut => return unreachable_now(&error),
-                Err(_) => {}
-            }
-        }
-        match self.connect() {
-            Ok(connection) => self.connection = Some(connection),
-            Err(error) => return unreachable_now(&error),
-        }
-        self.go_on(question)
+        said(self.0.ask(&packet(question)))
     }
 
     /// The next step of a question that was answered by a challenge: on the same connection only.
     pub(crate) fn go_on(&mut self, question: &[&[u8]]) -> Answer {
-        self.step(question).map_or_else(|error| unreachable_now(&error), |bytes| answer(&bytes))
-    }
-
-    fn step(&mut self, question: &[&[u8]]) -> io::Result<Vec<u8>> {
-        let connection = self.connection.take().ok_or(ErrorKind::NotConnected)?;
-        let said = connection.ask(&packet(question))?;
-        self.connection = Some(connection);
-        Ok(said.bytes)
-    }
-
-    fn connect(&self) -> io::Result<Packets> {
-        let connection = Packets::connect(&self.path)?;
-        connection.set_timeout(PATIENCE)?;
-        Ok(connection)
+        said(self.0.go_on(&packet(question)))
     }
 }
 
-fn unreachable_now(error: &io::Error) -> Answer {
-    Answer::Later(format!("no answer from lookup: {error}"))
+fn said(bytes: io::Result<Vec<u8>>) -> Answer {
+    match bytes {
+        Ok(bytes) => answer(&bytes),
+        Err(error) => Answer::Later(format!("no answer from lookup: {error}")),
+    }
 }
 
 fn answer(bytes: &[u8]) -> Answer {

@@ -2,31 +2,27 @@
 //!
 //! Who does not answer, or answers nonsense, has not said "no such user".
 
-use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use policy::Unsure;
-use sys::Packets;
+use sys::Kept;
 use wire::Fate;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `run/lookup`.
-pub(crate) struct Lookup {
-    path: PathBuf,
-    connection: Option<Packets>,
-}
+pub(crate) struct Lookup(Kept);
 
 impl Lookup {
     pub(crate) fn at(path: PathBuf) -> Lookup {
-        Lookup { path, connection: None }
+        Lookup(Kept::new(path, PATIENCE))
     }
 
     /// Connects before there is a question; should that fail, it is tried again when there is one.
     pub(crate) fn connect_early(&mut self) {
-        self.connection = self.connect().ok();
+        self.0.connect_early();
     }
 
     /// Does `lookup` have users in `domain`?
@@ -43,35 +39,12 @@ impl Lookup {
         self.ask(&["recipient", address])
     }
 
-    /// Asks; once more on a new connection if the kept one has died.
     fn ask(&mut self, question: &[&str]) -> Result<Fate, Unsure> {
         let fields: Vec<&[u8]> = question.iter().map(|field| field.as_bytes()).collect();
-        let packet = wire::packet(&fields);
-        let kept = self.connection.is_some();
-        let said = match self.step(&packet) {
-            Err(error) if kept && error.kind() != ErrorKind::TimedOut => self.step(&packet),
-            said => said,
-        };
-        let bytes = said.map_err(|error| Unsure(format!("{}: {error}", self.path.display())))?;
+        let said = self.0.ask(&wire::packet(&fields));
+        let bytes = said.map_err(|error| Unsure(format!("{}: {error}", self.0.path().display())))?;
         let first = wire::fields(&bytes).first().copied().unwrap_or_default();
         Fate::parse(first).ok_or_else(|| Unsure("lookup answered nonsense".to_owned()))
-    }
-
-    /// A connection is kept only after a whole answer, so that no answer ever meets a later question.
-    fn step(&mut self, packet: &[u8]) -> io::Result<Vec<u8>> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect()?,
-        };
-        let said = connection.ask(packet)?;
-        self.connection = Some(connection);
-        Ok(said.bytes)
-    }
-
-    fn connect(&self) -> io::Result<Packets> {
-        let connection = Packets::connect(&self.path)?;
-        connection.set_timeout(PATIENCE)?;
-        Ok(connection)
     }
 }
 

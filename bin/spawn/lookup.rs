@@ -1,10 +1,9 @@
 //! Who a recipient's mail belongs to: questions to `lookup`.
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sys::Packets;
+use sys::Kept;
 use users::Owner;
 use wire::Fate;
 
@@ -13,39 +12,21 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection to `lookup`, made when first needed and anew when it breaks.
 #[derive(Debug)]
-pub(crate) struct Lookup {
-    path: PathBuf,
-    connection: Option<Packets>,
-}
+pub(crate) struct Lookup(Kept);
 
 impl Lookup {
     pub(crate) fn new(path: PathBuf) -> Lookup {
-        Lookup { path, connection: None }
+        Lookup(Kept::new(path, PATIENCE))
     }
 
     /// Who owns `address`? Everything but a clear "no such" is "later".
     pub(crate) fn owner(&mut self, address: &[u8]) -> Result<Owner, Fate> {
         let question = wire::packet(&[b"owner", address]);
-        let answer = self.ask(&question).map_err(|error| {
+        let answer = self.0.ask(&question).map_err(|error| {
             sys::log!("spawn: warning: no answer from lookup: {error}");
             Fate::later(3, 0, "the directory of users does not answer")
         })?;
         read(&answer)
-    }
-
-    /// A connection that was left idle may have gone stale: one more try on a new one.
-    fn ask(&mut self, question: &[u8]) -> io::Result<Vec<u8>> {
-        if let Some(connection) = self.connection.take()
-            && let Ok(packet) = connection.ask(question)
-        {
-            self.connection = Some(connection);
-            return Ok(packet.bytes);
-        }
-        let connection = Packets::connect(&self.path)?;
-        connection.set_timeout(PATIENCE)?;
-        let packet = connection.ask(question)?;
-        self.connection = Some(connection);
-        Ok(packet.bytes)
     }
 }
 

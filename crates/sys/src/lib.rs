@@ -7,6 +7,7 @@ pub mod confine;
 pub mod durable;
 mod env;
 mod identity;
+mod kept;
 pub mod logging;
 pub mod memory;
 pub mod packet;
@@ -19,6 +20,7 @@ pub mod worker;
 
 pub use env::Env;
 pub use identity::{Identity, User, become_user, gid, group_id, is_root, uid, user, user_of};
+pub use kept::Kept;
 pub use packet::{Listener, Packet, Packets};
 pub use program::{Stop, main};
 pub use timed::{Timed, adopt, forget_ip_options, keep_alive, no_delay};

@@ -11,6 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Once;
 
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
 
@@ -156,6 +157,7 @@ impl Start {
         // SAFETY: between fork and exec this only makes system calls; it allocates nothing and takes no lock.
         unsafe {
             self.command.pre_exec(move || {
+                sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
                 close_the_rest_on_exec();
                 place(&placed)?;
                 identity.as_ref().map_or(Ok(()), take_identity)
@@ -304,6 +306,14 @@ mod tests {
         let mut text = String::new();
         read.read_to_string(&mut text).unwrap();
         assert_eq!(text, "SENDER=a b\n");
+    }
+
+    #[test]
+    fn signals_that_the_parent_takes_from_a_descriptor_reach_a_child() {
+        use crate::signals::{Signal, Signals};
+        let _held = Signals::new(&[Signal::SIGTERM, Signal::SIGCHLD]).unwrap();
+        let mut child = Start::new("/bin/sh").args(["-c", "kill -TERM $$"]).spawn().unwrap();
+        assert_eq!(child.wait().unwrap(), Exit::Signal(15));
     }
 
     #[test]

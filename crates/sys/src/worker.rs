@@ -134,7 +134,8 @@ mod tests {
     #[test]
     fn a_second_descriptor_is_the_way_back() {
         let ((read, _one), (_two, write)) = (io::pipe().unwrap(), io::pipe().unwrap());
-        let mut job = job(Packet { bytes: b"PROTO=TCP".to_vec(), fds: vec![read.into(), write.into()] }).unwrap();
+        let mut job =
+            job(Packet { bytes: b"PROTO=TCP".to_vec(), fds: vec![read.into(), write.into()] }).unwrap();
         assert!(nix::unistd::write(&job.output, b"x").is_ok());
         job.output = job.input.try_clone().unwrap();
         assert!(nix::unistd::write(&job.output, b"x").is_err());
