@@ -92,7 +92,7 @@ impl Editor {
         Ok(top.sync().map_err(failed)?)
     }
 
-    /// Removes a domain that has no accounts and no aliases of its own left. The mail stays on disk.
+    /// Removes a domain that has no accounts left and that no other is an alias of. The mail stays on disk.
     pub fn domain_del(&self, name: &str) -> Result<(), Refusal> {
         let domain = self.domain(name)?;
         let left = accounts_of(&domain.sheet, &domain.name);

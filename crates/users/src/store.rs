@@ -119,6 +119,15 @@ impl Store {
             return Ok(Some(book));
         }
         let book = open(&path, domain)?.map(Arc::new);
+        match &book {
+            Some(book) => self.compare(book, &path),
+            // No domain at all is not the same as no such domain: a disk may be missing.
+            None if !self.users.is_dir() => {
+                let cure = "mount the disk, or make the folder";
+                return Err(Broken::new("users", "there is no such folder", cure));
+            }
+            None => {}
+        }
         let mut all = self.open.write().unwrap_or_else(PoisonError::into_inner);
         all.remove(domain);
         if let Some(book) = &book {

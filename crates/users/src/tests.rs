@@ -246,6 +246,17 @@ fn a_domain_that_comes_or_goes_is_seen_at_the_next_question() {
     assert_eq!(line(&store, "x@new.test"), "not ours");
 }
 
+#[test]
+fn a_missing_folder_of_users_is_not_a_world_without_domains() {
+    let house = House::usual();
+    let store = house.store();
+    assert_eq!(line(&store, "x@fourth.test"), "not ours");
+    fs::rename(&house.users, house.users.with_extension("gone")).unwrap();
+    for address in ["x@fourth.test", "alice@example.test"] {
+        assert!(line(&store, address).starts_with("later users"), "{address}");
+    }
+}
+
 // B01
 #[test]
 fn a_cut_or_damaged_database_is_never_no_such_user() {

@@ -40,10 +40,12 @@ fn users_and_domains_come_are_listed_and_go() {
 
 #[test]
 fn an_edit_with_vi_is_live_after_compile_and_a_broken_one_is_told_by_line() {
-    let house = House::new().with_users();
+    let mut house = House::new().with_users();
     let accounts = house.path("users/example.test/accounts");
     fs::write(&accounts, "alice:\ncarol:\n").unwrap();
+    house.kill_and_restart();
     assert!(house.ask("lookup", &["recipient", "carol@example.test"]).starts_with('D'));
+    house.logged("warning: users/example.test: its texts have been changed; run fulmar cdb");
     assert_eq!(house.admin(&["compile"]), "Kcompiled");
     assert_eq!(house.ask("lookup", &["recipient", "carol@example.test"]), "K");
     fs::write(&accounts, "alice:\ncarol quota=5\n").unwrap();

@@ -7,3 +7,4 @@ mod auth;
 mod house;
 mod people;
 mod rights;
+mod speed;
