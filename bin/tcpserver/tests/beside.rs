@@ -194,6 +194,17 @@ fn an_exit_code_is_logged_as_a_wait_status() {
 }
 
 #[test]
+fn a_program_starts_with_the_same_signals_and_limits() {
+    // X04
+    let show = "grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status; ulimit -a";
+    same(&["-RHl0", "127.0.0.1", "0", "/bin/bash", "-c", show], &[], |server| {
+        let answer = server.fetch();
+        assert!(answer.contains("SigBlk:\t0000000000000000\n"), "{answer}");
+        answer
+    });
+}
+
+#[test]
 fn root_gives_its_rights_up() {
     if !nix::unistd::Uid::effective().is_root() {
         eprintln!("SKIPPED: needs root");
