@@ -6,10 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use control::Home;
+use owner::Owner;
 use sys::confine::Confine;
 use sys::process::Start;
 use sys::{Env, memory};
-use users::Owner;
 
 use crate::porter::Admitted;
 
@@ -27,7 +27,7 @@ pub(crate) fn open(
     admitted: Admitted,
     mut env: Env,
 ) -> io::Error {
-    if let Err(error) = possible(owner).and_then(|()| users::home::ensure(&house.mail(), owner)) {
+    if let Err(error) = possible(owner).and_then(|()| owner::ensure_home(&house.mail(), owner)) {
         admitted.login.refuse();
         return error;
     }

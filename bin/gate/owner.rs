@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use owner::Owner;
 use sys::Kept;
-use users::Owner;
 use wire::{Fate, packet};
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,8 +1,9 @@
 //! Who is here, and who owns his mail: `domain`, `recipient`, `owner`, `relay`.
 
 use control::Broken;
+use owner::Owner;
 use users::name::{self, Address};
-use users::{Hit, Owner, Resolution, real_domain, resolve};
+use users::{Hit, Resolution, real_domain, resolve};
 use wire::Fate;
 
 use crate::answer::{Answer, Caller, misunderstood};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::Home;
+use owner::Owner;
 use sys::Packets;
-use users::Owner;
 use wire::Fate;
 
 use crate::lookup::Lookup;
@@ -78,7 +78,7 @@ impl Carrier {
                 format!("the mailbox belongs to uid {uid}, which only root can become"),
             );
         }
-        if let Err(error) = users::home::ensure(&self.shared.house.mail(), owner) {
+        if let Err(error) = owner::ensure_home(&self.shared.house.mail(), owner) {
             return Fate::later(2, 1, format!("home folder {}: {error}", owner.home.display()));
         }
         let key = Key { identity: owner.identity.clone(), home: owner.home.clone() };

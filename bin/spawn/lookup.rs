@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use owner::Owner;
 use sys::Kept;
-use users::Owner;
 use wire::Fate;
 
 /// Longest wait for an answer.

@@ -9,8 +9,8 @@ pub(crate) fn run(data: &[u8]) {
         assert!(bytes.iter().all(|byte| *byte >= b' '), "one line");
         assert_eq!(Fate::parse(&bytes), Some(fate));
     }
-    if let Ok(owner) = users::Owner::from_packet(data) {
+    if let Ok(owner) = owner::Owner::from_packet(data) {
         assert_ne!(owner.identity.uid, 0);
-        assert_eq!(users::Owner::from_packet(&owner.to_packet()), Ok(owner));
+        assert_eq!(owner::Owner::from_packet(&owner.to_packet()), Ok(owner));
     }
 }

@@ -19,9 +19,9 @@ fn ticket(answer: &str) -> String {
     ticket.to_owned()
 }
 
-fn redeem(house: &House, ticket: &str) -> Result<users::Owner, wire::Fate> {
+fn redeem(house: &House, ticket: &str) -> Result<owner::Owner, wire::Fate> {
     let answer = house.connect("lookup-root").ask(&wire::packet(&[b"login", ticket.as_bytes()])).unwrap();
-    users::Owner::from_packet(&answer.bytes)
+    owner::Owner::from_packet(&answer.bytes)
 }
 
 #[test]

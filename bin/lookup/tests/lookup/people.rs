@@ -26,9 +26,9 @@ fn domains_and_recipients_are_known() {
     assert_eq!(ask(&lookup, &["recipient", "alice@alias.test"]), "K");
 }
 
-fn owner(house: &House, address: &str) -> users::Owner {
+fn owner(house: &House, address: &str) -> owner::Owner {
     let packet = house.connect("lookup-root").ask(&wire::packet(&[b"owner", address.as_bytes()])).unwrap();
-    users::Owner::from_packet(&packet.bytes).unwrap()
+    owner::Owner::from_packet(&packet.bytes).unwrap()
 }
 
 #[test]

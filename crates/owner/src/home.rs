@@ -12,7 +12,7 @@ use std::path::{Component, Path};
 
 use sys::durable::{Folder, open_any};
 
-use crate::owner::Owner;
+use crate::Owner;
 
 /// Sees to it that `owner.home` is there, below `mail` (`control::Home::mail`), with mode 0700 and the
 /// owner's uid and gid; makes it durably when it is missing. A home that is not below `mail` (that of a

@@ -1,4 +1,17 @@
-//! The answer to `owner ADDRESS` and `login TICKET` on `run/lookup-root`: who to become, and what to do.
+//! Whose a mailbox is, by the word of `lookup`: the answer to `owner ADDRESS` and `login TICKET`.
+//!
+//! All that the root parents, `spawn` and `gate`, know of users. They
+//! 1. ask `run/lookup-root`: `owner ADDRESS` or `login TICKET`;
+//! 2. read the answer with [`Owner::from_packet`], whose error is a `wire::Fate` to pass on; uid 0 never passes;
+//! 3. call [`ensure_home`]`(&home.mail(), &owner)`, which makes the account's folder if it is missing and
+//!    refuses one that is a link, belongs to somebody else, or is open to everybody: an error is "later";
+//! 4. become `owner.identity` and confine themselves to `owner.home`. The owner himself makes the Maildir inside.
+//!
+//! Does not know how users are kept, nor any password.
+
+mod home;
+
+pub use home::ensure as ensure_home;
 
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
