@@ -25,9 +25,22 @@ fn mail_that_cannot_be_delivered_comes_back_as_a_report() {
 }
 
 #[test]
-fn a_bounce_that_cannot_be_delivered_goes_to_the_postmaster_and_no_further() {
+fn a_bounce_that_cannot_be_delivered_goes_to_the_postmaster() {
     // Q11
     let house = House::start();
+    house.user("carol", &["--forward", "nobody@example.test"]);
+    house.send("", "carol@example.test", &message("a bounce"));
+    let mail = house.await_mail("alice", 1);
+    assert!(String::from_utf8_lossy(&mail[0]).contains("Subject: a bounce\n"));
+    house.await_empty_queue();
+    assert!(house.mail("alice").len() == 1 && house.mail("bob").is_empty());
+}
+
+#[test]
+fn a_bounce_for_the_postmaster_that_cannot_be_delivered_is_the_last() {
+    // Q11
+    let house = House::start();
+    house.write("control/doublebounceto", "carol\n");
     house.user("carol", &["--forward", "nobody@example.test"]);
     house.send("", "carol@example.test", &message("a bounce"));
     house.await_empty_queue();

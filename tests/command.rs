@@ -13,6 +13,12 @@ fn domains_and_users_come_and_go() {
     house.well(&["user", "passwd", "carol@example.org", "--password", "second word"]);
     Pop3::login(house.pop3(), "carol@example.org", "second word").good("QUIT");
     assert_eq!(house.fulmar(&["domain", "del", "example.org"]).status.code(), Some(100), "it has a user");
+    house.well(&["alias", "add", "sales@example.org", "carol@example.org", "u@example.net"]);
+    let aliases = house.well(&["alias", "list", "example.org"]);
+    assert!(aliases.contains("sales@example.org  carol@example.org, u@example.net"), "{aliases}");
+    house.well(&["alias", "del", "sales@example.org"]);
+    house.well(&["user", "set", "carol@example.org", "quota=5M"]);
+    assert!(house.well(&["user", "show", "carol@example.org"]).contains("5M"));
     house.well(&["user", "del", "carol@example.org"]);
     house.well(&["domain", "del", "example.org"]);
     assert_eq!(house.well(&["domain", "list"]), "DOMAIN\nexample.test\n");

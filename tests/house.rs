@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr};
+
 pub use clients::{Pop3, Smtp, message};
 pub use processes::Services;
 pub use programs::{program, tool};
@@ -43,7 +45,7 @@ impl House {
     pub fn start() -> House {
         let mut house = House::empty();
         house.run();
-        house.well(&["domain", "add", DOMAIN]);
+        house.well(&["domain", "add", DOMAIN, "postmaster=alice@example.test"]);
         for name in ["alice", "bob"] {
             house.user(name, &[]);
         }
@@ -63,7 +65,8 @@ impl House {
     fn init(&self) {
         let programs = program("fulmar").parent().unwrap().to_owned();
         let base = self.ports.base.to_string();
-        let mut arguments = vec!["init", "--me", "mail.example.test", "--address", "127.0.0.1", "--link"];
+        let mut arguments =
+            vec!["init", "--me", "mail.example.test", "--domain", DOMAIN, "--address", "127.0.0.1", "--link"];
         arguments.extend(["--ports", &base, "--programs", programs.to_str().unwrap()]);
         if nix::unistd::geteuid().is_root() {
             arguments.extend(["--uids", "64001"]);
@@ -74,22 +77,17 @@ impl House {
     /// Starts every service that does not run, and waits until all answer.
     pub fn run(&mut self) {
         self.services.start_all();
-        let deadline = Instant::now() + PATIENCE;
-        while let Some(silent) = self.silent() {
-            if Instant::now() > deadline {
-                panic!("{silent} does not answer; the log:\n{}", self.services.log());
-            }
-            self.services.await_news(Duration::from_millis(20));
+        self.until("run/*", || self.sockets_are_there().then_some(()));
+        for address in [self.smtp(), self.submission(), self.pop3()] {
+            self.until(&address.to_string(), || TcpStream::connect(address).ok());
         }
     }
 
-    /// Something that should answer and does not.
-    fn silent(&self) -> Option<String> {
+    fn sockets_are_there(&self) -> bool {
         let sockets = ["admin", "queue", "lookup", "lookup-root", "spawn"];
-        let missing = sockets.iter().find(|name| !self.path("run").join(name).exists());
-        let deaf = [self.smtp(), self.submission(), self.pop3()];
-        let deaf = deaf.iter().find(|address| TcpStream::connect(address).is_err());
-        missing.map(|name| format!("run/{name}")).or(deaf.map(|address| address.to_string()))
+        sockets
+            .iter()
+            .all(|name| UnixAddr::new(&self.path("run").join(name)).is_ok_and(|address| answers(&address)))
     }
 
     /// Its services, to be killed, asked for their log, and so on.
@@ -212,6 +210,13 @@ impl Drop for House {
             eprintln!("the log of the house:\n{}", self.services.log());
         }
     }
+}
+
+/// Does somebody take packets at `address`?
+fn answers(address: &UnixAddr) -> bool {
+    let (kind, flags) = (SockType::SeqPacket, SockFlag::SOCK_CLOEXEC);
+    let socket = nix::sys::socket::socket(AddressFamily::Unix, kind, flags, None).unwrap();
+    nix::sys::socket::connect(std::os::fd::AsRawFd::as_raw_fd(&socket), address).is_ok()
 }
 
 /// What is in the folder `path`; nothing if there is no such folder.

@@ -39,14 +39,20 @@ fn forwards_reach_their_target_and_both_keeps_a_copy() {
 #[test]
 fn aliases_reach_all_their_members() {
     let house = House::start();
-    let path = house.path("users/example.test/aliases");
-    let mut text = std::fs::read_to_string(&path).unwrap_or_default();
-    text.push_str("team: alice, bob\n");
-    std::fs::write(&path, text).unwrap();
-    house.well(&["cdb"]);
+    house.well(&["alias", "add", "team@example.test", "alice@example.test", "bob@example.test"]);
     house.send("bob@example.test", "team@example.test", &message("to all"));
     house.await_mail("alice", 1);
     house.await_mail("bob", 1);
+}
+
+#[test]
+fn an_alias_written_by_hand_counts_once_it_is_compiled() {
+    let house = House::start();
+    let path = house.path("users/example.test/aliases");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    std::fs::write(&path, format!("{text}info: bob\n")).unwrap();
+    house.well(&["cdb"]);
+    lands(&house, "info@example.test", "bob");
 }
 
 #[test]

@@ -6,11 +6,23 @@ use control::Home;
 use sys::{Packets, Stop};
 use wire::Fate;
 
+use crate::show::print;
+
 /// A password to be hashed takes a moment, a large domain to be compiled some more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks; gives the fields of a `K` answer, without the `K` text itself.
-pub(crate) fn ask(home: &Home, question: &[&[u8]]) -> Result<Vec<String>, Stop> {
+/// Asks for a change; prints the sentence that says what was done.
+pub(crate) fn tell(home: &Home, words: &[&str]) -> Result<(), Stop> {
+    let (sentence, _) = exchange(home, words)?;
+    print(&format!("{sentence}\n"))
+}
+
+/// Asks what is known; gives the fields of the answer.
+pub(crate) fn ask(home: &Home, words: &[&str]) -> Result<Vec<String>, Stop> {
+    exchange(home, words).map(|(_, fields)| fields)
+}
+
+fn exchange(home: &Home, words: &[&str]) -> Result<(String, Vec<String>), Stop> {
     let path = home.run("admin");
     let socket = Packets::connect(&path).map_err(|error| {
         Stop::temporary(format_args!(
@@ -22,28 +34,31 @@ pub(crate) fn ask(home: &Home, question: &[&[u8]]) -> Result<Vec<String>, Stop> 
     let broken = |error: std::io::Error| Stop::temporary(format_args!("lookup gave no answer: {error}"));
     socket.set_timeout(PATIENCE).map_err(broken)?;
     let mut fields = Vec::new();
-    let mut answer = socket.ask(&wire::packet(question)).map_err(broken)?;
-    while collect(&answer.bytes, &mut fields)? {
+    let mut question: Vec<&[u8]> = vec![b"admin"];
+    question.extend(words.iter().map(|word| word.as_bytes()));
+    let mut answer = socket.ask(&wire::packet(&question)).map_err(broken)?;
+    loop {
+        if let Some(sentence) = collect(&answer.bytes, &mut fields)? {
+            return Ok((sentence, fields));
+        }
         let next = socket.recv().map_err(broken)?;
         answer = next.ok_or_else(|| Stop::temporary("lookup hung up in the middle of a list"))?;
     }
-    Ok(fields)
 }
 
-/// Takes the fields of one packet; true when `K+` says that more follow.
-fn collect(packet: &[u8], fields: &mut Vec<String>) -> Result<bool, Stop> {
+/// Takes the fields of one packet, and gives the sentence of the last one; `None`: more follow.
+fn collect(packet: &[u8], fields: &mut Vec<String>) -> Result<Option<String>, Stop> {
     let mut parts = wire::fields(packet).into_iter();
     let head = parts.next().unwrap_or_default();
-    if head != b"K+" {
-        match Fate::parse(head) {
-            Some(Fate::Done(_)) => {}
-            Some(Fate::Later(text)) => return Err(Stop::temporary(text)),
-            Some(Fate::Never(text)) => return Err(Stop::permanent(text)),
-            None => return Err(Stop::temporary("lookup gave an answer that is none")),
-        }
-    }
+    let sentence = match Fate::parse(head) {
+        _ if head == b"K+" => None,
+        Some(Fate::Done(text)) => Some(text.to_string()),
+        Some(Fate::Later(text)) => return Err(Stop::temporary(text)),
+        Some(Fate::Never(text)) => return Err(Stop::permanent(text)),
+        None => return Err(Stop::temporary("lookup gave an answer that is none")),
+    };
     fields.extend(parts.map(|part| String::from_utf8_lossy(part).into_owned()));
-    Ok(head == b"K+")
+    Ok(sentence)
 }
 
 #[cfg(test)]
@@ -53,8 +68,8 @@ mod tests {
     #[test]
     fn a_list_in_several_packets_is_one_list() {
         let mut fields = Vec::new();
-        assert_eq!(collect(b"K+\0a\0b", &mut fields), Ok(true));
-        assert_eq!(collect(b"K\0c", &mut fields), Ok(false));
+        assert_eq!(collect(b"K+\0a\0b", &mut fields), Ok(None));
+        assert_eq!(collect(b"Kdone\0c", &mut fields), Ok(Some("done".to_owned())));
         assert_eq!(fields, ["a", "b", "c"]);
     }
 

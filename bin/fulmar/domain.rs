@@ -6,7 +6,7 @@ use serde_json::Value;
 use sys::Stop;
 
 use crate::admin;
-use crate::show::{Shape, print};
+use crate::show::Shape;
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
@@ -14,6 +14,9 @@ pub(crate) enum Verb {
     Add {
         /// Such as example.org
         name: String,
+        /// Such as postmaster=alice@example.org, quota=500M, alias-of=example.net
+        #[arg(value_name = "SETTING=VALUE")]
+        settings: Vec<String>,
     },
     /// Stop receiving mail for a domain that has no users left
     Del {
@@ -26,16 +29,14 @@ pub(crate) enum Verb {
 
 pub(crate) fn run(home: &Home, verb: &Verb, shape: Shape) -> Result<(), Stop> {
     match verb {
-        Verb::Add { name } => {
-            admin::ask(home, &[b"admin", b"domain-add", name.as_bytes()])?;
-            print(&format!("{name} is ours now; next: fulmar user add postmaster@{name}\n"))
+        Verb::Add { name, settings } => {
+            let mut words = vec!["domain-add", name];
+            words.extend(settings.iter().map(String::as_str));
+            admin::tell(home, &words)
         }
-        Verb::Del { name } => {
-            admin::ask(home, &[b"admin", b"domain-del", name.as_bytes()])?;
-            print(&format!("{name} is no longer ours\n"))
-        }
+        Verb::Del { name } => admin::tell(home, &["domain-del", name]),
         Verb::List => {
-            let names = admin::ask(home, &[b"admin", b"domain-list"])?;
+            let names = admin::ask(home, &["domain-list"])?;
             let rows: Vec<_> = names.into_iter().map(|name| vec![Value::from(name)]).collect();
             shape.table(&["domain"], &rows)
         }

@@ -4,6 +4,7 @@
 //! their files. Exit codes: 0 done, 100 won't work like this, 111 try again.
 
 mod admin;
+mod alias;
 mod cdb;
 mod check;
 mod completions;
@@ -58,6 +59,9 @@ enum Command {
     /// Users: who has a mailbox here
     #[command(subcommand)]
     User(user::Verb),
+    /// Aliases: addresses that lead to others
+    #[command(subcommand)]
+    Alias(alias::Verb),
     /// Messages that wait to be delivered
     #[command(subcommand)]
     Queue(queue::Verb),
@@ -82,6 +86,7 @@ fn run() -> Result<(), Stop> {
         Command::Check => check::run(&home, shape),
         Command::Domain(verb) => domain::run(&home, &verb, shape),
         Command::User(verb) => user::run(&home, &verb, shape),
+        Command::Alias(verb) => alias::run(&home, &verb, shape),
         Command::Queue(verb) => queue::run(&home, &verb, shape),
         Command::Completions(options) => completions::run::<Arguments>(&options),
     }

@@ -5,13 +5,21 @@ use control::Home;
 use serde_json::Value;
 use sys::Stop;
 
-use crate::show::{Shape, print};
+use crate::show::Shape;
 use crate::{admin, password};
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     /// Add a user with a mailbox
     Add(New),
+    /// Change a user's settings
+    Set {
+        /// Such as alice@example.org
+        address: String,
+        /// Such as quota=1G, forward=bob@example.net, disabled=moved; without a value: as usual
+        #[arg(value_name = "SETTING=VALUE", required = true)]
+        settings: Vec<String>,
+    },
     /// Remove a user; the mail in the mailbox stays on disk
     Del {
         /// Such as alice@example.org
@@ -42,6 +50,9 @@ pub(crate) struct New {
     address: String,
     #[command(flatten)]
     password: password::Source,
+    /// Ask for no password: nobody can log in as this user
+    #[arg(long, conflicts_with_all = ["password", "plain"])]
+    no_password: bool,
     /// How much the mailbox may hold, such as 500M
     #[arg(long, value_name = "SIZE")]
     quota: Option<String>,
@@ -69,17 +80,15 @@ impl New {
 pub(crate) fn run(home: &Home, verb: &Verb, shape: Shape) -> Result<(), Stop> {
     match verb {
         Verb::Add(new) => add(home, new),
-        Verb::Del { address } => {
-            admin::ask(home, &[b"admin", b"user-del", address.as_bytes()])?;
-            print(&format!("{address} is no longer a user\n"))
+        Verb::Set { address, settings } => {
+            let mut words = vec!["user-set", address];
+            words.extend(settings.iter().map(String::as_str));
+            admin::tell(home, &words)
         }
-        Verb::Passwd { address, password } => {
-            let password = password.read()?;
-            admin::ask(home, &[b"admin", b"user-passwd", address.as_bytes(), password.as_bytes()])?;
-            print(&format!("{address} has a new password\n"))
-        }
+        Verb::Del { address } => admin::tell(home, &["user-del", address]),
+        Verb::Passwd { address, password } => admin::tell(home, &["user-passwd", address, &password.read()?]),
         Verb::List { domain } => {
-            let names = admin::ask(home, &[b"admin", b"user-list", domain.as_bytes()])?;
+            let names = admin::ask(home, &["user-list", domain])?;
             let rows: Vec<_> = names.into_iter().map(|name| vec![Value::from(name)]).collect();
             shape.table(&["user"], &rows)
         }
@@ -88,15 +97,15 @@ pub(crate) fn run(home: &Home, verb: &Verb, shape: Shape) -> Result<(), Stop> {
 }
 
 fn add(home: &Home, new: &New) -> Result<(), Stop> {
-    let (password, settings) = (new.password.read()?, new.settings());
-    let mut question: Vec<&[u8]> = vec![b"admin", b"user-add", new.address.as_bytes(), password.as_bytes()];
-    question.extend(settings.iter().map(|setting| setting.as_bytes()));
-    admin::ask(home, &question)?;
-    print(&format!("{} can receive and read mail\n", new.address))
+    let password = if new.no_password { String::new() } else { new.password.read()? };
+    let settings = new.settings();
+    let mut words = vec!["user-add", &new.address, &password];
+    words.extend(settings.iter().map(String::as_str));
+    admin::tell(home, &words)
 }
 
 fn show(home: &Home, address: &str, shape: Shape) -> Result<(), Stop> {
-    let fields = admin::ask(home, &[b"admin", b"user-show", address.as_bytes()])?;
+    let fields = admin::ask(home, &["user-show", address])?;
     let facts: Vec<_> = fields.iter().filter_map(|field| field.split_once('=')).collect();
     shape.facts(&facts.iter().map(|(name, value)| (*name, Value::from(*value))).collect::<Vec<_>>())
 }

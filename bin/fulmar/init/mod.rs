@@ -22,6 +22,10 @@ pub(crate) struct Options {
     /// The server's own full name, such as mail.example.org [default: the machine's]
     #[arg(long, value_name = "NAME")]
     me: Option<String>,
+    /// The domain whose postmaster hears of mail that can neither be delivered nor returned
+    /// [default: the server's own name]
+    #[arg(long, value_name = "NAME")]
+    domain: Option<String>,
     /// The address to listen at; 0 means all
     #[arg(long, value_name = "IP", default_value = "0")]
     address: String,
@@ -44,7 +48,7 @@ pub(crate) fn run(home: &Home, options: &Options) -> Result<(), Stop> {
     let me = own_name(options)?;
     folders::make(home, "", 0o755)?;
     folders::make(home, "control", 0o755)?;
-    texts::write(home, &me, options.uids)?;
+    texts::write(home, &me, options.domain.as_deref(), options.uids)?;
     let uids = Uids::read(home).map_err(Stop::permanent)?;
     folders::make_all(home, &uids)?;
     programs(home, options)?;

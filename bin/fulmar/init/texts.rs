@@ -8,11 +8,18 @@ use super::folders::failed;
 /// Loopback may relay; everybody else may only reach our own domains.
 const TCP_SMTP: &str = include_str!("../../../etc/tcp.smtp");
 
-pub(super) fn write(home: &Home, me: &str, uids: Option<u32>) -> Result<(), Stop> {
+pub(super) fn write(home: &Home, me: &str, domain: Option<&str>, uids: Option<u32>) -> Result<(), Stop> {
     keep_or_write(home, "control/me", &commented("me", &format!("{me}\n")))?;
     // No domain is local just for being our name: `lookup` knows all that have users.
     keep_or_write(home, "control/locals", &commented("locals", ""))?;
     keep_or_write(home, "control/rcpthosts", &commented("rcpthosts", ""))?;
+    if let Some(domain) = domain {
+        keep_or_write(
+            home,
+            "control/doublebouncehost",
+            &commented("doublebouncehost", &format!("{domain}\n")),
+        )?;
+    }
     if let Some(first) = uids {
         keep_or_write(home, "control/uids", &commented("uids", &numbers(first)))?;
     }
