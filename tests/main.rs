@@ -1,6 +1,7 @@
 //! End to end: the whole suite as it is installed, one behaviour a file.
 
 mod bounces;
+mod broken_off;
 mod cdb_files;
 mod command;
 mod deaf_log;
