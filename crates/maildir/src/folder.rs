@@ -1,6 +1,7 @@
 //! A Maildir's four folders, opened once.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use sys::durable::{Folder, open_any};
@@ -23,21 +24,35 @@ impl Maildir {
     }
 
     /// Makes what is missing of the Maildir at `path` (mode 0700), durably, and opens it.
-    /// The folder that holds it must be there.
+    /// The folder that holds it must be there; but a Maildir++ folder (its name begins with a dot)
+    /// brings its Maildir with it, and gets the file `maildirfolder` that marks it.
     pub fn create(path: &Path) -> io::Result<Maildir> {
-        let parent = match path.parent() {
-            Some(parent) if parent != Path::new("") => open_any(parent)?,
-            _ => open_any(Path::new("."))?,
-        };
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let is_folder = name.as_bytes().starts_with(b".");
+        let parent = match open_any(parent) {
+            Err(error) if is_folder && error.kind() == ErrorKind::NotFound => Maildir::create(parent)?.root,
+            other => other?,
+        };
         let root = match open_any(path) {
             Ok(root) => root,
             Err(_) => parent.make_folder(name, 0o700)?,
         };
+        let made = Maildir::make(root, is_folder)?;
+        parent.sync()?;
+        Ok(made)
+    }
+
+    fn make(root: Folder, is_folder: bool) -> io::Result<Maildir> {
         let make = |name: &str| root.make_folder(name, 0o700);
         let (tmp, new, cur) = (make("tmp")?, make("new")?, make("cur")?);
+        if is_folder {
+            root.append("maildirfolder", 0o600)?;
+        }
         root.sync()?;
-        parent.sync()?;
         Ok(Maildir { root, tmp, new, cur })
     }
 }
@@ -60,6 +75,18 @@ mod tests {
             let mode = std::fs::metadata(path.join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_brings_its_maildir_with_it_and_is_marked() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("Maildir/.Lists");
+        Maildir::create(&path).unwrap();
+        Maildir::create(&path).unwrap();
+        assert!(Maildir::open(&home.path().join("Maildir")).is_ok());
+        assert!(path.join("maildirfolder").exists());
+        assert!(!home.path().join("Maildir/maildirfolder").exists());
+        assert!(Maildir::create(&home.path().join("no/such/Maildir")).is_err());
     }
 
     #[test]
