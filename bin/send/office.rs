@@ -1,0 +1,338 @@
+//! The loop: what has come, what is due, what to wait for.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use control::{Control, Home};
+use queue::{Found, Queue, Trigger, Trouble};
+use schedule::{Channel, Cursor, Schedule, Step};
+use sys::signals::{Signal, Signals};
+use sys::wait::{Interest, poll};
+use sys::{Stop, process};
+
+use crate::carrier::{Carrier, Said};
+use crate::clock::Clock;
+use crate::lookup::Lookup;
+use crate::outcome::Delivery;
+use crate::parting::Partings;
+use crate::settings::Settings;
+
+/// Between two looks at `lock/rescan` and the trigger's name.
+const LOOK: Duration = Duration::from_secs(20);
+/// Between two scans of everything.
+const SCAN: Duration = Duration::from_secs(3600);
+/// A longer silence before the start makes the time of day doubtful, in seconds.
+const SILENCE: u64 = 86_400;
+/// Steps and new messages between two looks at what has come.
+const SLICE: usize = 200;
+
+/// Everything that `send` knows.
+pub(crate) struct Office {
+    pub(crate) queue: Queue,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) schedule: Schedule,
+    pub(crate) lookup: Lookup,
+    pub(crate) carriers: [Carrier; 2],
+    /// Deliveries under way, by the schedule's slot.
+    pub(crate) deliveries: HashMap<usize, Delivery>,
+    /// The last delivery's number in the log.
+    pub(crate) number: u64,
+    /// Messages being read that wait for a verdict, by domain.
+    pub(crate) suspended: HashMap<Vec<u8>, Vec<Cursor>>,
+    /// Messages of one recipient that is not marked, to save writing: under way, and delivered.
+    pub(crate) single: HashSet<u64>,
+    pub(crate) delivered: HashSet<u64>,
+    pub(crate) partings: Partings,
+    /// The time of day has not leapt, as far as is known.
+    pub(crate) trusted: bool,
+    control: Control,
+    signals: Signals,
+    trigger: Trigger,
+    /// Found, not looked into yet.
+    unloaded: VecDeque<u64>,
+    look: Duration,
+    scan: Duration,
+    exiting: bool,
+}
+
+impl Office {
+    pub(crate) fn open(home: Home, queue: Queue, signals: Signals) -> Result<Office, Stop> {
+        let control = Control::open(&home);
+        let settings = Settings::read(&control).map_err(Stop::temporary)?;
+        let trigger = Trigger::open(&queue).map_err(Stop::temporary)?;
+        let limits = Channel::ALL.map(|channel| settings.limits(channel, 0));
+        let last = queue.recall("clock");
+        let trusted = last.is_none_or(|last| sys::unix_seconds().wrapping_sub(last) <= SILENCE);
+        if !trusted {
+            sys::log!("warning: the clock leapt or send was away for long: old messages get another day");
+        }
+        Ok(Office {
+            queue,
+            clock: Clock::new(),
+            schedule: Schedule::new(schedule::Settings { lifetime: settings.lifetime, channels: limits }),
+            settings,
+            lookup: Lookup::at(home.run("lookup")),
+            carriers: ["spawn", "remote"].map(|name| Carrier::new(name, home.run(name))),
+            deliveries: HashMap::new(),
+            number: 0,
+            suspended: HashMap::new(),
+            single: HashSet::new(),
+            delivered: HashSet::new(),
+            partings: Partings::default(),
+            trusted,
+            control,
+            signals,
+            trigger,
+            unloaded: VecDeque::new(),
+            look: Duration::ZERO,
+            scan: Duration::ZERO,
+            exiting: false,
+        })
+    }
+
+    /// Works until a signal ends it.
+    pub(crate) fn run(mut self) -> Result<(), Stop> {
+        self.remove_orphans();
+        self.set_limits();
+        self.log_status();
+        loop {
+            let busy = self.work();
+            if self.is_over() {
+                break;
+            }
+            self.wait(busy)?;
+        }
+        self.beat();
+        sys::log!("status: exiting");
+        Ok(())
+    }
+
+    /// How many deliveries are under way, of how many.
+    pub(crate) fn log_status(&self) {
+        let [local, remote] = Channel::ALL.map(|channel| {
+            let most = self.settings.concurrency[channel.index()];
+            let most = match self.carriers[channel.index()].capacity() {
+                0 => most,
+                capacity => most.min(capacity),
+            };
+            format!("{} {}/{most}", channel.name(), self.schedule.running(channel))
+        });
+        let ending = if self.exiting { " exitasap" } else { "" };
+        sys::log!("status: {local} {remote}{ending}");
+    }
+
+    /// Moves a message that can't be used out of the way.
+    pub(crate) fn set_aside(&mut self, id: u64, how: &str) {
+        self.schedule.forget(id);
+        let number = id % queue::SPLIT;
+        match self.queue.set_aside(number, id.to_string().as_bytes()) {
+            Ok(name) => sys::log!("warning: mess/{number}/{id} is damaged ({how}); moved to bad/{name}"),
+            Err(error) => sys::log!("alert: mess/{number}/{id} is damaged ({how}); can't move it: {error}"),
+        }
+    }
+
+    /// Lets each channel have what its carrier takes and the admin allows.
+    fn set_limits(&mut self) {
+        for channel in Channel::ALL {
+            let (index, most) = (channel.index(), self.settings.concurrency[channel.index()]);
+            let takes = match &self.carriers[index] {
+                // Without the program its mail must not wait for ever: it is deferred, and bounced in time.
+                carrier if channel == Channel::Remote && carrier.is_missing() => most,
+                carrier => most.min(carrier.capacity()),
+            };
+            let takes = if self.settings.hold[index] { 0 } else { takes };
+            self.schedule.limit(channel, self.settings.limits(channel, takes));
+        }
+    }
+
+    /// Does some of what can be done; true: there is more.
+    fn work(&mut self) -> bool {
+        for _ in 0..SLICE {
+            let Some(id) = self.unloaded.pop_front().filter(|_| !self.exiting) else { break };
+            self.load(id);
+        }
+        for _ in 0..SLICE {
+            match self.schedule.next(self.clock.now()) {
+                Some(Step::Read(cursor)) => self.read(cursor),
+                Some(Step::Start { slot, channel, message, recipients }) => {
+                    self.start(slot, channel, message, recipients);
+                }
+                Some(Step::Planned { message, due }) => {
+                    // Only for the next start of this program, and for the admin's list.
+                    let _ = self.queue.plan(message, self.clock.wall(due));
+                }
+                Some(Step::Finish(message)) => self.finish(message),
+                None => return !self.exiting && !self.unloaded.is_empty(),
+            }
+        }
+        true
+    }
+
+    fn is_over(&self) -> bool {
+        self.exiting && self.deliveries.is_empty() && self.partings.running() == 0
+    }
+
+    fn wait(&mut self, busy: bool) -> Result<(), Stop> {
+        let limit = if busy { Duration::ZERO } else { self.patience() };
+        let mut fds = vec![(self.signals.as_fd(), Interest::Read), (self.trigger.as_fd(), Interest::Read)];
+        fds.extend(self.lookup.fd().map(|fd| (fd, Interest::Read)));
+        for carrier in &self.carriers {
+            let interest = if carrier.wants_to_send() { Interest::Both } else { Interest::Read };
+            fds.extend(carrier.fd().map(|fd| (fd, interest)));
+        }
+        let ready = poll(&fds, Some(limit)).map_err(Stop::temporary)?;
+        if ready[1].read && !self.exiting {
+            for id in self.trigger.take() {
+                self.load(id);
+            }
+        }
+        if ready[0].read {
+            self.take_signals();
+        }
+        self.take_verdicts();
+        self.take_reports();
+        self.look_around();
+        self.start_partings();
+        Ok(())
+    }
+
+    /// How long nothing has to be done unless something comes.
+    fn patience(&mut self) -> Duration {
+        let now = sys::monotonic();
+        let clock = self.clock;
+        // What is due already waits for something else.
+        let due = self.schedule.wakeup().filter(|due| *due > clock.now() && !self.exiting);
+        let times = [Some(self.look), self.lookup.wakeup(), self.partings.wakeup()];
+        let times = times.into_iter().chain(self.carriers.iter().map(Carrier::wakeup)).flatten();
+        let patience =
+            times.map(|time| time.saturating_sub(now)).chain(due.map(|due| clock.until(due))).min();
+        patience.unwrap_or(LOOK).min(LOOK)
+    }
+
+    fn take_signals(&mut self) {
+        while let Some(signal) = self.signals.take() {
+            match signal {
+                Signal::SIGHUP => self.reread(),
+                Signal::SIGALRM => {
+                    self.carriers.iter_mut().for_each(Carrier::hurry);
+                    self.look = Duration::ZERO;
+                    self.schedule.all_due(self.clock.now());
+                }
+                Signal::SIGCHLD => {
+                    while let Some((pid, exit)) = process::reap() {
+                        self.parted(pid, exit);
+                    }
+                }
+                _ if !self.exiting => {
+                    self.exiting = true;
+                    self.schedule.stop();
+                    self.log_status();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads the control files again. A broken one leaves the old state in force.
+    fn reread(&mut self) {
+        match Settings::read(&self.control) {
+            Ok(settings) => {
+                self.settings = settings;
+                self.schedule.set_lifetime(self.settings.lifetime);
+                self.lookup.forget();
+                self.set_limits();
+                self.schedule.reroute(self.clock.now());
+                self.log_status();
+            }
+            Err(broken) => sys::log!("alert: unable to reread controls: {broken}"),
+        }
+    }
+
+    fn take_verdicts(&mut self) {
+        for domain in self.lookup.take(sys::monotonic()) {
+            for cursor in self.suspended.remove(&domain).unwrap_or_default() {
+                self.read(cursor);
+            }
+        }
+    }
+
+    fn take_reports(&mut self) {
+        for channel in Channel::ALL {
+            let said = self.carriers[channel.index()].take(sys::monotonic());
+            for said in said {
+                match said {
+                    Said::Report(fields) => self.report(&fields),
+                    Said::Ready(_) => self.set_limits(),
+                    Said::Gone => {
+                        self.set_limits();
+                        self.lost(channel);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What has to be done now and then.
+    fn look_around(&mut self) {
+        let now = sys::monotonic();
+        if now < self.look || self.exiting {
+            return;
+        }
+        self.look = now + LOOK;
+        self.set_limits();
+        let renewed = self.trigger.renew().unwrap_or_else(|error| {
+            sys::log!("alert: can't open lock/trigger: {error}; new mail waits for a scan");
+            false
+        });
+        if self.queue.take_rescan() || renewed || now >= self.scan {
+            self.scan = now + SCAN;
+            self.beat();
+            self.scan_all();
+        }
+    }
+
+    /// Remembers that the time of day was right so far.
+    fn beat(&self) {
+        if let Err(error) = self.queue.remember("clock", &format!("{}\n", sys::unix_seconds())) {
+            sys::log!("warning: can't write lock/clock: {error}");
+        }
+    }
+
+    fn scan_all(&mut self) {
+        let (mut ids, mut strangers) = (Vec::new(), Vec::new());
+        let scanned = self.queue.scan(|found| match found {
+            Found::Message(id) => ids.push(id),
+            Found::Stranger(number, name) => strangers.push((number, name)),
+        });
+        if let Err(error) = scanned {
+            sys::log!("alert: can't look through mess: {error}; will try again");
+            self.scan = self.look;
+        }
+        ids.retain(|id| !self.schedule.knows(*id) && !self.partings.knows(*id));
+        ids.sort_unstable();
+        self.unloaded = ids.into();
+        for (number, name) in strangers {
+            let shown = sys::logging::escape_bytes(&name);
+            match self.queue.set_aside(number, &name) {
+                Ok(new) => sys::log!("warning: mess/{number}/{shown} is no message; moved to bad/{new}"),
+                Err(error) => {
+                    sys::log!("alert: mess/{number}/{shown} is no message; can't move it: {error}");
+                }
+            }
+        }
+    }
+
+    /// Removes notes whose message is gone: a crash came between the two.
+    fn remove_orphans(&self) {
+        let mut noted = Vec::new();
+        let _ = self.queue.each_noted(|id| noted.push(id));
+        noted.retain(|id| matches!(self.queue.stored(*id), Err(Trouble::Gone)));
+        for id in noted {
+            if self.queue.remove_notes(id).is_ok() {
+                sys::log!("warning: removed bounce/{id}, whose message is gone");
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Reading messages: taking them into the schedule, and offering it their recipients.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+
+use queue::{Head, Stored, Trouble};
+use schedule::{Channel, Cursor, Found, Offer, Recipient, next_try};
+
+use crate::lookup::Verdict;
+use crate::office::Office;
+use crate::outcome::safe;
+use crate::route::{Route, domain};
+
+/// Recipients that are read at once.
+const WINDOW: usize = 100;
+/// A file that was touched this long after its arrival has been tried already, in seconds.
+const TRIED: u64 = 60;
+
+/// Where a recipient ended up.
+enum Placed {
+    /// Somewhere; go on.
+    There,
+    /// Nothing more of this message is wanted now.
+    Stop,
+    /// Nowhere yet: the verdict on this domain has to come first.
+    Waits(Vec<u8>),
+}
+
+impl Office {
+    /// Takes message `id` into the schedule, unless it is there.
+    pub(crate) fn load(&mut self, id: u64) {
+        if self.schedule.knows(id) || self.partings.knows(id) {
+            return;
+        }
+        let seen = self.queue.stored(id).and_then(|stored| {
+            let owner = stored.file().metadata()?.uid();
+            stored.check().map(|(head, all, done)| (stored, owner, head, all, done))
+        });
+        match seen {
+            Ok((_, owner, ..)) if owner != sys::uid() => {
+                sys::log!(
+                    "warning: msg {id} belongs to uid {owner}; skipped until it is given to the queue's"
+                );
+            }
+            Ok((stored, _, head, all, done)) => self.take(id, &stored, &head, all == done && all > 0),
+            Err(Trouble::Gone) => {}
+            Err(Trouble::Damaged(how)) => self.set_aside(id, how),
+            Err(Trouble::Io(error)) => sys::log!("warning: can't read msg {id}: {error}; will try again"),
+        }
+    }
+
+    fn take(&mut self, id: u64, stored: &Stored, head: &Head, settled: bool) {
+        let arrival = (head.arrival / 1_000_000) as i64;
+        let (wall, steady) = (sys::unix_seconds() as i64, self.clock.now());
+        self.trusted &= !self.clock.has_leapt();
+        let lifetime = self.settings.lifetime;
+        let birth = schedule::birth(Found { arrival, wall, steady, lifetime, trusted: self.trusted });
+        let touched = stored.touched().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let tried = settled || touched > head.arrival / 1_000_000 + TRIED;
+        let due = if tried {
+            // As it was planned, but never later than a plan could be.
+            self.clock.steady(stored.touched()).min(next_try(birth, steady, Channel::Remote))
+        } else {
+            let (sender, bytes) = (safe(&head.sender), stored.message_length());
+            sys::log!("new msg {id}");
+            sys::log!("info msg {id}: bytes {bytes} from <{sender}> qp {} uid {}", head.pid, head.uid);
+            steady
+        };
+        let mut sender = DefaultHasher::new();
+        head.sender.hash(&mut sender);
+        self.schedule.add(id, birth, sender.finish(), if settled { steady } else { due });
+    }
+
+    /// Offers some recipients to the schedule.
+    pub(crate) fn read(&mut self, mut cursor: Cursor) {
+        let id = cursor.message();
+        let window = match self.queue.stored(id).and_then(|stored| stored.recipients(cursor.from, WINDOW)) {
+            Ok(window) => window,
+            Err(trouble) => return self.unreadable(cursor, &trouble),
+        };
+        if cursor.from == 0 && window.next.is_none() && window.recipients.len() == 1 {
+            self.single.insert(id);
+        }
+        for recipient in window.recipients {
+            cursor.from = recipient.place;
+            if recipient.done {
+                continue;
+            }
+            match self.place(&mut cursor, &recipient) {
+                Placed::There => {}
+                Placed::Stop => return self.schedule.close(cursor, self.clock.now()),
+                Placed::Waits(domain) => {
+                    self.suspended.entry(domain).or_default().push(cursor);
+                    return;
+                }
+            }
+        }
+        match window.next {
+            Some(next) => {
+                cursor.from = next;
+                self.schedule.more(cursor, self.clock.now());
+            }
+            None => self.schedule.close(cursor, self.clock.now()),
+        }
+    }
+
+    fn place(&mut self, cursor: &mut Cursor, recipient: &queue::Recipient) -> Placed {
+        let (channel, address) = match self.settings.routes.of(&recipient.address) {
+            Ok(Route::Local(address)) => (Channel::Local, address),
+            Ok(Route::Remote(address)) => (Channel::Remote, address),
+            Ok(Route::Ask(address)) => {
+                let domain = domain(&address).to_ascii_lowercase();
+                match self.lookup.verdict(&domain, sys::monotonic()) {
+                    Some(Verdict::Ours) => (Channel::Local, address),
+                    Some(Verdict::NotOurs) => (Channel::Remote, address),
+                    Some(Verdict::Later) => return self.nowhere(cursor, recipient, "lookup can't tell"),
+                    None => return Placed::Waits(domain),
+                }
+            }
+            Err(broken) => return self.nowhere(cursor, recipient, &broken.to_string()),
+        };
+        let destination = match channel {
+            Channel::Local => address.to_ascii_lowercase(),
+            Channel::Remote => domain(&address).to_ascii_lowercase(),
+        };
+        let recipient = Recipient { place: recipient.place, address: address.into() };
+        match self.schedule.offer(cursor, channel, &destination, recipient) {
+            Offer::Taken | Offer::Passed => Placed::There,
+            Offer::Stop => Placed::Stop,
+        }
+    }
+
+    /// It can't be told where a recipient's mail goes: it waits, however old it is.
+    fn nowhere(&mut self, cursor: &Cursor, recipient: &queue::Recipient, cause: &str) -> Placed {
+        let (id, address) = (cursor.message(), safe(&recipient.address));
+        sys::log!("warning: msg {id} waits, since the way to {address} is not known: {cause}");
+        self.schedule.defer(cursor, Channel::Local);
+        Placed::There
+    }
+
+    fn unreadable(&mut self, cursor: Cursor, trouble: &Trouble) {
+        let id = cursor.message();
+        match trouble {
+            Trouble::Gone => {
+                sys::log!("warning: msg {id} has vanished");
+                self.schedule.forget(id);
+            }
+            Trouble::Damaged(how) => self.set_aside(id, how),
+            Trouble::Io(error) => {
+                sys::log!("warning: can't read msg {id}: {error}; will try again");
+                self.schedule.defer(&cursor, Channel::Local);
+            }
+        }
+        self.schedule.close(cursor, self.clock.now());
+    }
+}
