@@ -244,6 +244,10 @@ impl Office {
                 self.lookup.forget();
                 self.set_limits();
                 self.schedule.reroute(self.clock.now());
+                // What waits for a verdict may need none now.
+                for cursor in std::mem::take(&mut self.suspended).into_values().flatten() {
+                    self.schedule.close(cursor, self.clock.now());
+                }
                 self.log_status();
             }
             Err(broken) => sys::log!("alert: unable to reread controls: {broken}"),
