@@ -49,7 +49,7 @@ impl Lines<'_> {
     /// Reverse DNS and ident are off (-H -R): they cost time at each connection and prove little.
     fn listen(&self, more: &str, workers: u16, port: u16, rest: &str) -> String {
         let (me, address, port) = (self.me, self.address, self.base + port);
-        format!("tcpserver -v {more} -HR -l {me} -c 200 -C 60 -w {workers} {address} {port} {rest}")
+        format!("tcpserver -v {more} -HR -l {me} -c 200 -C 100 -w {workers} {address} {port} {rest}")
     }
 
     fn all(&self) -> Result<Vec<Service>, Stop> {
