@@ -456,7 +456,7 @@ fn nobody_but_the_owner_can_read_the_queue() {
 
 type Taken = (Result<(), Bad>, Vec<(u8, Vec<u8>)>);
 
-fn taken(pieces: &[&[u8]]) -> (Result<(), Bad>, Vec<(u8, Vec<u8>)>) {
+fn taken(pieces: &[&[u8]]) -> Taken {
     let (mut intake, mut seen) = (Intake::new(), Vec::new());
     let fed = pieces.iter().try_for_each(|piece| {
         intake.feed(piece, |record| {

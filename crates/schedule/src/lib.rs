@@ -8,10 +8,12 @@
 mod channel;
 mod retry;
 mod state;
+mod step;
 
 pub use channel::Recipient;
 pub use retry::{Found, birth, next_try};
-pub use state::{Cursor, Limits, Offer, Outcome, Schedule, Settings, Step};
+pub use state::Schedule;
+pub use step::{Cursor, Limits, Offer, Outcome, Settings, Step};
 
 #[cfg(test)]
 mod tests;

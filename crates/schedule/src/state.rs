@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use crate::channel::{Name, Parked, Turn, Waiting};
+use crate::step::{Cursor, Limits, Offer, Outcome, Settings, Step};
 use crate::{Channel, Recipient, next_try};
 
 /// Not due: nothing of the message waits for this channel.
@@ -20,93 +21,6 @@ const OF_A_CHANNEL: usize = 20_000;
 const OF_A_MESSAGE: u32 = 200;
 /// Most messages being read at once.
 const READERS: usize = 1000;
-
-/// What one channel may do.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Deliveries at once. 0: none is started.
-    pub concurrency: u32,
-    /// Deliveries at once to one destination.
-    pub at_once: u32,
-    /// Recipients of one message in one delivery.
-    pub batch: usize,
-}
-
-/// What the schedule is told by the admin.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Seconds after which a message gets its last pass.
-    pub lifetime: i64,
-    /// By [`Channel::index`].
-    pub channels: [Limits; 2],
-}
-
-/// Where a message is being read. Handed out with [`Step::Read`], to be given back by
-/// [`Schedule::more`] or [`Schedule::close`].
-#[derive(Debug)]
-pub struct Cursor {
-    message: u64,
-    only: Option<(Channel, Name)>,
-    /// Where this cursor has left a mark: what follows for these is read from there, later.
-    left: Vec<(Channel, Name)>,
-    epoch: u32,
-    /// Where to read on; 0 at first. Kept up to date by the reader.
-    pub from: u64,
-}
-
-impl Cursor {
-    /// The message.
-    pub fn message(&self) -> u64 {
-        self.message
-    }
-}
-
-/// What the caller is to do.
-#[derive(Debug)]
-pub enum Step {
-    /// Read some recipients from `cursor.from` on and offer those that are not done.
-    Read(Cursor),
-    /// Start a delivery, and report it.
-    Start {
-        /// To be named in the report.
-        slot: usize,
-        /// Which way.
-        channel: Channel,
-        /// The message.
-        message: u64,
-        /// Whom to; all of one destination.
-        recipients: Vec<Recipient>,
-    },
-    /// A pass is over; the next is at `due` (as far as it is known).
-    Planned {
-        /// The message.
-        message: u64,
-        /// Seconds on the schedule's clock.
-        due: i64,
-    },
-    /// All recipients are done; the schedule has forgotten the message.
-    Finish(u64),
-}
-
-/// What became of an offered recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// It will be started.
-    Taken,
-    /// Not now. Read on.
-    Passed,
-    /// Not now, and nothing behind it either: close the cursor.
-    Stop,
-}
-
-/// What became of a recipient that was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is done, one way or the other, and marked in the file.
-    Finished,
-    /// It is to be tried again.
-    Deferred,
-}
 
 #[derive(Debug)]
 struct Message {
