@@ -102,7 +102,7 @@ impl Service {
 const LOG: &str = "\
 #!/bin/sh
 # Writes standard input to the folder $1: ten files of a megabyte, each line with its time.
-if command -v s6-log >/dev/null; then exec s6-log -b n10 s1000000 T \"$1\"; fi
+if command -v s6-log >/dev/null; then exec s6-log -b n10 s1000000 T \"./$1\"; fi
 if command -v multilog >/dev/null; then exec multilog t n10 s1000000 \"$1\"; fi
 if command -v svlogd >/dev/null; then
     printf 's1000000\\nn10\\n' >\"$1/config\"
