@@ -1,6 +1,8 @@
 //! What every program does first and last: sane descriptors and signals, an exit code.
 
 use std::fmt;
+use std::io;
+use std::os::unix::net::UnixDatagram;
 use std::process::ExitCode;
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
@@ -40,9 +42,16 @@ pub fn main(name: &'static str, run: fn() -> Result<(), Stop>) -> ExitCode {
     if open_standard_descriptors().is_err() {
         return ExitCode::from(111);
     }
+    keep_log_from_client();
     reset_signals();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    std::panic::set_hook(Box::new(|panic| crate::log!("{}: bug: {panic}", crate::logging::name())));
+    std::panic::set_hook(Box::new(|panic| {
+        crate::log!("{}: bug: {panic}", crate::logging::name());
+        if cfg!(panic = "abort") {
+            // SAFETY: ends the process and touches nothing. Better a code that says "later" than a signal.
+            unsafe { nix::libc::_exit(111) };
+        }
+    }));
     let code = match std::panic::catch_unwind(run) {
         Ok(Ok(())) => 0,
         Ok(Err(Stop(code))) => code,
@@ -68,6 +77,24 @@ fn open_standard_descriptors() -> nix::Result<()> {
         let _ = null.into_raw_fd();
     }
     Ok(())
+}
+
+/// inetd puts the client on descriptor 2, too. What is logged must not get there: it goes to the
+/// system's log, a datagram a line, or nowhere.
+fn keep_log_from_client() {
+    use nix::sys::stat::{SFlag, fstat};
+    use std::os::fd::{AsFd, OwnedFd};
+    let seen = |fd: std::os::fd::BorrowedFd<'_>| fstat(fd).ok().map(|s| (s.st_dev, s.st_ino, s.st_mode));
+    let (input, log) = (seen(io::stdin().as_fd()), seen(io::stderr().as_fd()));
+    let socket = |(_, _, mode)| SFlag::from_bits_truncate(mode).contains(SFlag::S_IFSOCK);
+    if input != log || !log.is_some_and(socket) {
+        return;
+    }
+    let system = UnixDatagram::unbound().and_then(|log| log.connect("/dev/log").map(|()| OwnedFd::from(log)));
+    let null = || std::fs::File::options().write(true).open("/dev/null").map(OwnedFd::from);
+    if let Ok(log) = system.or_else(|_| null()) {
+        let _ = nix::unistd::dup2_stderr(log);
+    }
 }
 
 fn reset_signals() {
