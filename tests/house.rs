@@ -90,6 +90,27 @@ impl House {
             .all(|name| UnixAddr::new(&self.path("run").join(name)).is_ok_and(|address| answers(&address)))
     }
 
+    /// Starts what does not run, and has everything in the queue tried at once, until nothing is left in it.
+    pub fn flush(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.queued() > 0 {
+            assert!(
+                Instant::now() < deadline,
+                "the queue does not get empty; the log:\n{}",
+                self.services.log()
+            );
+            self.services.start_all();
+            let send = self.processes().into_iter().find(|(_, name)| name == "send");
+            if let Some((pid, _)) = send {
+                let _ = nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(pid),
+                    nix::sys::signal::Signal::SIGALRM,
+                );
+            }
+            self.services.await_news(Duration::from_secs(1));
+        }
+    }
+
     /// Its services, to be killed, asked for their log, and so on.
     pub fn services(&mut self) -> &mut Services {
         &mut self.services

@@ -59,17 +59,14 @@ fn nothing_accepted_is_lost_when_processes_are_killed_at_random() {
     let mut killed: BTreeMap<String, usize> = BTreeMap::new();
     let mut seed = 1_u64;
     while clients.iter().any(|client| !client.is_finished()) {
-        house.services().await_news(Duration::from_millis(30));
+        house.services().await_news(Duration::from_millis(10));
         kill_one(&mut house, &mut seed, &mut killed);
         house.services().start_all();
     }
     score.over.store(true, Ordering::SeqCst);
     clients.into_iter().for_each(|client| client.join().unwrap());
     house.run();
-    house.until("an empty queue", || {
-        alarm(&house);
-        (house.queued() == 0).then_some(())
-    });
+    house.flush();
     count(&house, &score.accepted.lock().unwrap(), &killed);
 }
 
@@ -79,15 +76,6 @@ fn kill_one(house: &mut House, seed: &mut u64, killed: &mut BTreeMap<String, usi
     let Some((pid, name)) = all.get((*seed >> 33) as usize % all.len().max(1)) else { return };
     if kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok() {
         *killed.entry(name.clone()).or_default() += 1;
-    }
-}
-
-/// Everything is due now.
-fn alarm(house: &House) {
-    for (pid, name) in house.processes() {
-        if name == "send" {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGALRM);
-        }
     }
 }
 

@@ -13,10 +13,8 @@ fn what_was_accepted_before_a_restart_is_delivered_after_it() {
     assert!(house.queued() > 0 && house.mail("alice").is_empty());
     house.services().kill_all();
     house.run();
-    deliver_now(&mut house);
-    let mail = house.await_mail("alice", 20);
-    assert_eq!(mail.len(), 20);
-    house.await_empty_queue();
+    house.flush();
+    assert_eq!(house.mail("alice").len(), 20);
 }
 
 #[test]
@@ -33,10 +31,4 @@ fn term_stops_every_service_and_nothing_is_left_running() {
 
 fn house_is_still(house: &House) -> bool {
     house.processes().is_empty()
-}
-
-/// ALRM to send: everything is due now.
-fn deliver_now(house: &mut House) {
-    let pid = nix::unistd::Pid::from_raw(house.services().pid("send"));
-    nix::sys::signal::kill(pid, Signal::SIGALRM).unwrap();
 }
