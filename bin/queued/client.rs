@@ -194,7 +194,7 @@ impl<'h> Client<'h> {
         if !self.house.begin_commit() {
             return Err(Fate::later(3, 2, "The queue is closing"));
         }
-        let (id, size) = (draft.id(), draft.size());
+        let (id, size) = (draft.id(), draft.message_length());
         let saved = self.save_durably(draft, id);
         self.house.end_commit();
         saved.map_err(|error| refused(&error))?;

@@ -14,6 +14,8 @@ use sys::Packets;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// How long a program may take to come up before it counts as not there at all.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What a carrier says.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,17 +48,21 @@ pub(crate) struct Carrier {
     orders: VecDeque<(Vec<u8>, File)>,
     /// The outage has been logged.
     mourned: bool,
+    /// When this began to look for it; `None` once it has been there.
+    unseen_since: Option<Duration>,
 }
 
 impl Carrier {
     pub(crate) fn new(name: &'static str, path: PathBuf) -> Carrier {
         let state = State::Away(Duration::ZERO, FIRST_PAUSE);
-        Carrier { name, path, state, orders: VecDeque::new(), mourned: false }
+        let unseen_since = Some(sys::monotonic());
+        Carrier { name, path, state, orders: VecDeque::new(), mourned: false, unseen_since }
     }
 
-    /// There is no such program: its socket has never been made.
-    pub(crate) fn is_missing(&self) -> bool {
-        matches!(self.state, State::Away(..)) && !self.path.exists()
+    /// There is no such program: it has not been there since the start, nor is its socket.
+    pub(crate) fn is_missing(&self, now: Duration) -> bool {
+        let long = self.unseen_since.is_some_and(|since| now.saturating_sub(since) >= GRACE);
+        long && matches!(self.state, State::Away(..)) && !self.path.exists()
     }
 
     /// Orders it takes at once; 0: none now.
@@ -167,7 +173,7 @@ impl Carrier {
         match (old, most) {
             (State::Silent(connection), Some(most)) => {
                 self.state = State::Ready(connection, most);
-                self.mourned = false;
+                (self.mourned, self.unseen_since) = (false, None);
                 Some(Said::Ready(most))
             }
             _ => {

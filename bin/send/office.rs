@@ -47,6 +47,8 @@ pub(crate) struct Office {
     pub(crate) partings: Partings,
     /// The time of day has not leapt, as far as is known.
     pub(crate) trusted: bool,
+    /// No program delivers to other hosts here.
+    pub(crate) no_remote: bool,
     control: Control,
     signals: Signals,
     trigger: Trigger,
@@ -82,6 +84,7 @@ impl Office {
             delivered: HashSet::new(),
             partings: Partings::default(),
             trusted,
+            no_remote: false,
             control,
             signals,
             trigger,
@@ -139,7 +142,7 @@ impl Office {
             let (index, most) = (channel.index(), self.settings.concurrency[channel.index()]);
             let takes = match &self.carriers[index] {
                 // Without the program its mail must not wait for ever: it is deferred, and bounced in time.
-                carrier if channel == Channel::Remote && carrier.is_missing() => most,
+                _ if channel == Channel::Remote && self.no_remote => most,
                 carrier => most.min(carrier.capacity()),
             };
             let takes = if self.settings.hold[index] { 0 } else { takes };
@@ -176,14 +179,15 @@ impl Office {
 
     fn wait(&mut self, busy: bool) -> Result<(), Stop> {
         let limit = if busy { Duration::ZERO } else { self.patience() };
-        let mut fds = vec![(self.signals.as_fd(), Interest::Read), (self.trigger.as_fd(), Interest::Read)];
+        let news = if self.exiting { Interest::Nothing } else { Interest::Read };
+        let mut fds = vec![(self.signals.as_fd(), Interest::Read), (self.trigger.as_fd(), news)];
         fds.extend(self.lookup.fd().map(|fd| (fd, Interest::Read)));
         for carrier in &self.carriers {
             let interest = if carrier.wants_to_send() { Interest::Both } else { Interest::Read };
             fds.extend(carrier.fd().map(|fd| (fd, interest)));
         }
         let ready = poll(&fds, Some(limit)).map_err(Stop::temporary)?;
-        if ready[1].read && !self.exiting {
+        if ready[1].read {
             for id in self.trigger.take() {
                 self.load(id);
             }
@@ -275,6 +279,10 @@ impl Office {
                     }
                 }
             }
+        }
+        let missing = self.carriers[Channel::Remote.index()].is_missing(sys::monotonic());
+        if std::mem::replace(&mut self.no_remote, missing) != missing {
+            self.set_limits();
         }
     }
 

@@ -46,7 +46,7 @@ impl Office {
         let delivery = Delivery { channel, message: id, recipients: recipients_pending };
         self.deliveries.insert(slot, delivery);
         self.log_status();
-        if channel == Channel::Remote && self.carriers[channel.index()].is_missing() {
+        if channel == Channel::Remote && self.no_remote {
             let answers = vec![NO_REMOTE; recipients.len()];
             return self.settle(slot, None, answers.into_iter().map(Some).collect());
         }

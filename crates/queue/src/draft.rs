@@ -43,6 +43,11 @@ impl<'q> Draft<'q> {
         self.written + self.gathered.len() as u64
     }
 
+    /// Octets of the message.
+    pub fn message_length(&self) -> u64 {
+        self.message.map_or_else(|| self.size(), |(length, _)| length)
+    }
+
     /// Appends to the message. Not after [`Draft::envelope`].
     pub fn message(&mut self, piece: &[u8]) -> io::Result<()> {
         debug_assert!(self.message.is_none());

@@ -1,129 +1,20 @@
 //! The real program in a house of its own: what it accepts is whole, whatever happens to it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
 
+mod faults;
+mod house;
+
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use queue::{Queue, Trigger};
+use queue::Trigger;
 use sys::Packets;
 
-struct House {
-    home: tempfile::TempDir,
-    queued: Child,
-}
-
-impl House {
-    fn new() -> House {
-        House::in_folder(tempfile::tempdir().unwrap(), "exec \"$0\"")
-    }
-
-    /// `script`: how the shell is to start the program, `$0`.
-    fn in_folder(home: tempfile::TempDir, script: &str) -> House {
-        for folder in ["run", "control"] {
-            fs::create_dir(home.path().join(folder)).unwrap();
-        }
-        // Also as root the tests keep their own user, whose files they look at.
-        let queued = start(&home, script);
-        let house = House { home, queued };
-        house.wait();
-        house
-    }
-
-    fn wait(&self) {
-        let start = Instant::now();
-        while self.try_connect().is_none() {
-            assert!(start.elapsed() < Duration::from_secs(30), "queued does not come up");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn try_connect(&self) -> Option<Packets> {
-        let packets = Packets::connect(&self.home.path().join("run/queue")).ok()?;
-        packets.set_timeout(Duration::from_secs(30)).unwrap();
-        Some(packets)
-    }
-
-    fn connect(&self) -> Packets {
-        self.try_connect().unwrap()
-    }
-
-    fn kill(&mut self) {
-        self.queued.kill().unwrap();
-        self.queued.wait().unwrap();
-    }
-
-    fn restart(&mut self) {
-        self.queued = start(&self.home, "exec \"$0\"");
-        self.wait();
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::open(&self.path("queue")).unwrap()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    fn unfinished(&self) -> usize {
-        fs::read_dir(self.path("queue/tmp")).unwrap().count()
-    }
-
-    fn text(&self, id: u64) -> Vec<u8> {
-        let stored = self.queue().stored(id).unwrap();
-        stored.check_message().unwrap();
-        stored.check().unwrap();
-        stored.message_start(usize::MAX).unwrap()
-    }
-
-    fn recipients(&self, id: u64) -> Vec<Vec<u8>> {
-        let window = self.queue().stored(id).unwrap().recipients(0, 1000).unwrap();
-        window.recipients.into_iter().map(|recipient| recipient.address).collect()
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn start(home: &tempfile::TempDir, script: &str) -> Child {
-    let own = nobody_else();
-    fs::write(home.path().join("control/uids"), format!("fulmar-queue:{own}\n")).unwrap();
-    if own != "0:0" {
-        let (uid, gid) = own.split_once(':').unwrap();
-        let (uid, gid) = (uid.parse().ok(), gid.parse().ok());
-        for path in [home.path().to_owned(), home.path().join("run"), home.path().join("control")] {
-            std::os::unix::fs::chown(path, uid, gid).unwrap();
-        }
-    }
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_queued")]);
-    command.env("FULMAR_HOME", home.path()).stderr(Stdio::null());
-    command.spawn().unwrap()
-}
-
-/// uid:gid that the program runs as: started by root it needs one that is not root.
-fn nobody_else() -> String {
-    if sys::is_root() { "65111:65111".to_owned() } else { format!("{0}:{0}", sys::uid()) }
-}
-
-fn send(packets: &Packets, parts: &[&[u8]]) -> String {
-    for part in parts {
-        packets.send(part, &[]).unwrap();
-    }
-    let answer = packets.ask(b".").unwrap();
-    String::from_utf8(answer.bytes).unwrap()
-}
-
-fn id(answer: &str) -> u64 {
-    answer.strip_prefix('K').unwrap_or_else(|| panic!("{answer}")).trim().parse().unwrap()
-}
+use crate::house::{House, id, send, start};
 
 #[test]
 fn messages_come_into_the_queue_as_they_were_sent_with_one_line_above_them() {
