@@ -22,6 +22,8 @@ use crate::settings::Settings;
 const LOOK: Duration = Duration::from_secs(20);
 /// Between two scans of everything.
 const SCAN: Duration = Duration::from_secs(3600);
+/// Until a scan after trouble.
+const SOON: Duration = Duration::from_secs(60);
 /// A longer silence before the start makes the time of day doubtful, in seconds.
 const SILENCE: u64 = 86_400;
 /// Steps and new messages between two looks at what has come.
@@ -124,6 +126,11 @@ impl Office {
         });
         let ending = if self.exiting { " exitasap" } else { "" };
         sys::log!("status: {local} {remote}{ending}");
+    }
+
+    /// Something could not be read or removed: has everything scanned soon.
+    pub(crate) fn scan_soon(&mut self) {
+        self.scan = self.scan.min(sys::monotonic() + SOON);
     }
 
     /// Moves a message that can't be used out of the way.

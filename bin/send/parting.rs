@@ -83,7 +83,7 @@ impl Office {
             Err(Trouble::Gone) => return,
             Err(Trouble::Io(error)) => {
                 sys::log!("warning: can't read msg {id}: {error}; will try again");
-                return;
+                return self.scan_soon();
             }
         }
         if !self.queue.has_notes(id) {
@@ -138,7 +138,10 @@ impl Office {
         match gone_is_fine(self.queue.remove(id)) {
             Ok(()) => sys::log!("end msg {id}"),
             // Its recipients are marked, or will be delivered to again: the next scan finds it.
-            Err(error) => sys::log!("alert: can't remove msg {id}: {error}; will try again"),
+            Err(error) => {
+                sys::log!("alert: can't remove msg {id}: {error}; will try again");
+                self.scan_soon();
+            }
         }
     }
 }

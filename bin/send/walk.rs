@@ -45,7 +45,10 @@ impl Office {
             Ok((stored, _, head, all, done)) => self.take(id, &stored, &head, all == done && all > 0),
             Err(Trouble::Gone) => {}
             Err(Trouble::Damaged(how)) => self.set_aside(id, how),
-            Err(Trouble::Io(error)) => sys::log!("warning: can't read msg {id}: {error}; will try again"),
+            Err(Trouble::Io(error)) => {
+                sys::log!("warning: can't read msg {id}: {error}; will try again");
+                self.scan_soon();
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! recipient's name, a `lookup` that knows one domain, a `bounce` that only exits.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
 
+mod faults;
 mod house;
 
 use std::fs;
