@@ -10,8 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{
-    self, AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
-    UnixAddr, sockopt,
+    self, AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sockopt,
 };
 use nix::sys::stat::Mode;
 use nix::sys::time::TimeVal;
@@ -137,10 +136,11 @@ impl Packets {
         loop {
             let mut parts = [IoSliceMut::new(buffer)];
             let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-            match socket::recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut control), flags) {
-                Ok(message) => {
-                    let (length, cut) = (message.bytes, message.flags.contains(MsgFlags::MSG_TRUNC));
-                    let fds = received(message.cmsgs()?);
+            let received = socket::recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut control), flags);
+            match received.map(|message| (message.bytes, message.flags)) {
+                Ok((length, flags)) => {
+                    let fds = descriptors(&control);
+                    let cut = flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC);
                     return if cut { Err(ErrorKind::InvalidData.into()) } else { Ok((length, fds)) };
                 }
                 Err(Errno::EINTR) => {}
@@ -193,15 +193,21 @@ impl From<Packets> for OwnedFd {
     }
 }
 
-fn received<'a>(messages: impl Iterator<Item = ControlMessageOwned> + 'a) -> Vec<OwnedFd> {
-    let mut fds = Vec::new();
-    for message in messages {
-        if let ControlMessageOwned::ScmRights(raw) = message {
-            // SAFETY: the kernel has just made these descriptors for us and nobody else knows them.
-            fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-        }
+/// The descriptors in the control message that a receive has put into `control`, which was all zero
+/// before. Read by hand: of a message that was cut, crate nix shows none, and those that did come (for
+/// lack of room, or of free descriptor numbers) would stay open for ever.
+fn descriptors(control: &[u8]) -> Vec<OwnedFd> {
+    use nix::libc::{SCM_RIGHTS, SOL_SOCKET};
+    const WORD: usize = size_of::<usize>();
+    const HEAD: usize = WORD + 8;
+    let number = |at: usize| control[at..].first_chunk().map_or(0, |four| RawFd::from_ne_bytes(*four));
+    let length = control.first_chunk().map_or(0, |word| usize::from_ne_bytes(*word)).min(control.len());
+    if length < HEAD || number(WORD) != SOL_SOCKET || number(WORD + 4) != SCM_RIGHTS {
+        return Vec::new();
     }
-    fds
+    let raw = (HEAD..length).step_by(4).map(number);
+    // SAFETY: the kernel has just made these descriptors for us and nobody else knows them.
+    raw.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect()
 }
 
 /// A SEQPACKET socket with a name in the file system.
@@ -322,6 +328,17 @@ mod tests {
         std::fs::write(&path, "mail").unwrap();
         assert!(Listener::bind(&path, 0o600).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"mail");
+    }
+
+    #[test]
+    fn a_packet_with_too_many_descriptors_leaves_none_behind() {
+        let (one, two) = Packets::pair().unwrap();
+        let (read, write) = std::io::pipe().unwrap();
+        one.send(b"x", &[write.as_fd(); 2 * MAX_FDS]).unwrap();
+        drop(write);
+        assert!(two.recv().is_err());
+        let over = crate::wait::until(read.as_fd(), crate::wait::Interest::Read, Some(Duration::ZERO));
+        assert!(over.unwrap(), "nobody holds the writing end any more");
     }
 
     #[test]
