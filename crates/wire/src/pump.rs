@@ -56,7 +56,7 @@ pub fn pump<C: Read + Write>(conn: &mut C, session: &mut impl Session) -> io::Re
     while end.is_none() {
         end = match step(conn, session, &mut replies, &mut input) {
             Ok(end) => end,
-            Err(error) => Some(broken(conn, session, error)?),
+            Err(error) => Some(broken(conn, session, &mut replies, error)?),
         };
     }
     match flush(conn, &mut replies) {
@@ -82,11 +82,22 @@ fn step<C: Read + Write>(
     session.feed(&input[..count], &mut Through { conn, replies }).map(ending)
 }
 
-fn broken<C: Write>(conn: &mut C, session: &mut impl Session, error: io::Error) -> io::Result<End> {
+fn broken<C: Write>(
+    conn: &mut C,
+    session: &mut impl Session,
+    replies: &mut Vec<u8>,
+    error: io::Error,
+) -> io::Result<End> {
+    // Replies that are still there could not be written, or not all of them: nothing may follow.
+    let stuck = !replies.is_empty();
+    replies.clear();
     match error.kind() {
         ErrorKind::TimedOut => {
             // The peer may not be reading either: what can't be written now is not owed.
-            let _ = session.timed_out(&mut BufWriter::new(conn));
+            let _ = match stuck {
+                true => session.timed_out(&mut io::sink()),
+                false => session.timed_out(&mut BufWriter::new(conn)),
+            };
             Ok(End::TimedOut)
         }
         kind if is_gone(kind) => Ok(End::PeerGone),
@@ -161,11 +172,14 @@ mod tests {
     }
 
     /// Plays its pieces, then fails as told or ends.
+    #[derive(Default)]
     struct Script {
         pieces: Vec<Vec<u8>>,
         then: Option<ErrorKind>,
         written: Vec<u8>,
         writes: usize,
+        /// Octets that the peer takes; what comes after them is not taken in time.
+        takes: Option<usize>,
     }
 
     impl Read for Script {
@@ -181,9 +195,15 @@ mod tests {
 
     impl Write for Script {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.written.extend_from_slice(bytes);
             self.writes += 1;
-            Ok(bytes.len())
+            let room = self.takes.map_or(bytes.len(), |takes| takes.saturating_sub(self.written.len()));
+            if room == 0 {
+                self.takes = None; // it wakes up too late
+                return Err(ErrorKind::TimedOut.into());
+            }
+            let count = room.min(bytes.len());
+            self.written.extend_from_slice(&bytes[..count]);
+            Ok(count)
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
@@ -192,7 +212,7 @@ mod tests {
 
     fn run(pieces: &[&str], then: Option<ErrorKind>) -> (End, String, usize) {
         let pieces = pieces.iter().map(|p| p.as_bytes().to_vec()).collect();
-        let mut conn = Script { pieces, then, written: Vec::new(), writes: 0 };
+        let mut conn = Script { pieces, then, ..Script::default() };
         let end = pump(&mut conn, &mut Echo).unwrap();
         (end, String::from_utf8(conn.written).unwrap(), conn.writes)
     }
@@ -205,6 +225,16 @@ mod tests {
     #[test]
     fn the_last_reply_is_written_before_hanging_up() {
         assert_eq!(run(&["aq"], None), (End::Closed, "hi aaqq".into(), 2));
+    }
+
+    #[test]
+    fn a_peer_that_did_not_read_in_time_never_gets_a_reply_twice() {
+        for piece in ["abc".to_owned(), "a".repeat(PIECE)] {
+            let takes = Some("hi a".len());
+            let mut conn = Script { pieces: vec![piece.into_bytes()], takes, ..Script::default() };
+            assert_eq!(pump(&mut conn, &mut Echo).unwrap(), End::TimedOut);
+            assert_eq!(String::from_utf8(conn.written).unwrap(), "hi a");
+        }
     }
 
     #[test]
