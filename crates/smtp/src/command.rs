@@ -179,7 +179,8 @@ impl<H: House> Session<H> {
         };
         let opened = match self.state {
             State::CHUNKS => Ok(()),
-            State::RCPT => self.open(),
+            // Chunks sent ahead of a refusal must not be taken for the message: nothing stays open.
+            State::RCPT => self.open().inspect_err(|_| self.forget()),
             State::SENDER => Err(Reply::NO_RECIPIENTS),
             _ => Err(Reply::WANT_RCPT),
         };

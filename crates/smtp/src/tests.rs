@@ -30,6 +30,8 @@ struct Seen {
 struct Desk {
     seen: Rc<RefCell<Seen>>,
     queue_down: bool,
+    /// Messages that can't be opened before the first that can.
+    closed: Rc<RefCell<u32>>,
 }
 
 impl House for Desk {
@@ -48,6 +50,10 @@ impl House for Desk {
         }
     }
     fn open(&mut self) -> Result<(), Reply> {
+        if *self.closed.borrow() > 0 {
+            *self.closed.borrow_mut() -= 1;
+            return Err(Reply::new(451, Code(4, 3, 0), "The queue is down"));
+        }
         let mut seen = self.seen.borrow_mut();
         assert_eq!(seen.open.replace(Vec::new()), None);
         seen.opened += 1;
@@ -313,6 +319,18 @@ fn a_queue_that_fails_is_never_answered_with_250() {
     session.feed(format!("{ENVELOPE}DATA\r\nx\r\n.\r\n").as_bytes(), &mut out).unwrap();
     session.feed(format!("{ENVELOPE}BDAT 1 LAST\r\nxNOOP\r\n").as_bytes(), &mut out).unwrap();
     assert_eq!(codes(&String::from_utf8(out).unwrap()), [250, 250, 354, 451, 250, 250, 451, 250]);
+}
+
+#[test]
+fn the_rest_of_a_message_whose_first_chunk_was_refused_is_never_taken_for_a_message() {
+    // S58
+    let desk = Desk { closed: Rc::new(RefCell::new(1)), ..Desk::default() };
+    let seen = desk.seen.clone();
+    let mut session = Session::new(desk, settings());
+    let mut out = Vec::new();
+    session.feed(format!("{ENVELOPE}BDAT 5\r\nfirstBDAT 4 LAST\r\nlast").as_bytes(), &mut out).unwrap();
+    assert_eq!(codes(&String::from_utf8(out).unwrap()), [250, 250, 451, 503]);
+    assert!(seen.borrow().accepted.is_empty());
 }
 
 #[test]
