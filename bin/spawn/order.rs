@@ -3,7 +3,11 @@
 use std::fs::File;
 
 use sys::Packet;
+use sys::packet::MAX;
 use wire::Fate;
+
+/// Octets of one fate that are passed on.
+const TEXT_MAX: usize = 4096;
 
 /// One message for some recipients.
 #[derive(Debug)]
@@ -37,12 +41,21 @@ impl Order {
     }
 }
 
-/// The answer packet: the slot, then one fate per recipient.
+/// The answer packet: the slot, then one fate per recipient. However much they say, it is a packet
+/// that can be sent: without an answer `send` would wait for ever.
 pub(crate) fn answer(slot: &[u8], fates: &[Fate]) -> Vec<u8> {
-    let fates: Vec<Vec<u8>> = fates.iter().map(Fate::to_bytes).collect();
+    let room = MAX.saturating_sub(slot.len()) / fates.len().max(1);
+    let most = room.saturating_sub(1).clamp(1, TEXT_MAX);
+    let fates: Vec<Vec<u8>> = fates.iter().map(|fate| cut(fate.to_bytes(), most)).collect();
     let mut fields = vec![slot];
     fields.extend(fates.iter().map(Vec::as_slice));
     wire::packet(&fields)
+}
+
+/// At most `most` octets, and no half letter at the end.
+fn cut(text: Vec<u8>, most: usize) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&text);
+    text[..text.floor_char_boundary(most)].into()
 }
 
 #[cfg(test)]

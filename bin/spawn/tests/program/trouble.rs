@@ -73,6 +73,18 @@ fn a_worker_that_dies_takes_only_its_own_delivery_with_it() {
 }
 
 #[test]
+fn a_worker_that_says_more_than_a_report_holds_still_gives_one() {
+    // A mailbox owner has power over the worker of his own uid.
+    let script = "#!/usr/bin/python3\nimport socket\ns = socket.socket(fileno=3)\n\
+        while s.recv(65536): s.send(b'D' + b'\\xff' * 65000)\n";
+    let answer = |house: &std::path::Path, address: &str| Some(account(house, address, "do=./Maildir/"));
+    let house = House::with(&[], &[("local-deliver", script)], answer);
+    house.home("alice");
+    let fates = house.deliver(&["alice@x.test"; 8], MESSAGE);
+    assert!(fates.len() == 8 && fates.iter().all(|fate| fate.starts_with('D') && fate.len() > 100));
+}
+
+#[test]
 fn a_worker_that_died_while_idle_costs_no_delivery() {
     let house = House::new();
     house.home("alice");
