@@ -185,6 +185,9 @@ impl Editor {
         if domain.account(&address.local).is_some() {
             return wrong(format!("{address} is an account; let it forward instead"));
         }
+        if address.local.starts_with('#') {
+            return wrong(format!("{address}: a line that begins with # would be a comment"));
+        }
         let list = targets(&list.join(","), &domain.name).map_err(Refusal::Wrong)?;
         domain.set("aliases", &address.local, &list.join(", "))?;
         self.compile(&domain)

@@ -373,6 +373,7 @@ fn strange_names_and_settings_are_refused_before_any_file_is_touched() {
     editor.alias_set("alice@example.test", &["bob"]).unwrap_err();
     editor.alias_set("new@example.test", &["bob\nroot: x"]).unwrap_err();
     editor.alias_set("new@example.test", &[]).unwrap_err();
+    editor.alias_set("#new@example.test", &["bob"]).unwrap_err();
     editor.alias_del("alice@example.test").unwrap_err();
     editor.user_del("sales@example.test").unwrap_err();
     editor.user_passwd("nobody@example.test", "{PLAIN}x").unwrap_err();
