@@ -5,7 +5,7 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Addressee {
     /// The sender, from the empty reverse-path. RFC 5321 §4.5.5.
-    Sender(String),
+    Sender(Vec<u8>),
     /// The postmaster, from `#@[]`, since the failed message was a bounce itself.
     Postmaster,
     /// Nobody: a double bounce has failed.
@@ -25,7 +25,7 @@ pub(crate) fn addressee(sender: &[u8]) -> Addressee {
     }
     // VERP: `list-owner-@host-@[]` stands for a sender per recipient; all their bounces go here.
     let sender = sender.strip_suffix(b"-@[]").unwrap_or(sender);
-    Addressee::Sender(String::from_utf8_lossy(sender).into_owned())
+    Addressee::Sender(sender.to_vec())
 }
 
 #[cfg(test)]
@@ -37,7 +37,7 @@ mod tests {
         // Q11
         assert_eq!(addressee(b""), Addressee::Postmaster);
         assert_eq!(addressee(b"#@[]"), Addressee::Nobody);
-        assert_eq!(addressee(b"a@b"), Addressee::Sender("a@b".into()));
-        assert_eq!(addressee(b"list-owner-@host-@[]"), Addressee::Sender("list-owner-@host".into()));
+        assert_eq!(addressee(b"a@b"), Addressee::Sender(b"a@b".into()));
+        assert_eq!(addressee(b"list-owner-@host-@[]"), Addressee::Sender(b"list-owner-@host".into()));
     }
 }

@@ -18,7 +18,7 @@ const PIECE: usize = 64 * 1024;
 pub(crate) struct Letter {
     me: String,
     from: String,
-    to: String,
+    to: Vec<u8>,
     subject: String,
     /// Octets of an original that is given back whole; 0: any.
     most: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Letter {
 
 impl Letter {
     /// To the sender `to` of a message that failed.
-    pub(crate) fn to_sender(control: &Control, to: String) -> Result<Letter, Broken> {
+    pub(crate) fn to_sender(control: &Control, to: Vec<u8>) -> Result<Letter, Broken> {
         let subject = control.text("bouncesubject")?;
         Letter::of(control, to, subject, false)
     }
@@ -39,16 +39,16 @@ impl Letter {
             to = format!("{to}@{}", control.text("doublebouncehost")?);
         }
         let subject = control.text("doublebouncesubject")?;
-        Letter::of(control, to, subject, true)
+        Letter::of(control, to.into_bytes(), subject, true)
     }
 
-    fn of(control: &Control, to: String, subject: String, double: bool) -> Result<Letter, Broken> {
+    fn of(control: &Control, to: Vec<u8>, subject: String, double: bool) -> Result<Letter, Broken> {
         let from = format!("{}@{}", control.text("bouncefrom")?, control.text("bouncehost")?);
         Ok(Letter { me: control.me()?, from, to, subject, most: control.number("bouncemaxbytes")?, double })
     }
 
     /// The envelope recipient.
-    pub(crate) fn to(&self) -> &str {
+    pub(crate) fn to(&self) -> &[u8] {
         &self.to
     }
 
@@ -64,7 +64,7 @@ impl Letter {
         let notice = Notice {
             me: self.me.clone(),
             from: self.from.clone(),
-            to: self.to.clone(),
+            to: String::from_utf8_lossy(&self.to).into_owned(),
             subject: self.subject.clone(),
             now: sys::unix_seconds() as i64,
             arrival: (head.arrival / 1_000_000) as i64,

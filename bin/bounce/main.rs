@@ -56,7 +56,7 @@ fn tell(home: &Home, id: u64) -> Result<(), Stop> {
     submission.open(&format!("bounce-{id}")).map_err(Stop::temporary)?;
     letter.write(id, &head, &failures, &message, &mut submission).map_err(Stop::temporary)?;
     submission.sender(sender.as_bytes());
-    submission.recipient(letter.to().as_bytes());
+    submission.recipient(letter.to());
     match submission.commit() {
         Fate::Done(new) => {
             sys::log!("bounce msg {id} qp {}", new.sentence);

@@ -13,7 +13,7 @@ use wire::Fate;
 const ID: u64 = 1_795_247_000_000_001;
 
 /// A home whose queue holds one message from `sender` with one failure.
-fn home(sender: &str, text: &[u8]) -> tempfile::TempDir {
+fn home(sender: impl AsRef<[u8]>, text: &[u8]) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     for folder in ["run", "control"] {
         std::fs::create_dir(home.path().join(folder)).unwrap();
@@ -25,7 +25,7 @@ fn home(sender: &str, text: &[u8]) -> tempfile::TempDir {
     let queue = Queue::make(&home.path().join("queue")).unwrap();
     let mut draft = Draft::new(&queue, ID, Vec::new());
     draft.message(text).unwrap();
-    draft.envelope(&Head { arrival: ID, sender: sender.into(), ..Head::default() }).unwrap();
+    draft.envelope(&Head { arrival: ID, sender: sender.as_ref().to_vec(), ..Head::default() }).unwrap();
     draft.recipient(b"nobody@example.test").unwrap();
     draft.save().unwrap();
     let failure =
@@ -103,6 +103,14 @@ fn the_sender_gets_one_report_that_a_strange_parser_understands() {
     assert_eq!(seen.matches("('Final-Recipient', 'rfc822; nobody@example.test')").count(), 1);
     assert!(seen.contains("('Action', 'failed'), ('Status', '5.1.1')"));
     assert!(seen.trim_end().ends_with("body"), "{seen}");
+}
+
+#[test]
+fn a_sender_in_strange_letters_is_told_and_not_somebody_else() {
+    let sender = [&[0xff; 995][..], b"@x.test"].concat();
+    let home = home(&sender, b"Subject: hi\n\nbody\n");
+    let (code, envelope, _) = bounce(home.path(), "K17");
+    assert_eq!((code, envelope), (Some(0), [b"F\0T", &sender[..], b"\0"].concat()));
 }
 
 #[test]
