@@ -41,17 +41,20 @@ impl Maildir {
             Ok(root) => root,
             Err(_) => parent.make_folder(name, 0o700)?,
         };
-        let made = Maildir::make(root, is_folder)?;
-        parent.sync()?;
-        Ok(made)
+        Maildir::make(root, &parent, is_folder)
     }
 
-    fn make(root: Folder, is_folder: bool) -> io::Result<Maildir> {
+    /// `tmp`, without which there is no Maildir, comes when all else is durable: one that is open has
+    /// a durable way to its mail, also when whoever made it was killed half-way.
+    fn make(root: Folder, parent: &Folder, is_folder: bool) -> io::Result<Maildir> {
         let make = |name: &str| root.make_folder(name, 0o700);
-        let (tmp, new, cur) = (make("tmp")?, make("new")?, make("cur")?);
+        let (new, cur) = (make("new")?, make("cur")?);
         if is_folder {
             root.append("maildirfolder", 0o600)?;
         }
+        root.sync()?;
+        parent.sync()?;
+        let tmp = make("tmp")?;
         root.sync()?;
         Ok(Maildir { root, tmp, new, cur })
     }
@@ -87,6 +90,19 @@ mod tests {
         assert!(path.join("maildirfolder").exists());
         assert!(!home.path().join("Maildir/maildirfolder").exists());
         assert!(Maildir::create(&home.path().join("no/such/Maildir")).is_err());
+    }
+
+    #[test]
+    fn a_maildir_that_was_not_made_to_the_end_is_not_taken_for_one() {
+        // Q02
+        for name in ["new", "cur"] {
+            let home = tempfile::tempdir().unwrap();
+            let path = home.path().join("Maildir");
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join(name), "").unwrap();
+            assert!(Maildir::create(&path).is_err());
+            assert!(!path.join("tmp").exists(), "{name}");
+        }
     }
 
     #[test]
