@@ -1,5 +1,7 @@
 //! The admin's command, from an empty folder to a working house.
 
+use std::os::unix::fs::MetadataExt;
+
 use tests::{House, Pop3, message};
 
 #[test]
@@ -77,6 +79,20 @@ fn a_new_house_has_no_trouble_and_a_broken_file_is_told_with_line_and_cure() {
     let json = house.fulmar(&["check", "--json"]);
     let json = String::from_utf8_lossy(&json.stdout).into_owned();
     assert!(json.contains("\"file\"") && json.contains("\"cure\""), "{json}");
+}
+
+#[test]
+fn the_folders_of_sockets_and_of_all_mail_never_stay_with_somebody_who_is_not_root() {
+    let house = House::empty();
+    let root = std::fs::metadata(house.path("bin")).unwrap().uid() == 0;
+    for name in ["run", "mail"].into_iter().filter(|_| root) {
+        assert_eq!(std::fs::metadata(house.path(name)).unwrap().uid(), 0, "{name}");
+        std::os::unix::fs::chown(house.path(name), Some(64_006), None).unwrap();
+        let said = house.fulmar(&["check"]);
+        assert!(String::from_utf8_lossy(&said.stdout).contains("belongs to uid 64006"), "{said:?}");
+        house.well(&["init", "--link"]);
+        assert_eq!(std::fs::metadata(house.path(name)).unwrap().uid(), 0, "{name}");
+    }
 }
 
 #[test]

@@ -51,9 +51,12 @@ fn folders(home: &Home) -> Vec<Problem> {
                 format!("others may do more with it than they should (mode {:o})", seen.mode() & 0o7777);
             problems.push(problem(Severity::Error, name, said, format!("chmod {mode:o} {name}")));
         }
-        let owner = role.and_then(|role| uids.as_ref()?.identity(role).ok().flatten());
-        if let Some(owner) = owner.filter(|owner| owner.uid != seen.uid()) {
-            let said = format!("belongs to uid {}, not to {}", seen.uid(), owner.uid);
+        let owner = match role {
+            Some(role) => uids.as_ref().and_then(|uids| Some(uids.identity(*role).ok()??.uid)),
+            None => sys::is_root().then_some(0),
+        };
+        if let Some(owner) = owner.filter(|owner| *owner != seen.uid()) {
+            let said = format!("belongs to uid {}, not to {owner}", seen.uid());
             problems.push(problem(Severity::Error, name, said, again));
         }
     }

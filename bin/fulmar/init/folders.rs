@@ -19,7 +19,7 @@ pub(crate) const FOLDERS: &[(&str, Option<Role>, u32)] = &[
     ("queue/ask", Some(Role::Queue), 0o730),
     ("users", Some(Role::Users), 0o700),
     ("relay", Some(Role::Users), 0o700),
-    ("mail", Some(Role::Mail), 0o711),
+    ("mail", None, 0o711),
 ];
 
 /// Who plays `role`; nobody when everything runs as one ordinary user.
@@ -33,7 +33,10 @@ pub(super) fn identity(uids: &Uids, role: Role) -> Result<Option<Identity>, Stop
 pub(super) fn make_all(home: &Home, uids: &Uids) -> Result<(), Stop> {
     for (name, role, mode) in FOLDERS {
         make(home, name, *mode)?;
-        let Some(role) = role else { continue };
+        let Some(role) = role else {
+            back_to_root(home, name)?;
+            continue;
+        };
         if let Some(owner) = identity(uids, *role)? {
             let path = home.join(name);
             let group = match *name {
@@ -45,6 +48,15 @@ pub(super) fn make_all(home: &Home, uids: &Uids) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// In a folder that is root's alone nobody puts sockets, programs or homes in the place of others.
+fn back_to_root(home: &Home, name: &str) -> Result<(), Stop> {
+    let path = home.join(name);
+    match sys::is_root() {
+        true => chown(&path, Some(0), Some(0)).map_err(|error| failed(&path, &error)),
+        false => Ok(()),
+    }
 }
 
 /// Makes the folder `name` of the home unless it is there, and sets its mode. Parents that are missing
