@@ -37,6 +37,8 @@ pub fn ensure(mail: &Path, owner: &Owner) -> io::Result<()> {
         }
     }
     let folder = make(&top, domain.as_bytes(), 0o711, None)?;
+    // Another may have made it a moment ago, and not be done with it, or dead.
+    top.sync()?;
     let home = make(&folder, name.as_bytes(), 0o700, Some(owner))?;
     verify(&home, owner)
 }
@@ -48,7 +50,8 @@ fn make_top(mail: &Path) -> io::Result<Folder> {
 }
 
 /// Opens the folder `name`, or makes it, durably. One that root has made and not given away yet (the
-/// process died between the two) is finished.
+/// process died between the two) is finished. It is given away last, so that one that has its owner has
+/// a durable name; and as the open folder that it is, whatever its name has become meanwhile.
 fn make(parent: &Folder, name: &[u8], mode: u32, owner: Option<&Owner>) -> io::Result<Folder> {
     let name = std::ffi::OsStr::from_bytes(name);
     let is_new = matches!(parent.stat(name), Err(error) if error.kind() == ErrorKind::NotFound);
@@ -57,11 +60,12 @@ fn make(parent: &Folder, name: &[u8], mode: u32, owner: Option<&Owner>) -> io::R
     if is_new || unfinished {
         // The umask has no say in it.
         File::from(folder.as_fd().try_clone_to_owned()?).set_permissions(Permissions::from_mode(mode))?;
-        if let Some(owner) = owner.filter(|_| sys::is_root()) {
-            parent.give(name, owner.identity.uid, owner.identity.gid)?;
-        }
         folder.sync()?;
         parent.sync()?;
+        if let Some(owner) = owner.filter(|_| sys::is_root()) {
+            folder.give(".", owner.identity.uid, owner.identity.gid)?;
+            folder.sync()?;
+        }
     }
     Ok(folder)
 }
