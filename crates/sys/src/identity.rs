@@ -83,10 +83,15 @@ pub fn user_of(uid: u32) -> io::Result<Option<User>> {
     find(|user| user.identity.uid == uid)
 }
 
+/// A file of the system as text: a full name in another encoding is no reason to know nobody.
+fn read(path: &str) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
+}
+
 fn find(wanted: impl Fn(&User) -> bool) -> io::Result<Option<User>> {
-    let passwd = std::fs::read_to_string("/etc/passwd")?;
+    let passwd = read("/etc/passwd")?;
     let Some(mut user) = passwd.lines().filter_map(passwd_line).find(wanted) else { return Ok(None) };
-    let group = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let group = read("/etc/group").unwrap_or_default();
     let gid = user.identity.gid;
     user.identity.groups =
         group.lines().filter_map(|line| membership(line, &user.name)).filter(|g| *g != gid).collect();
@@ -95,7 +100,7 @@ fn find(wanted: impl Fn(&User) -> bool) -> io::Result<Option<User>> {
 
 /// The id of group `name` by /etc/group; `None` when there is none.
 pub fn group_id(name: &str) -> io::Result<Option<u32>> {
-    let group = std::fs::read_to_string("/etc/group")?;
+    let group = read("/etc/group")?;
     Ok(group.lines().find_map(|line| {
         let mut fields = line.split(':');
         (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
@@ -132,6 +137,15 @@ mod tests {
         for (uid, gid) in [(0, 0), (0, 5), (u32::MAX, 5), (5, u32::MAX)] {
             assert!(become_user(&Identity { uid, gid, groups: vec![] }).is_err(), "{uid}:{gid}");
         }
+    }
+
+    #[test]
+    fn a_name_in_another_alphabet_hides_no_other_user() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("passwd");
+        std::fs::write(&path, b"m\xfcller:x:5:5:M\xfcller:/home/m:/bin/sh\nmail:x:8:8::/:/bin/sh\n").unwrap();
+        let users = read(path.to_str().unwrap()).unwrap();
+        assert_eq!(users.lines().filter_map(passwd_line).map(|u| u.identity.uid).collect::<Vec<_>>(), [5, 8]);
     }
 
     #[test]
