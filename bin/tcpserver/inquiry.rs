@@ -25,6 +25,8 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 const NAME_TIME: Duration = Duration::from_secs(10);
 /// How long a name of this host is remembered.
 const MEMORY: Duration = Duration::from_secs(300);
+/// Most of them that are remembered: a balancer may name any address as ours.
+const MOST_REMEMBERED: usize = 1000;
 /// Stack of a thread, in octets.
 const STACK: usize = 256 * 1024;
 
@@ -45,6 +47,9 @@ impl OwnNames {
 
     fn put(&self, ip: IpAddr, name: Option<String>) {
         if let Ok(mut names) = self.0.lock() {
+            if names.len() >= MOST_REMEMBERED {
+                names.clear();
+            }
             names.insert(ip, (sys::monotonic(), name));
         }
     }
@@ -189,4 +194,19 @@ fn header(connection: &Connection) -> io::Result<Option<proxy::Claim>> {
 pub(crate) fn dns_config() -> Config {
     let servers = std::env::var("DNSCACHEIP").unwrap_or_default();
     Config { deadline: NAME_TIME, ..Config::find(&servers) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_addresses_that_a_balancer_makes_up_take_no_memory() {
+        let names = OwnNames::default();
+        for number in 0..10_000_u32 {
+            names.put(IpAddr::from(number.to_be_bytes()), None);
+        }
+        assert!(names.0.lock().unwrap().len() <= 1000);
+        assert_eq!(names.get(IpAddr::from(9_999_u32.to_be_bytes())), Some(None));
+    }
 }
