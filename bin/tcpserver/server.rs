@@ -320,7 +320,7 @@ impl Server {
             };
             self.welcome(&guest.connection, pid);
             let Some(workers) = &mut self.workers else { return };
-            match workers.give(pid, job, &guest.connection.fd, guest.place) {
+            match workers.give(pid, job, &guest.connection.fd, guest.place, &self.watch) {
                 Ok(()) => return,
                 // It has just died. The log has its beginning, so it gets an end; then the next one.
                 Err(place) => guest.place = place,

@@ -68,18 +68,21 @@ impl Workers {
         }
     }
 
-    /// Gives a job to the idle worker `pid`; an error, and the place back, if it is gone.
+    /// Gives a job to the idle worker `pid`; an error, and the place back, if it takes none: then it is
+    /// let go.
     pub(crate) fn give(
         &mut self,
         pid: u32,
         job: &[u8],
         connection: impl AsFd,
         place: Place,
+        watch: &Watch,
     ) -> Result<(), Place> {
         self.idle.retain(|idle| *idle != pid);
         let Some(worker) = self.workers.get_mut(&pid) else { return Err(place) };
         let Some(packets) = &worker.packets else { return Err(place) };
         if packets.send(job, &[connection.as_fd()]).is_err() {
+            self.hang_up(pid, watch);
             return Err(place);
         }
         worker.used = true;
@@ -208,5 +211,26 @@ impl Workers {
         self.workers.insert(pid, Worker { packets: Some(packets), state, used: false, stale: false });
         self.idle.push(pid);
         Ok(pid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::Pid;
+
+    #[test]
+    fn a_worker_that_could_not_be_given_its_job_is_not_kept_for_ever() {
+        let watch = Watch::new().unwrap();
+        let program = || Start::new("/bin/sh").args(["-c", "exec cat <&3"]);
+        let mut workers = Workers::new(1, 1, Box::new(program));
+        let pid = workers.ready(&watch).unwrap();
+        let (connection, _) = io::pipe().unwrap();
+        let too_long = vec![b'x'; sys::packet::MAX + 1];
+        assert!(workers.give(pid, &too_long, connection, Place::NONE, &watch).is_err());
+        // It ends since we have hung up.
+        let pid = Pid::from_raw(pid as i32);
+        assert_eq!(waitpid(pid, None), Ok(WaitStatus::Exited(pid, 0)));
     }
 }
