@@ -108,7 +108,8 @@ impl Desk {
     }
 
     fn log_refusal(&self, recipient: &str, reply: &Reply, by: &str) {
-        let sender = self.sender.as_ref().map(Address::envelope).unwrap_or_default();
+        let sender = word(&self.sender.as_ref().map(Address::envelope).unwrap_or_default());
+        let recipient = word(recipient);
         let (token, code, status) = (&self.token, reply.code(), reply.status());
         sys::log!("smtpd {token}: refuse reply={code} {status} from=<{sender}> to=<{recipient}> by={by}");
     }
@@ -158,7 +159,7 @@ impl House for Desk {
 
     fn recipient(&mut self, recipient: &Address) -> Result<String, Reply> {
         self.judge(recipient).unwrap_or_else(|Unsure(cause)| {
-            self.put_off(&format!("to=<{}>", recipient.envelope()), cause);
+            self.put_off(&format!("to=<{}>", word(&recipient.envelope())), cause);
             Err(LATER)
         })
     }
@@ -188,7 +189,7 @@ impl House for Desk {
             None => self.enqueue(envelope),
         };
         let (token, sender, count, bytes) =
-            (&self.token, &envelope.sender, envelope.recipients.len(), self.bytes);
+            (&self.token, word(&envelope.sender), envelope.recipients.len(), self.bytes);
         match &done {
             Ok(id) => sys::log!("smtpd {token}: accept msg={id} from=<{sender}> rcpts={count} bytes={bytes}"),
             Err(reply) => sys::log!(
@@ -219,4 +220,9 @@ impl House for Desk {
             std::thread::sleep((DELAY * over).min(LONGEST_DELAY));
         }
     }
+}
+
+/// An address for the log: a blank in it must not begin a word of its own.
+fn word(address: &str) -> String {
+    address.replace(' ', "\\x20")
 }

@@ -208,6 +208,18 @@ fn only_a_known_relay_client_sends_to_everybody() {
 }
 
 #[test]
+fn a_blank_in_an_address_never_makes_a_word_of_its_own_in_the_log() {
+    let world = World::new(&[]);
+    let input = "MAIL FROM:<\"x> msg=1 from=<y\"@example.org>\r\nRCPT TO:<\"x> by=RELAYCLIENT to=<y\"@remote.example>\r\n\
+                 RCPT TO:<alice@example.test>\r\nDATA\r\n.\r\n";
+    let (codes, _, log) = world.talk(&[], input);
+    assert_eq!(codes, [220, 250, 553, 250, 354, 250]);
+    let begins = |word: &str| log.split(' ').filter(|seen| seen.starts_with(word)).count();
+    assert_eq!(["by=", "to=", "from=", "msg="].map(begins), [1, 1, 2, 1], "{log}");
+    assert!(log.contains("to=<x>\\x20by=RELAYCLIENT\\x20to=<y@remote.example>"), "{log}");
+}
+
+#[test]
 fn our_own_address_in_brackets_is_localiphost() {
     // S25
     let world = World::new(&[("localiphost", "example.test")]);
