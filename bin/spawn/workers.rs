@@ -41,6 +41,8 @@ struct Worker {
     child: Child,
     packets: Packets,
     since: Duration,
+    /// Deliveries it may still do; it ends by itself after the last.
+    left: u32,
 }
 
 #[derive(Default)]
@@ -139,6 +141,10 @@ impl Workers {
 
     fn keep(&self, key: &Key, mut worker: Worker) {
         worker.since = sys::monotonic();
+        worker.left -= 1;
+        if worker.left == 0 {
+            return self.end(worker);
+        }
         let mut kept = self.lock();
         kept.idle.entry(key.clone()).or_default().push(worker);
         if kept.idle.values().map(Vec::len).sum::<usize>() > self.most_idle {
@@ -168,7 +174,7 @@ impl Workers {
         let start = if sys::is_root() { start.identity(identity) } else { start };
         let (child, packets) = sys::worker::start(start, JOBS)?;
         packets.set_timeout(self.patience)?;
-        Ok(Worker { child, packets, since: sys::monotonic() })
+        Ok(Worker { child, packets, since: sys::monotonic(), left: JOBS })
     }
 
     /// Starts the spare workers that deliveries have used up. To be called when nobody waits.

@@ -85,6 +85,18 @@ fn a_worker_that_says_more_than_a_report_holds_still_gives_one() {
 }
 
 #[test]
+fn a_worker_that_has_done_its_number_of_jobs_is_given_no_more() {
+    let script = "#!/usr/bin/python3\nimport os, socket\ns = socket.socket(fileno=3)\n\
+        for _ in range(int(os.environ['FULMAR_WORKER'])): s.recv(65536) and s.send(b'K')\ns.recv(65536)\n";
+    let answer = |house: &std::path::Path, address: &str| Some(account(house, address, "do=./Maildir/"));
+    let house = House::with(&[], &[("local-deliver", script)], answer);
+    house.home("a");
+    for _ in 0..6 {
+        assert!(house.deliver(&["a@x.test"; 2000], MESSAGE).iter().all(|fate| fate == "K"));
+    }
+}
+
+#[test]
 fn a_worker_that_died_while_idle_costs_no_delivery() {
     let house = House::new();
     house.home("alice");
