@@ -46,6 +46,10 @@ impl Rounds {
         let outcome = sync().map_err(|error| error.kind());
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = mine.set(outcome);
+        if outcome.is_err() {
+            // Who has gathered meanwhile may have lost his name too, and would not be told again.
+            let _ = std::mem::take(&mut state.gathering).set(outcome);
+        }
         state.leading = false;
         self.over.notify_all();
         outcome.map_err(io::Error::from)
@@ -94,6 +98,24 @@ mod tests {
             assert!(others.into_iter().all(|other| other.join().unwrap().is_ok()));
         });
         assert_eq!(syncs.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn who_came_while_a_sync_failed_is_not_told_that_all_is_well_by_the_next() {
+        // L05: the kernel tells of a failed write once; a name that came meanwhile may be among the lost.
+        let rounds = Rounds::default();
+        thread::scope(|scope| {
+            let (rounds, mut late) = (&rounds, None);
+            let first = rounds.sync_by(|| {
+                late = Some(scope.spawn(|| rounds.sync_by(|| Ok(()))));
+                while Arc::strong_count(&rounds.state.lock().unwrap().gathering) < 2 {
+                    thread::yield_now();
+                }
+                Err(io::ErrorKind::Other.into())
+            });
+            assert!(first.is_err() && late.unwrap().join().unwrap().is_err());
+        });
+        assert!(rounds.sync_by(|| Ok(())).is_ok());
     }
 
     #[test]
