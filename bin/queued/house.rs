@@ -50,10 +50,12 @@ impl House {
     pub(crate) fn open(queue: Queue, uids: Uids, control: Control) -> io::Result<House> {
         // One queue for the life of the process.
         let queue: &'static Queue = Box::leak(Box::new(queue));
+        let bell = Bell::new(queue);
+        bell.ask_scan(queue);
         Ok(House {
             queue,
             ids: Ids::open(queue)?,
-            bell: Bell::new(queue),
+            bell,
             rounds: Default::default(),
             uids,
             control,

@@ -30,9 +30,15 @@ impl Bell {
     pub fn ring(&self, queue: &Queue, id: u64) {
         let line = format!("{id}\n");
         if self.write(line.as_bytes()).is_err() {
-            // A file that stays when the touch fails too is found by the hourly scan.
-            let _ = queue.lock.append(RESCAN, 0o600);
+            self.ask_scan(queue);
         }
+    }
+
+    /// Has `send` look through the whole queue soon: a predecessor that was killed may have accepted
+    /// messages and told nobody.
+    pub fn ask_scan(&self, queue: &Queue) {
+        // What is missed when this fails is found by the hourly scan.
+        let _ = queue.lock.append(RESCAN, 0o600);
     }
 
     fn write(&self, line: &[u8]) -> io::Result<()> {

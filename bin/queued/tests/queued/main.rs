@@ -276,3 +276,12 @@ fn an_orderly_end_is_an_exit_with_0() {
     assert_eq!(ids.trim().parse::<u64>().unwrap(), *house.queue().ids().unwrap().last().unwrap());
     house.restart();
 }
+
+#[test]
+fn what_a_killed_predecessor_accepted_and_told_nobody_is_looked_for() {
+    // Q01: killed between its answer and the bell.
+    let house = House::new();
+    drop(house.connect());
+    assert!(house.queue().take_rescan());
+    assert!(!house.queue().take_rescan());
+}
