@@ -85,8 +85,8 @@ fn answer(house: &Home, packet: Packet, confined_to: &mut Option<PathBuf>) -> Fa
     };
     let confined_to = match confined_to {
         Some(home) => home,
-        None => match qmail::Home::enter(&order.home) {
-            Ok(_) => confined_to.insert(confine(&order)),
+        None => match qmail::Home::enter(&order.home).and_then(|_| confine(&order)) {
+            Ok(home) => confined_to.insert(home),
             Err(fate) => return fate,
         },
     };
@@ -96,10 +96,10 @@ fn answer(house: &Home, packet: Packet, confined_to: &mut Option<PathBuf>) -> Fa
     deliver::deliver(house, &order, message)
 }
 
-fn confine(order: &Order) -> PathBuf {
+fn confine(order: &Order) -> Result<PathBuf, Fate> {
     let kept = order.own_maildirs().fold(Confine::new().sockets().write(&order.home), Confine::write);
-    if let Err(error) = kept.apply() {
-        sys::log!("local-deliver: warning: can't confine myself to {}: {error}", order.home.display());
-    }
-    order.home.clone()
+    let cannot =
+        |error| Fate::later(3, 5, format!("can't confine myself to {}: {error}", order.home.display()));
+    kept.apply().map_err(cannot)?;
+    Ok(order.home.clone())
 }

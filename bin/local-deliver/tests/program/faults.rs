@@ -1,5 +1,7 @@
 //! Every system call of a delivery fails or is its last: strace injects.
 
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::Command;
 
 use crate::house::{self, House};
@@ -42,6 +44,30 @@ fn the_first_error_of_a_delivery_is_final_and_leaves_nothing() {
         assert_eq!(result.code, Some(111), "{call} {error}: {result:?}");
         assert!(result.err.starts_with("4."), "{call} {error}: {}", result.err);
         assert_eq!((house.mail().len(), house.left_in_tmp()), (0, 0), "{call} {error}");
+    }
+}
+
+#[test]
+fn a_worker_that_cannot_be_confined_delivers_nothing() {
+    if !strace_works() {
+        return;
+    }
+    for inject in ["landlock_restrict_self:error=EPERM", "prctl:error=EINVAL:when=3"] {
+        let house = House::new();
+        let mut message = tempfile::tempfile().unwrap();
+        message.write_all(MESSAGE).unwrap();
+        let inject = format!("inject={inject}");
+        let strace = sys::process::Start::new("strace").args(["-f", "-o", "/dev/null", "-e", &inject]);
+        let strace = strace.arg(env!("CARGO_BIN_EXE_local-deliver")).env("FULMAR_HOME", house.path(""));
+        let (mut child, packets) = sys::worker::start(strace, 5).unwrap();
+        let home = house.home("").into_os_string().into_string().unwrap();
+        let order =
+            wire::packet(&[b"alice", home.as_bytes(), b"alice", b"", b"", b"x", b"", b"do=./Maildir/"]);
+        packets.send(&order, &[message.as_fd()]).unwrap();
+        assert!(packets.recv().unwrap().unwrap().bytes.starts_with(b"Z"), "{inject}");
+        assert!(house.mail().is_empty(), "{inject}");
+        drop(packets);
+        assert!(child.wait().unwrap().is_success());
     }
 }
 
