@@ -1,5 +1,6 @@
 //! Three sockets, three rights, a thread a connection.
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,7 +90,7 @@ pub(crate) fn serve(house: &Arc<House>, uids: &Uids, desks: Vec<(Desk, Listener)
 }
 
 fn accept(house: &Arc<House>, uids: &Uids, desk: Desk, listener: &Listener) {
-    let open = Arc::new(AtomicUsize::new(0));
+    let mut places = Places::new(desk.most());
     loop {
         let connection = match listener.accept() {
             Ok(connection) => connection,
@@ -100,8 +101,9 @@ fn accept(house: &Arc<House>, uids: &Uids, desk: Desk, listener: &Listener) {
             }
         };
         let Some(caller) = admit(&connection, uids, desk) else { continue };
-        let Some(place) = Place::take(&open, desk.most()) else {
-            sys::log!("lookup: warning: too many connections at run/{}; one is turned away", desk.name());
+        let Some(place) = places.take(caller.uid) else {
+            let (name, uid) = (desk.name(), caller.uid);
+            sys::log!("lookup: warning: too many connections at run/{name}; one of uid {uid} is turned away");
             continue;
         };
         let house = house.clone();
@@ -143,6 +145,26 @@ fn converse(house: &House, desk: Desk, connection: &Packets, mut caller: Caller)
     }
 }
 
+/// The connections that a socket has places for. One uid gets three quarters of them at most, so that a
+/// program gone wild does not shut out its neighbours; root has no such limit.
+struct Places {
+    most: usize,
+    all: Arc<AtomicUsize>,
+    of: HashMap<u32, Arc<AtomicUsize>>,
+}
+
+impl Places {
+    fn new(most: usize) -> Places {
+        Places { most, all: Arc::default(), of: HashMap::new() }
+    }
+
+    fn take(&mut self, uid: u32) -> Option<[Place; 2]> {
+        let own = self.of.entry(uid).or_default();
+        let most = if uid == 0 { self.most } else { self.most * 3 / 4 };
+        Some([Place::take(own, most)?, Place::take(&self.all, self.most)?])
+    }
+}
+
 /// One of a limited number of connections.
 struct Place(Arc<AtomicUsize>);
 
@@ -171,11 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn places_come_back() {
-        let open = Arc::new(AtomicUsize::new(0));
-        let (one, two) = (Place::take(&open, 2), Place::take(&open, 2));
-        assert!(one.is_some() && two.is_some() && Place::take(&open, 2).is_none());
-        drop(one);
-        assert!(Place::take(&open, 2).is_some());
+    fn places_come_back_and_one_uid_never_has_them_all() {
+        let mut places = Places::new(4);
+        let taken: Vec<_> = (0..5).filter_map(|_| places.take(7)).collect();
+        assert_eq!(taken.len(), 3);
+        let other = places.take(8);
+        assert!(other.is_some() && places.take(8).is_none() && places.take(0).is_none());
+        drop((taken, other));
+        assert_eq!((0..5).map(|_| places.take(0)).collect::<Vec<_>>().iter().flatten().count(), 4);
     }
 }
