@@ -37,7 +37,7 @@ pub(crate) fn serve(job: Job, mut kept: Kept) -> (Kept, Result<After, Stop>) {
     let mut watched = conn.watch(smtp::Session::new(desk, settings));
     let end = wire::pump(&mut conn, &mut watched);
     let session = watched.into_session();
-    if matches!(end, Ok(End::Closed)) && (session.was_abused() || conn.has_unread()) {
+    if matches!(end, Ok(End::Closed | End::TimedOut)) && (session.was_abused() || conn.has_unread()) {
         conn.hang_up();
     }
     let after = if session.was_abused() { After::Replace } else { After::Ready };

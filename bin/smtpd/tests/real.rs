@@ -316,6 +316,27 @@ fn a_client_that_drips_or_stands_still_is_hung_up_on() {
 }
 
 #[test]
+fn a_client_that_talks_without_a_pause_and_gets_nowhere_is_hung_up_on() {
+    // S46
+    let world = World::new(&[("timeoutsmtpd", "1")]);
+    let (mut child, mut client) = world.smtpd(&[]);
+    let mut reader = client.try_clone().unwrap();
+    let read = thread::spawn(move || {
+        let (mut last, mut buffer) = (Vec::new(), [0; 65_536]);
+        while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            last = buffer[count.saturating_sub(100)..count].to_vec();
+        }
+        String::from_utf8(last).unwrap()
+    });
+    let begun = std::time::Instant::now();
+    while client.write_all("NOOP\r\n".repeat(1000).as_bytes()).is_ok() {
+        assert!(begun.elapsed() < PATIENCE / 2, "it goes on for ever");
+    }
+    assert!(read.join().unwrap().contains("421 4.4.2 "));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn a_client_or_a_server_that_dies_in_the_middle_delivers_nothing() {
     // S48, S59
     let world = World::new(&[]);

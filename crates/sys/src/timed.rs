@@ -88,7 +88,12 @@ impl Timed {
 }
 
 impl Read for Timed {
+    /// Nothing is read after the deadline, not even what is there already: else it would never end who
+    /// never makes a pause.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.deadline.is_some_and(|end| end <= crate::monotonic()) {
+            return Err(ErrorKind::TimedOut.into());
+        }
         self.wait(self.input.as_fd(), Interest::Read)?;
         Ok(nix::unistd::read(&self.input, buffer)?)
     }
@@ -194,8 +199,12 @@ mod tests {
         let mut conn = timed(one);
         conn.set_idle(Duration::from_secs(60));
         conn.set_deadline(Some(Duration::ZERO));
-        two.write_all(b"x").unwrap();
-        assert_eq!(conn.read(&mut [0; 1]).unwrap(), 1);
         assert_eq!(conn.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::TimedOut);
+        two.write_all(b"x").unwrap();
+        // Who never makes a pause is to be ended, too. A last word is allowed.
+        assert_eq!(conn.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(conn.write(b"bye").unwrap(), 3);
+        conn.set_deadline(None);
+        assert_eq!(conn.read(&mut [0; 1]).unwrap(), 1);
     }
 }
