@@ -1,6 +1,6 @@
 //! The queue on disk: one file a message, one octet a recipient, and the steps that keep it whole.
 //!
-//! Knows the folders below `queue/`, the file format ([`format`]), and what must be synced when.
+//! Knows the folders below `queue/`, the file format ([`mod@format`]), and what must be synced when.
 //! Does not know when a message is tried, by whom, or over which socket it came. Whatever a file
 //! holds, reading it is an answer or [`Trouble::Damaged`], never a panic.
 
