@@ -132,6 +132,7 @@ const NEVER: &[libc::c_long] = &[
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_getfd,
     libc::SYS_mount,
     libc::SYS_umount2,
     libc::SYS_pivot_root,
@@ -252,6 +253,16 @@ mod tests {
                 && std::net::TcpStream::connect(port).is_err()
         }));
         drop(listener);
+    }
+
+    #[test]
+    fn nobody_takes_a_descriptor_out_of_another_process() {
+        assert!(in_a_child(|| {
+            Confine::new().apply().unwrap();
+            // SAFETY: numbers only; -1 is no process, and without the filter that is what it would say.
+            let taken = unsafe { libc::syscall(libc::SYS_pidfd_getfd, -1, 0, 0) };
+            taken == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+        }));
     }
 
     #[test]
