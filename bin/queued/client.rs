@@ -17,6 +17,8 @@ use crate::house::House;
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// Longest token that is kept, in octets.
 const TOKEN_MAX: usize = 200;
+/// After so many octets of a message the disk is looked at again.
+const STRIDE: u64 = 1 << 20;
 /// Memory for a message that is kept for the next.
 const ROOM: usize = 300 * 1024;
 
@@ -56,6 +58,8 @@ struct Client<'h> {
     intake: Intake,
     /// When the message began.
     began: Duration,
+    /// How large it was when the disk was last looked at, in octets.
+    looked: u64,
     /// Envelope addresses have come; no more of the message may.
     envelope: bool,
     /// What is wrong with the message.
@@ -72,6 +76,7 @@ impl<'h> Client<'h> {
             draft: None,
             intake: Intake::new(),
             began: Duration::ZERO,
+            looked: 0,
             envelope: false,
             fault: None,
             room: Vec::new(),
@@ -142,10 +147,14 @@ impl<'h> Client<'h> {
 
     /// The message's draft, begun with its Received line if need be.
     fn draft(&mut self) -> Result<&mut Draft<'h>, Fate> {
-        if self.draft.is_none() {
-            if !self.house.has_room() {
+        let size = self.draft.as_ref().map(Draft::size);
+        if size.is_none_or(|size| size >= self.looked + STRIDE) {
+            if !self.house.has_room(size.is_some()) {
                 return Err(Fate::later(3, 1, "The queue's disk is nearly full"));
             }
+            self.looked = size.unwrap_or(0);
+        }
+        if self.draft.is_none() {
             let id = self.house.ids.next(sys::unix_micros()).map_err(|error| refused(&error))?;
             let mut draft = Draft::new(self.house.queue, id, std::mem::take(&mut self.room));
             let now = sys::unix_seconds() as i64;

@@ -115,11 +115,11 @@ impl House {
         matches!(self.uids.identity(Role::Queue), Ok(Some(_)))
     }
 
-    /// Is there room on the disk?
-    pub(crate) fn has_room(&self) -> bool {
+    /// Is there room on the disk? `anew`: what was seen a moment ago does not count.
+    pub(crate) fn has_room(&self, anew: bool) -> bool {
         let mut seen = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock();
-        if now >= seen.0 {
+        if anew || !seen.1 || now >= seen.0 {
             let free = sys::durable::free_space(self.queue.path());
             *seen = (now + FRESH, free.map_or(true, |(octets, _)| octets >= FLOOR));
         }

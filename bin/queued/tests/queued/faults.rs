@@ -70,6 +70,28 @@ fn survive(house: &House, fault: &str) -> usize {
 }
 
 #[test]
+fn one_endless_message_does_not_take_the_room_that_the_disk_keeps() {
+    // Q03
+    let mounts = Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|s| s.success());
+    if !sys::is_root() || !mounts {
+        eprintln!("SKIPPED: needs root, and the right to mount");
+        return;
+    }
+    let script = "cd \"$FULMAR_HOME\" && mkdir queue && exec unshare -m /bin/sh -c \
+        'mount -t tmpfs -o size=40m,mode=700,uid=65111,gid=65111 tmpfs queue && exec \"$0\"' \"$0\"";
+    let house = House::in_folder(tempfile::tempdir().unwrap(), script);
+    let packets = house.connect();
+    let piece = [&b"M"[..], &[b'x'; 60_000]].concat();
+    // 30 of 40 MB: there would be space.
+    let parts = [vec![&piece[..]; 500], vec![b"EFs@x\0Ta@b\0"]].concat();
+    assert!(send(&packets, &parts).starts_with("Z4.3.1"));
+    assert!(send(&packets, &[b"Mtext", b"EFs@x\0Ta@b\0"]).starts_with('K'));
+    let recipient = [&b"ET"[..], &[b'a'; 900], b"@b\0"].concat();
+    let parts = [vec![&b"EFs@x\0"[..]], vec![&recipient[..]; 33_000]].concat();
+    assert!(send(&packets, &parts).starts_with("Z4.3.1"));
+}
+
+#[test]
 fn nothing_is_accepted_before_file_and_name_are_synced() {
     // Q02
     if !strace() {
