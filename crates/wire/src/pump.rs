@@ -60,6 +60,7 @@ pub fn pump<C: Read + Write>(conn: &mut C, session: &mut impl Session) -> io::Re
         };
     }
     match flush(conn, &mut replies) {
+        Err(error) if error.kind() == ErrorKind::TimedOut => Ok(End::TimedOut),
         Err(error) if !is_gone(error.kind()) => Err(error),
         _ => Ok(end.unwrap_or(End::Closed)),
     }
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_did_not_read_in_time_never_gets_a_reply_twice() {
-        for piece in ["abc".to_owned(), "a".repeat(PIECE)] {
+        for piece in ["abc".to_owned(), "aq".to_owned(), "a".repeat(PIECE)] {
             let takes = Some("hi a".len());
             let mut conn = Script { pieces: vec![piece.into_bytes()], takes, ..Script::default() };
             assert_eq!(pump(&mut conn, &mut Echo).unwrap(), End::TimedOut);
