@@ -281,7 +281,8 @@ fn an_orderly_end_is_an_exit_with_0() {
 fn what_a_killed_predecessor_accepted_and_told_nobody_is_looked_for() {
     // Q01: killed between its answer and the bell.
     let house = House::new();
-    drop(house.connect());
+    // Its socket is there before its queue is; who is answered knows that it is up.
+    send(&house.connect(), &[]);
     assert!(house.queue().take_rescan());
     assert!(!house.queue().take_rescan());
 }
