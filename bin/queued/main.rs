@@ -95,13 +95,21 @@ fn receive(house: &Arc<House>, packets: Packets) {
         sys::log!("queued: refuse uid={} pid={} cause=too_many_connections", peer.uid, peer.pid);
         return;
     }
-    let shared = house.clone();
-    let work = move || {
-        client::serve(&shared, &packets, peer);
-        shared.leave(peer.uid);
-    };
+    let seat = Seat { house: house.clone(), uid: peer.uid };
+    let work = move || client::serve(&seat.house, &packets, peer);
     if let Err(error) = std::thread::Builder::new().stack_size(STACK).spawn(work) {
         sys::log!("queued: warning: can't start a thread: {error}");
-        house.leave(peer.uid);
+    }
+}
+
+/// A connection's place, given back at its end, whatever that is.
+struct Seat {
+    house: Arc<House>,
+    uid: u32,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.house.leave(self.uid);
     }
 }

@@ -45,6 +45,10 @@ impl Routes {
         while self.percenthack.has(domain(&address))? {
             let at = address.len() - domain(&address).len() - 1;
             let Some(percent) = address[..at].iter().rposition(|b| *b == b'%') else { break };
+            // As crate policy judged it: what would leave no user or no host stays as it is.
+            if percent == 0 || percent + 1 == at {
+                break;
+            }
             address.truncate(at);
             address[percent] = b'@';
         }
@@ -103,6 +107,8 @@ mod tests {
             ("a%b.test%hack.test@local.test", "ask a@b.test"),
             ("a%local.test@hack.test", "local a@local.test"),
             ("a%b@other.test", "ask a%b@other.test"),
+            ("%b.test@hack.test", "ask %b.test@hack.test"),
+            ("a%@hack.test", "ask a%@hack.test"),
             ("a@virtual.test", "local joe-a@virtual.test"),
             ("a@VIRTUAL.test", "local joe-a@VIRTUAL.test"),
             ("a@x.sub.test", "local sub-a@x.sub.test"),

@@ -45,13 +45,7 @@ pub fn main(name: &'static str, run: fn() -> Result<(), Stop>) -> ExitCode {
     keep_log_from_client();
     reset_signals();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    std::panic::set_hook(Box::new(|panic| {
-        crate::log!("{}: bug: {panic}", crate::logging::name());
-        if cfg!(panic = "abort") {
-            // SAFETY: ends the process and touches nothing. Better a code that says "later" than a signal.
-            unsafe { nix::libc::_exit(111) };
-        }
-    }));
+    std::panic::set_hook(Box::new(|panic| crate::log!("{}: bug: {panic}", crate::logging::name())));
     let code = match std::panic::catch_unwind(run) {
         Ok(Ok(())) => 0,
         Ok(Err(Stop(code))) => code,
