@@ -78,12 +78,12 @@ impl Reply {
 impl From<Fate> for Reply {
     /// 250, 451 or 550 with the code and sentence of `fate`.
     fn from(fate: Fate) -> Reply {
-        let (code, general) = match &fate {
-            Fate::Done(_) => (250, Code(2, 0, 0)),
-            Fate::Later(_) => (451, Code(4, 3, 0)),
-            Fate::Never(_) => (550, Code(5, 0, 0)),
+        let (code, text) = (fate.smtp_reply(), fate.text());
+        let general = match &fate {
+            Fate::Done(_) => Code(2, 0, 0),
+            Fate::Later(_) => Code(4, 3, 0),
+            Fate::Never(_) => Code(5, 0, 0),
         };
-        let text = fate.text();
         let fits = u16::from(text.code.0) == code / 100;
         let status = if fits { text.code } else { general };
         Reply { code, status, text: text.sentence.clone() }

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -115,12 +115,6 @@ impl Start {
     /// The child runs as `identity` (needs root). uid 0 is refused when it comes to starting.
     pub fn identity(mut self, identity: &Identity) -> Start {
         self.identity = Some(identity.clone());
-        self
-    }
-
-    /// The child leads a process group of its own, so that it can be killed with all it started.
-    pub fn own_group(mut self) -> Start {
-        self.command.process_group(0);
         self
     }
 
@@ -268,12 +262,6 @@ pub fn reap() -> Option<(u32, Exit)> {
 pub fn sibling(name: &str) -> OsString {
     let own = std::env::current_exe().unwrap_or_default();
     own.parent().map_or_else(|| name.into(), |folder| folder.join(name).into_os_string())
-}
-
-/// Marks `fd` to be kept over the next exec of this process, under its number.
-pub fn keep_over_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
-    fcntl(fd, FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))?;
-    Ok(())
 }
 
 #[cfg(test)]

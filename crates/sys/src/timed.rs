@@ -40,11 +40,6 @@ impl Timed {
         self.deadline = total.map(|total| crate::monotonic() + total);
     }
 
-    /// Both ends are one socket (or two): TLS may be offered, early octets be looked for.
-    pub fn is_socket(&self) -> bool {
-        self.socket
-    }
-
     /// The input's descriptor.
     pub fn input(&self) -> BorrowedFd<'_> {
         self.input.as_fd()

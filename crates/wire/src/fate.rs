@@ -129,12 +129,12 @@ impl Fate {
         }
     }
 
-    /// 2, 4 or 5: the first digit of an SMTP reply.
-    pub fn smtp_class(&self) -> u8 {
+    /// 250, 451 or 550: the SMTP reply, where nothing more exact is known.
+    pub fn smtp_reply(&self) -> u16 {
         match self {
-            Fate::Done(_) => 2,
-            Fate::Later(_) => 4,
-            Fate::Never(_) => 5,
+            Fate::Done(_) => 250,
+            Fate::Later(_) => 451,
+            Fate::Never(_) => 550,
         }
     }
 
