@@ -5,9 +5,9 @@
 //! has logged in well to an account is never refused there: nobody can lock out the owner. Names that
 //! do not exist are counted as those that do. Time comes in as a parameter.
 
+use core::net::IpAddr;
 use std::collections::HashMap;
 use std::hash::Hash;
-use core::net::IpAddr;
 use std::time::Duration;
 
 /// Who guesses: an address; of IPv6 the /64, since a client owns all of that.

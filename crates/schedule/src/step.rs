@@ -24,7 +24,7 @@ pub struct Settings {
 }
 
 /// Where a message is being read. Handed out with [`Step::Read`], to be given back by
-/// [`Schedule::more`] or [`Schedule::close`].
+/// [`crate::Schedule::more`] or [`crate::Schedule::close`].
 #[derive(Debug)]
 pub struct Cursor {
     pub(crate) message: u64,
