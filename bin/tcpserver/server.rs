@@ -225,8 +225,7 @@ impl Server {
             Err(cause) => return self.turn_away(&connection, Place::NONE, &cause),
         };
         let proxied = access::is_proxy(&verdict);
-        let place =
-            if proxied { Some(Place::NONE) } else { self.tally.enter(connection.ends.neighbourhood()) };
+        let place = if proxied { Some(Place::NONE) } else { self.enter(&connection) };
         let Some(place) = place else { return self.too_many(&connection) };
         if !more && !proxied {
             return self.judge(connection, place, &verdict);
@@ -236,6 +235,21 @@ impl Server {
             self.options.warn_dropping(format_args!("unable to start a thread: {error}"));
             self.leave(place);
         }
+    }
+
+    /// A place for a connection of this address. Before there is none, those are counted out that
+    /// have ended but not been heard of yet.
+    fn enter(&mut self, connection: &Connection) -> Option<Place> {
+        let neighbourhood = connection.ends.neighbourhood();
+        self.tally.enter(neighbourhood).or_else(|| {
+            self.reap();
+            for token in self.watch.wait(Some(Duration::ZERO)).unwrap_or_default() {
+                if !matches!(token, LISTENER | INQUIRIES | SIGNALS) {
+                    self.answer(token as u32);
+                }
+            }
+            self.tally.enter(neighbourhood)
+        })
     }
 
     fn set_options(&self, connection: &Connection) {

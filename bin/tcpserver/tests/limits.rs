@@ -1,6 +1,8 @@
 //! How many at a time, in all and from one address.
 
-use crate::server::{Client, Rules, Server, greeter};
+use nix::sys::signal::Signal;
+
+use crate::server::{Client, Rules, Server, greeter, until};
 
 fn server(options: &[&str]) -> Server {
     let greeter = greeter();
@@ -80,4 +82,21 @@ fn a_client_that_resets_at_once_is_no_error() {
         .unwrap();
     }
     server.connect().greeting();
+}
+
+#[test]
+fn a_place_that_is_free_again_is_given_before_it_was_heard_of() {
+    let server = server(&["-C1", "-w1"]);
+    let mut first = server.connect_from([127, 0, 0, 5]);
+    let worker = first.greeting();
+    let descriptors = || std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap().count();
+    let sleeps = || std::fs::read_to_string(format!("/proc/{worker}/stat")).unwrap().contains(") S ");
+    let busy = descriptors();
+    server.signal(Signal::SIGSTOP);
+    // The new client knocks first; then the old one leaves, and its worker says so.
+    let mut second = server.connect_from([127, 0, 0, 5]);
+    drop(first);
+    until("the worker is idle", || descriptors() < busy && sleeps());
+    server.signal(Signal::SIGCONT);
+    second.greeting();
 }
