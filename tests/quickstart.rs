@@ -18,7 +18,7 @@ fn script() -> PathBuf {
 impl Demo {
     fn new() -> Demo {
         Demo {
-            home: tempfile::Builder::new().prefix("fulmar-demo-").tempdir_in("/var/tmp").unwrap(),
+            home: tempfile::Builder::new().prefix("fulmar demo-").tempdir_in("/var/tmp").unwrap(),
             ports: House::empty(),
         }
     }
@@ -70,6 +70,19 @@ fn works_under(supervisor: &str) {
     let stopped = demo.stop();
     assert!(stopped.status.success() && text(&stopped).contains("stopped"), "{}", text(&stopped));
     assert!(text(&demo.stop()).contains("not running"));
+    // Who kills the supervisor has still not stopped the server.
+    let started = demo.run(&["--supervisor", supervisor]);
+    assert!(started.status.success(), "{}", text(&started));
+    let file = std::fs::read_to_string(demo.home.path().join("demo/run/supervisor")).unwrap();
+    let pid: i32 = file.split(' ').next().unwrap().parse().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let stopped = demo.stop();
+    assert!(stopped.status.success() && text(&stopped).contains("stopped"), "{}", text(&stopped));
+    assert!(!text(&stopped).contains("killing"), "{}", text(&stopped));
+    assert!(text(&demo.stop()).contains("not running"));
+    // What was left would start its service again after a second.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert!(std::net::TcpStream::connect(demo.ports.smtp()).is_err(), "{supervisor}: it goes on");
 }
 
 #[test]
