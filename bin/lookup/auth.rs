@@ -80,7 +80,7 @@ impl Door<'_> {
             Ok(delay) => delay,
             Err(refused) => return self.too_many(&name, mechanism, refused.wait),
         };
-        let judged = self.judge(address.as_ref(), check);
+        let judged = self.judge(mechanism, address.as_ref(), check);
         match judged {
             Ok(Ok(address)) => {
                 self.house.guesses().right(self.client, &name, sys::monotonic());
@@ -103,6 +103,7 @@ impl Door<'_> {
     /// The outer error: it can't be told.
     fn judge(
         &self,
+        mechanism: &str,
         address: Option<&Address>,
         check: impl FnOnce(Option<&Secret>) -> bool,
     ) -> Result<Result<Address, Outside>, Fate> {
@@ -115,6 +116,9 @@ impl Door<'_> {
         };
         let judged = match (kept, right) {
             (Err(outside), _) => Err(outside),
+            (Ok(kept), false) if mechanism == "APOP" && kept.plain().is_none() => Err(Outside::Wrong(
+                "password is kept as a hash, of no use to APOP; see fulmar user passwd --plain",
+            )),
             (Ok(_), false) => Err(Outside::Wrong("wrong password")),
             (Ok(_), true) => permitted,
         };

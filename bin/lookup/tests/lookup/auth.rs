@@ -69,6 +69,7 @@ fn apop_lets_in_where_the_password_is_kept_as_it_is() {
     ticket(&apop(&connection, "Alice#Example.test", "secret"));
     assert!(apop(&connection, "alice@example.test", "wrong").starts_with("D5.7.8"));
     assert!(apop(&connection, "bob@example.test", "hidden").starts_with("D5.7.8"));
+    house.logged("user=bob@example.test cause=password is kept as a hash");
     assert!(apop(&connection, "nobody@example.test", "").starts_with("D5.7.8"));
     let garbage =
         ask(&connection, &["auth", "pop3", "", "", "APOP", "alice@example.test", &"*".repeat(20_000)]);
