@@ -159,3 +159,28 @@ fn a_delivery_killed_at_any_system_call_leaves_no_part_of_a_message() {
     // It has been killed on both sides of the rename.
     assert!(before > 20 && after > 3, "{before} {after}");
 }
+
+#[test]
+fn nothing_is_delivered_before_file_and_name_are_synced() {
+    // Q02: `send` may unlink the message as soon as it has the answer, here the exit.
+    if !strace_works() {
+        return;
+    }
+    let house = House::new();
+    let trace = house.path("trace");
+    let (out, calls) = (trace.display().to_string(), "trace=write,fsync,renameat2,exit_group");
+    let strace = ["strace", "-f", "-qq", "-y", "-o", &out, "-e", calls];
+    assert_eq!(house.call().under(&strace).run(MESSAGE).code, Some(0));
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let mut lines = trace.lines();
+    for (call, what) in [
+        ("write(", "/Maildir/tmp/"),
+        ("fsync(", "/Maildir/tmp/"),
+        ("renameat2(", "/Maildir/new"),
+        ("fsync(", "/Maildir/new>"),
+        ("exit_group(", "0"),
+    ] {
+        // Each one after the one before.
+        assert!(lines.any(|line| line.contains(call) && line.contains(what)), "{call}{what}: {trace}");
+    }
+}
