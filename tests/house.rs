@@ -46,6 +46,7 @@ impl House {
         let mut house = House::empty();
         house.run();
         house.well(&["domain", "add", DOMAIN, "postmaster=alice@example.test"]);
+        house.write("control/digestlogins", "1\n");
         for name in ["alice", "bob"] {
             house.user(name, &[]);
         }

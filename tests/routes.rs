@@ -75,3 +75,17 @@ fn two_who_forward_to_each_other_end_in_one_bounce() {
     house.await_empty_queue();
     assert_eq!(house.mail("bob").len(), 1);
 }
+
+#[test]
+fn the_postmaster_of_the_hosts_own_name_is_somebody() {
+    // RFC 5321 §4.5.1, from a client that may not relay.
+    let house = House::start();
+    house.write("etc/tcp.smtp", ":allow\n");
+    house.well(&["cdb"]);
+    for (count, postmaster) in
+        ["postmaster", "Postmaster@mail.example.test", "MAILER-DAEMON@mail.example.test"].iter().enumerate()
+    {
+        house.send("eve@example.org", postmaster, &message("to whom it may concern"));
+        house.await_mail("alice", count + 1);
+    }
+}

@@ -28,15 +28,21 @@ pub(crate) fn auth(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answ
     let door = Door { house, service, client: Client::of(&ip), ip: &ip };
     match (&*mechanism, data) {
         ("PASS", [user, password]) => door.prove("PASS", user, |kept| sasl::check(kept, password)),
-        ("APOP", [b""]) => challenge(house, caller),
+        ("APOP", [b""]) if house.offers_digests() => challenge(house, caller),
         ("APOP", [user, digest]) => match &caller.timestamp {
             Some(stamp) => door.prove("APOP", user, |kept| apop::check(kept, stamp, digest)),
             None => misunderstood(),
         },
+        ("APOP", [b""]) => NOT_OFFERED.into(),
         ("PASS" | "APOP", _) => misunderstood(),
-        _ => Fate::never(7, 4, "this way of logging in is not offered").into(),
+        _ => NOT_OFFERED.into(),
     }
 }
+
+const NOT_OFFERED: Fate = Fate::Never(wire::Text {
+    code: wire::Code(5, 7, 4),
+    sentence: std::borrow::Cow::Borrowed("this way of logging in is not offered"),
+});
 
 fn challenge(house: &House, caller: &mut Caller) -> Answer {
     let Ok(random) = sys::random() else { return Fate::later(3, 0, "no random numbers").into() };

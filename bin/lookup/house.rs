@@ -19,6 +19,7 @@ pub(crate) struct House {
     pub(crate) mail: PathBuf,
     /// This host's name, for timestamps.
     pub(crate) me: String,
+    control: Control,
     pub(crate) turns: Turns,
     tickets: Mutex<Tickets>,
     guesses: Mutex<Guesses>,
@@ -43,11 +44,21 @@ impl House {
             store: Store::new(home.users()),
             mail: home.mail(),
             me: Control::open(home).me().unwrap_or_default(),
+            control: Control::open(home),
             turns: Turns::new(),
             tickets: Mutex::default(),
             guesses: Mutex::default(),
             owners,
         }
+    }
+
+    /// Are logins offered that need a password kept readable? A client that is offered one takes it,
+    /// and few go on to another when it fails, so they are no default.
+    pub(crate) fn offers_digests(&self) -> bool {
+        self.control.flag("digestlogins").unwrap_or_else(|broken| {
+            sys::log!("lookup: warning: {broken}");
+            false
+        })
     }
 
     pub(crate) fn tickets(&self) -> MutexGuard<'_, Tickets> {

@@ -63,6 +63,7 @@ impl Desk {
 
     fn judge(&mut self, recipient: &Address) -> Result<Result<String, Reply>, Unsure> {
         let recipient = self.meant(recipient)?;
+        let recipient = self.or_postmaster(recipient)?;
         let client = policy::Client {
             known: self.facts.client.ip.is_some(),
             relayclient: self.facts.relayclient.as_deref(),
@@ -83,6 +84,22 @@ impl Desk {
         let own = recipient.literal().is_some_and(|ip| Some(ip.to_canonical()) == self.facts.local);
         let named = if own { recipient.at(&self.rules.localiphost) } else { recipient.clone() };
         policy::percenthack(named, |domain| self.rules.has("percenthack", domain))
+    }
+
+    /// RFC 5321 §4.5.1: every host has a postmaster. This host's own name need not be a domain with
+    /// users; its postmaster, and its mailer-daemon, to whom people answer, is then who gets double bounces.
+    fn or_postmaster(&mut self, recipient: Address) -> Result<Address, Unsure> {
+        let known = ["postmaster", "mailer-daemon"];
+        let asked = known.iter().any(|name| recipient.local().eq_ignore_ascii_case(name));
+        let here = [&self.rules.me, &self.rules.envnoathost];
+        if !asked || !here.iter().any(|host| recipient.domain().eq_ignore_ascii_case(host)) {
+            return Ok(recipient);
+        }
+        let mut view = View { rules: &self.rules, lookup: &mut self.kept.lookup, domains: &mut self.domains };
+        if view.ours(recipient.domain())? {
+            return Ok(recipient);
+        }
+        Ok(Address::from_envelope(&self.rules.postmaster).unwrap_or(recipient))
     }
 
     /// In a domain that `lookup` has users in, the user has to exist.

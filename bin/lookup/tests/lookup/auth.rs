@@ -60,6 +60,18 @@ fn apop(connection: &Packets, user: &str, password: &str) -> String {
     ask(connection, &["auth", "pop3", "192.0.2.1", "", "APOP", user, &digest])
 }
 
+#[test]
+fn digests_are_not_offered_where_nobody_asked_for_them() {
+    // A client that is offered APOP takes it, and fails where the password is kept as a hash.
+    let house = House::new();
+    std::fs::remove_file(house.path("control/digestlogins")).unwrap();
+    let connection = house.connect("lookup");
+    let question = ["auth", "pop3", "192.0.2.1", "", "APOP", ""];
+    assert!(ask(&connection, &question).starts_with("D5.7.4"));
+    std::fs::write(house.path("control/digestlogins"), "1\n").unwrap();
+    assert!(ask(&connection, &question).starts_with('C'));
+}
+
 // P09
 #[test]
 fn apop_lets_in_where_the_password_is_kept_as_it_is() {

@@ -125,6 +125,7 @@ fn prepare(root: bool) -> tempfile::TempDir {
         fs::set_permissions(home.path().join(folder), Permissions::from_mode(0o755)).unwrap();
     }
     fs::write(home.path().join("control/me"), "mx.example.test\n").unwrap();
+    fs::write(home.path().join("control/digestlogins"), "1\n").unwrap();
     if root {
         let lines =
             format!("fulmar-users:{USERS}:{USERS}\nfulmar-mail:{MAIL}:{MAIL}\nfulmar-net:{NET}:{NET}\n");
