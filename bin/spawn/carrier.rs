@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use control::Home;
@@ -19,13 +20,15 @@ use crate::workers::{Key, Workers};
 pub(crate) struct Shared {
     pub house: Home,
     pub workers: Workers,
+    /// Set when the program has been told to end.
+    pub ending: AtomicBool,
 }
 
 impl Shared {
     /// `patience`: longest time of a delivery. `most`: deliveries at one time.
     pub(crate) fn new(house: Home, patience: Duration, most: usize) -> Shared {
         let workers = Workers::new(&house, patience, most);
-        Shared { house, workers }
+        Shared { house, workers, ending: AtomicBool::new(false) }
     }
 }
 
@@ -43,6 +46,7 @@ impl Carrier {
 
     /// Carries `order` out and reports to `client`. A client that is gone has the order again later.
     pub(crate) fn carry_out(&mut self, order: Order, client: &Packets) {
+        self.lookup.next_order();
         let fates = whatever_happens(&order, || self.fates(&order));
         if let Err(error) = client.send(&answer(&order.slot, &fates), &[]) {
             sys::log!("spawn: warning: can't report: {error}");
@@ -60,7 +64,7 @@ impl Carrier {
     }
 
     fn deliver(&mut self, order: &Order, message: &OwnedFd, recipient: &[u8]) -> Fate {
-        let fate = match self.lookup.owner(recipient) {
+        let fate = match self.lookup.owner(recipient, &self.shared.ending) {
             Ok(owner) => self.deliver_to(order, message, &owner),
             Err(fate) => fate,
         };

@@ -1,6 +1,7 @@
 //! Threads that carry orders out, as many as there are orders, up to a limit.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
@@ -113,6 +114,7 @@ impl Crew {
 
     /// Waits until all orders are carried out, and ends the threads.
     pub(crate) fn finish(&mut self) {
+        self.shared.ending.store(true, Ordering::Relaxed);
         self.board.lock().closing = true;
         self.board.changed.notify_all();
         let mut threads = self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

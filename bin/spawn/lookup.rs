@@ -1,6 +1,9 @@
 //! Who a recipient's mail belongs to: questions to `lookup`.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use owner::Owner;
@@ -10,23 +13,50 @@ use wire::Fate;
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// While `lookup` is away, as when its supervisor starts it anew, it is tried so often for one order,
+/// always after a pause: five seconds in all. A deferred message waits for minutes.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// A connection to `lookup`, made when first needed and anew when it breaks.
 #[derive(Debug)]
-pub(crate) struct Lookup(Kept);
+pub(crate) struct Lookup {
+    kept: Kept,
+    tries: u32,
+}
 
 impl Lookup {
     pub(crate) fn new(path: PathBuf) -> Lookup {
-        Lookup(Kept::new(path, PATIENCE))
+        Lookup { kept: Kept::new(path, PATIENCE), tries: TRIES }
     }
 
-    /// Who owns `address`? Everything but a clear "no such" is "later".
-    pub(crate) fn owner(&mut self, address: &[u8]) -> Result<Owner, Fate> {
-        let question = wire::packet(&[b"owner", address]);
-        let answer = self.0.ask(&question).map_err(|error| {
-            sys::log!("spawn: warning: no answer from lookup: {error}");
-            Fate::later(3, 0, "the directory of users does not answer")
-        })?;
-        read(&answer)
+    /// What was waited for `lookup` during other orders counts no longer.
+    pub(crate) fn next_order(&mut self) {
+        self.tries = TRIES;
+    }
+
+    /// Who owns `address`? Everything but a clear "no such" is "later". Nobody waits for a `lookup`
+    /// that is away once it is `ending`.
+    pub(crate) fn owner(&mut self, address: &[u8], ending: &AtomicBool) -> Result<Owner, Fate> {
+        read(&self.ask(&wire::packet(&[b"owner", address]), ending)?)
+    }
+
+    fn ask(&mut self, question: &[u8], ending: &AtomicBool) -> Result<Vec<u8>, Fate> {
+        loop {
+            let error = match self.kept.ask(question) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if error.kind() == ErrorKind::TimedOut || self.tries == 0 || ending.load(Ordering::Relaxed) {
+                sys::log!("spawn: warning: no answer from lookup: {error}");
+                return Err(Fate::later(3, 0, "the directory of users does not answer"));
+            }
+            if self.tries == TRIES {
+                sys::log!("spawn: warning: lookup is away, trying again: {error}");
+            }
+            self.tries -= 1;
+            thread::sleep(PAUSE);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sys::signals::{Signal, send};
 use sys::{Listener, Packets};
 
-use crate::house::{House, account, until};
+use crate::house::{House, account, lookup, until};
 
 const MESSAGE: &[u8] = b"Subject: hello\n\nHello.\n";
 
@@ -54,7 +54,32 @@ fn what_lookup_does_not_know_for_certain_is_tried_again() {
 fn a_lookup_that_is_down_defers() {
     let house = House::new();
     std::fs::remove_file(house.path("run/lookup-root")).unwrap();
-    assert!(house.deliver(&["alice@x.test"], MESSAGE)[0].starts_with("Z4.3.0"));
+    let fates = house.deliver(&["alice@x.test", "bob@x.test"], MESSAGE);
+    assert!(fates.iter().all(|fate| fate.starts_with("Z4.3.0")), "{fates:?}");
+}
+
+#[test]
+fn mail_is_not_deferred_because_lookup_is_away_for_a_moment() {
+    let house = House::new();
+    std::fs::remove_file(house.path("run/lookup-root")).unwrap();
+    house.order("1", &["alice@x.test", "bob@x.test"], MESSAGE);
+    until(|| house.log().contains("lookup is away"));
+    lookup(&house.path(""), |house, address| Some(account(house, address, "do=./Maildir/")));
+    assert_eq!(house.answer().1, ["Kdid 1+0+0/", "Kdid 1+0+0/"]);
+    assert_eq!(house.log().matches("lookup is away").count(), 1);
+}
+
+#[test]
+fn the_end_of_the_program_does_not_wait_for_a_lookup_that_is_away() {
+    let mut house = House::new();
+    std::fs::remove_file(house.path("run/lookup-root")).unwrap();
+    house.order("1", &["alice@x.test"], MESSAGE);
+    until(|| house.log().contains("lookup is away"));
+    let start = std::time::Instant::now();
+    house.signal(Signal::SIGTERM);
+    assert!(house.answer().1[0].starts_with("Z4.3.0"));
+    assert_eq!(house.exit_code(), Some(0));
+    assert!(start.elapsed() < std::time::Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
 #[test]
