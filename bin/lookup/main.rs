@@ -33,6 +33,8 @@ fn run() -> Result<(), Stop> {
     if std::env::args_os().len() != 1 {
         return Err(Stop::usage("lookup"));
     }
+    // A hash takes 19 MiB for a moment; each thread would keep twice that.
+    sys::memory::give_back_large_blocks();
     let home = Home::find();
     // There is nothing to reload: every question looks at the files as they are.
     let _hangup = Signals::new(&[Signal::SIGHUP]).map_err(Stop::temporary)?;

@@ -1,4 +1,5 @@
-//! A private copy of part of a file that its holder can read but no one can change.
+//! Memory that others get to see, and memory given back: private copies of part of a file that their
+//! holder can read but no one can change; freed blocks.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -89,6 +90,15 @@ pub fn read_all(fd: OwnedFd, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::from(fd).take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// From now on large blocks (128 KiB and more) go back to the kernel when freed. By itself the C library
+/// learns from the first one freed to keep all up to that size, for each thread anew. Before the first
+/// thread; does nothing where the C library has no such habit.
+pub fn give_back_large_blocks() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets a number inside the allocator, which keeps what it has handed out.
+    let _ = unsafe { nix::libc::mallopt(nix::libc::M_MMAP_THRESHOLD, 128 << 10) };
 }
 
 #[cfg(test)]

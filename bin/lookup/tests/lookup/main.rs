@@ -5,6 +5,7 @@
 mod admin;
 mod auth;
 mod house;
+mod memory;
 mod people;
 mod rights;
 mod speed;
