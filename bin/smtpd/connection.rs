@@ -42,8 +42,8 @@ pub(crate) fn serve(job: Job, mut kept: Kept) -> (Kept, Result<After, Stop>) {
     }
     let after = if session.was_abused() { After::Replace } else { After::Ready };
     match end {
-        Ok(end) => sys::log!("smtpd {token}: end mails={} why={end:?}", session.messages()),
-        Err(error) => sys::log!("smtpd {token}: end mails={} why={error}", session.messages()),
+        Ok(end) => sys::log!("smtpd {token}: end mails={} why={end:?}", session.accepted()),
+        Err(error) => sys::log!("smtpd {token}: end mails={} why={error}", session.accepted()),
     }
     (session.end().into_kept(), Ok(after))
 }

@@ -176,6 +176,18 @@ fn one_token_leads_from_the_connection_to_the_queue() {
 }
 
 #[test]
+fn the_end_of_a_connection_counts_only_the_mail_that_was_accepted() {
+    let world = World::new(&[]);
+    let good = format!("{ENVELOPE}DATA\r\n.\r\n");
+    let refused = "MAIL FROM:<>\r\nRCPT TO:<nobody@example.test>\r\nRSET\r\n";
+    let begun = "MAIL FROM:<>\r\n";
+    for (input, count) in [(refused.to_owned(), 0), (format!("{good}{refused}{good}{begun}"), 2)] {
+        let (_, _, log) = world.talk(&[], &input);
+        assert!(log.contains(&format!(": end mails={count} ")), "{log}");
+    }
+}
+
+#[test]
 fn a_refusal_names_the_line_that_decided() {
     let world = World::new(&[("rcpthosts", ".lists.test"), ("badmailfrom", "@spam.example")]);
     let input = "MAIL FROM:<a@spam.example>\r\nRCPT TO:<alice@example.test>\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<x@y.lists.test>\r\n\

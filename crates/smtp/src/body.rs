@@ -173,6 +173,7 @@ impl<H: House> Session<H> {
             None => match self.house.commit(&self.envelope) {
                 // Log tools find a message by these words.
                 Ok(id) => {
+                    self.accepted += 1;
                     let text = format!("ok {} qp {id}", self.house.now());
                     Reply::made(250, wire::Code(2, 0, 0), text)
                 }

@@ -69,7 +69,9 @@ pub struct Session<H: House> {
     pub(crate) flow: Flow,
     pub(crate) steps: u64,
     pub(crate) octets: u64,
-    messages: u32,
+    pub(crate) accepted: u32,
+    /// Transactions begun.
+    begun: u32,
     faults: u32,
     refused: u32,
     lines: Lines,
@@ -93,7 +95,8 @@ impl<H: House> Session<H> {
             flow: Flow::More,
             steps: 0,
             octets: 0,
-            messages: 0,
+            accepted: 0,
+            begun: 0,
             faults: 0,
             refused: 0,
             lines: Lines::strict(LINE_MAX),
@@ -107,9 +110,9 @@ impl<H: House> Session<H> {
         self.steps + (self.octets >> 18)
     }
 
-    /// Transactions begun so far.
-    pub fn messages(&self) -> u32 {
-        self.messages
+    /// Messages accepted so far.
+    pub fn accepted(&self) -> u32 {
+        self.accepted
     }
 
     /// Has the client gone against the protocol?
@@ -143,8 +146,8 @@ impl<H: House> Session<H> {
 
     /// Counts a message; false when there have been enough.
     pub(crate) fn another_message(&mut self) -> bool {
-        self.messages += 1;
-        self.messages <= self.settings.max_messages
+        self.begun += 1;
+        self.begun <= self.settings.max_messages
     }
 
     /// A reply to a fault of the client: counted, shown to the house, replaced by a goodbye when
