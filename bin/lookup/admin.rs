@@ -75,8 +75,15 @@ fn domain_add(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
 }
 
 fn domain_del(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    editor(house)?.domain_del(args[0])?;
-    done(format!("{0} is no longer ours; its mail stays in mail/{0}", args[0].to_ascii_lowercase()))
+    let name = args[0].to_ascii_lowercase();
+    // The editor would tell how to add it.
+    if users::name::domain(&name).is_ok() && !users::domains(house.store.users())?.contains(&name) {
+        return Err(Refusal::Wrong(format!(
+            "the domain {name} is not here; those that are: fulmar domain list"
+        )));
+    }
+    editor(house)?.domain_del(&name)?;
+    done(format!("{name} is no longer ours; its mail stays in mail/{name}"))
 }
 
 fn domain_list(house: &House, _: &[&str]) -> Result<Answer, Refusal> {

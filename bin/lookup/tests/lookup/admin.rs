@@ -34,6 +34,9 @@ fn users_and_domains_come_are_listed_and_go() {
     assert_eq!(house.admin(&["user-list", "example.test"]), "K");
     assert!(house.admin(&["domain-del", "example.test"]).starts_with('K'));
     assert_eq!(house.admin(&["domain-list"]), "K");
+    let gone = house.admin(&["domain-del", "Example.test"]);
+    assert!(gone.starts_with("Dthe domain example.test is not here;") && !gone.contains("add"), "{gone}");
+    assert!(house.admin(&["domain-del", "../x"]).starts_with('D'));
     assert!(house.admin(&["shutdown"]).starts_with('D'));
     assert!(house.admin(&["user-del"]).starts_with('D'));
 }
