@@ -47,6 +47,15 @@ fn what_cannot_be_done_says_why_and_exits_100() {
 }
 
 #[test]
+fn a_new_user_in_a_domain_that_is_not_here_is_told_so_before_a_password_is_asked_for() {
+    let house = House::start();
+    let output = house.fulmar(&["user", "add", "carol@nowhere.test"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(100), "{said}");
+    assert!(said.contains("fulmar domain add nowhere.test") && !said.contains("password"), "{said}");
+}
+
+#[test]
 fn without_lookup_a_change_is_to_be_tried_again() {
     let house = House::empty();
     let output = house.fulmar(&["domain", "list"]);

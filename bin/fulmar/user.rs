@@ -97,6 +97,10 @@ pub(crate) fn run(home: &Home, verb: &Verb, shape: Shape) -> Result<(), Stop> {
 }
 
 fn add(home: &Home, new: &New) -> Result<(), Stop> {
+    // Nobody should think up a password for an address that cannot be.
+    if let Some((_, domain)) = new.address.rsplit_once('@') {
+        admin::ask(home, &["user-list", domain])?;
+    }
     let password = if new.no_password { String::new() } else { new.password.read()? };
     let settings = new.settings();
     let mut words = vec!["user-add", &new.address, &password];
