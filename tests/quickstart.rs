@@ -147,6 +147,7 @@ fn a_port_that_is_taken_is_named_and_nothing_is_started() {
     let said = text(&output);
     assert_eq!(output.status.code(), Some(100), "{said}");
     assert!(said.contains(&demo.ports.smtp().port().to_string()) && said.contains("--ports"), "{said}");
+    assert!(!demo.home.path().join("demo").exists(), "an empty home is left");
 }
 
 #[test]
