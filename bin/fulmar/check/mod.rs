@@ -2,7 +2,7 @@
 
 mod house;
 
-use control::{Home, Problem, Severity};
+use control::{Home, Problem, Role, Severity, Uids};
 use serde_json::{Value, json};
 use sys::Stop;
 
@@ -14,7 +14,9 @@ pub(crate) fn run(home: &Home, shape: Shape) -> Result<(), Stop> {
         return Err(Stop::permanent(format_args!("there is no home at {path}; make one with: fulmar init")));
     }
     let mut problems = control::check(home);
-    problems.extend(users::check(&home.users()));
+    // That control/uids is broken has been told already.
+    let lookup = Uids::read(home).and_then(|uids| uids.identity(Role::Users)).ok().flatten();
+    problems.extend(users::check(&home.users(), lookup.as_ref()));
     problems.extend(house::check(home));
     match shape.json {
         true => shape.table(HEADS, &problems.iter().map(row).collect::<Vec<_>>())?,

@@ -1,32 +1,58 @@
 //! What is wrong under `users/`: for `fulmar check`.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use control::{Broken, Problem, Severity};
+use sys::Identity;
 use sys::durable::Folder;
 
+use crate::compile::COMPILED;
+use crate::reader::may_read;
 use crate::record::{self, Entry, Key};
 use crate::resolve::{Resolution, real_domain, resolve};
 use crate::store::{Store, domains, is_current};
-use crate::text::{self, Sheet};
+use crate::text::{self, FILES, Sheet};
 
 /// All problems under `users` (the folder `users/`): wrong lines and unreadable files as errors; what
-/// works but can hardly be meant as warnings. Reads as who runs it; changes nothing.
-pub fn check(users: &Path) -> Vec<Problem> {
+/// works but can hardly be meant as warnings. Reads as who runs it; changes nothing. `reader`: who `lookup`
+/// becomes when root starts it, and so must be able to read all of it.
+pub fn check(users: &Path, reader: Option<&Identity>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let store = Store::new(users);
     if let Err(broken) = store.defaults() {
         problems.push(broken.into());
     }
+    problems.extend(reader.and_then(|reader| shut(users, "defaults", reader)));
     match domains(users) {
         Ok(names) => {
-            names.iter().for_each(|name| Checker { users, store: &store, name, found: &mut problems }.all())
+            for name in &names {
+                Checker { users, store: &store, name, found: &mut problems }.all();
+                problems.extend(reader.into_iter().flat_map(|reader| shut_in(users, name, reader)));
+            }
         }
         Err(broken) => problems.push(broken.into()),
     }
     problems
+}
+
+/// What `reader` cannot read of a domain.
+fn shut_in(users: &Path, domain: &str, reader: &Identity) -> Vec<Problem> {
+    let files = FILES.into_iter().chain([COMPILED]).map(|file| format!("{domain}/{file}"));
+    [domain.to_owned()].into_iter().chain(files).filter_map(|name| shut(users, &name, reader)).collect()
+}
+
+/// Mail for all users of a domain waits when one of its texts cannot be read.
+fn shut(users: &Path, name: &str, reader: &Identity) -> Option<Problem> {
+    let seen = users.join(name).metadata().ok()?;
+    let Identity { uid, gid, .. } = reader;
+    // In the folder it must write, too.
+    let good = if seen.is_dir() { seen.uid() == *uid } else { may_read(&seen, reader) };
+    let what = if seen.is_dir() { "does not belong to" } else { "cannot be read by" };
+    let problem = format!("{what} the user that lookup runs as, uid {uid}");
+    let cure = format!("as root: fulmar cdb, or chown {uid}:{gid} {}", users.join(name).display());
+    (!good).then(|| Broken::new(format!("users/{name}"), problem, cure).into())
 }
 
 struct Checker<'a> {

@@ -6,8 +6,8 @@
 //!
 //! # For `fulmar`
 //!
-//! [`check`] lists problems, [`compile_all`] compiles; both take `home.users()` and can be run by root
-//! beside a running `lookup`.
+//! [`check`] lists problems, [`compile_all`] compiles, [`give_back`] mends whom texts belong to; all take
+//! `home.users()` and can be run by root beside a running `lookup`.
 
 mod account;
 mod check;
@@ -16,6 +16,7 @@ mod edit;
 mod lock;
 pub mod name;
 mod page;
+mod reader;
 mod record;
 mod resolve;
 mod store;
@@ -26,6 +27,7 @@ pub use account::{Account, Delivery, Route, Service, Settings, TARGETS_MAX};
 pub use check::check;
 pub use compile::{Compiled, compile, compile_all};
 pub use edit::{Editor, Refusal, accounts, aliases, show};
+pub use reader::give_back;
 pub use record::Entry;
 pub use resolve::{Hit, Resolution, real_domain, resolve};
 pub use store::{Source, Store, domains};

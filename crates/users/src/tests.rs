@@ -443,7 +443,7 @@ fn check_names_file_line_and_cure() {
         "bad.test",
         &[("accounts", "x: quota=lots\ndefault:\n"), ("passwords", "y:{PLAIN}z\nx:{ROT13}z\n")],
     );
-    let problems = check(&house.users);
+    let problems = check(&house.users, None);
     let about = |file: &str| problems.iter().filter(|problem| problem.file == file).collect::<Vec<_>>();
     assert_eq!(about("users/bad.test/accounts")[0].line, Some(1));
     assert_eq!(about("users/bad.test/accounts")[0].severity, Severity::Error);
@@ -461,6 +461,62 @@ fn check_names_file_line_and_cure() {
     assert!(about("users/example.test/domain")[0].problem.contains("postmaster"));
     assert!(about("users/second.test/domain").is_empty() && about("users/alias.test/domain").is_empty());
     assert!(problems.iter().all(|problem| !problem.cure.is_empty()));
+}
+
+#[test]
+fn what_root_saved_so_that_lookup_cannot_read_it_is_told_and_given_back() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if !sys::is_root() {
+        return; // nobody else can give files away
+    }
+    let house = House::usual();
+    house.compile();
+    let lookup = sys::Identity { uid: 64_202, gid: 64_202, groups: Vec::new() };
+    let folder = house.users.join("example.test");
+    let saved = |name: &str, mode| {
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        chown(folder.join(name), Some(0), Some(0)).unwrap();
+    };
+    fs::write(folder.join("passwords"), "").unwrap();
+    saved("passwords", 0o644);
+    saved("accounts", 0o600);
+    let told: Vec<_> = check(&house.users, Some(&lookup));
+    let told = told.iter().find(|problem| problem.file == "users/example.test/accounts").unwrap();
+    assert_eq!(told.severity, Severity::Error);
+    assert!(told.problem.contains("uid 64202") && told.cure.contains("chown 64202:64202"), "{told:?}");
+    assert_eq!(give_back(&house.users, &lookup), []);
+    compile(&house.users, "example.test").unwrap();
+    let now = |name: &str| {
+        let seen = folder.join(name).metadata().unwrap();
+        (seen.uid(), seen.gid(), seen.mode() & 0o777)
+    };
+    assert_eq!(now("accounts"), (64_202, 64_202, 0o640));
+    assert_eq!(now("passwords"), (64_202, 64_202, 0o600));
+    assert_eq!(now("cdb"), (64_202, 64_202, 0o600));
+    let shut: Vec<_> = check(&house.users, Some(&lookup));
+    let shut: Vec<_> = shut
+        .iter()
+        .filter(|problem| problem.file.contains("example.test") && problem.problem.contains("uid"))
+        .collect();
+    assert!(shut.is_empty(), "{shut:?}");
+}
+
+#[test]
+fn a_text_that_is_a_link_to_a_secret_is_never_given_away() {
+    use std::os::unix::fs::MetadataExt;
+    if !sys::is_root() {
+        return;
+    }
+    let house = House::usual();
+    let lookup = sys::Identity { uid: 64_202, gid: 64_202, groups: Vec::new() };
+    let secret = house.users.parent().unwrap().join("shadow");
+    fs::write(&secret, "").unwrap();
+    fs::remove_file(house.users.join("example.test/accounts")).unwrap();
+    fs::remove_file(house.users.join("example.test/aliases")).unwrap();
+    fs::hard_link(&secret, house.users.join("example.test/accounts")).unwrap();
+    std::os::unix::fs::symlink(&secret, house.users.join("example.test/aliases")).unwrap();
+    assert_eq!(give_back(&house.users, &lookup).len(), 2);
+    assert_eq!(secret.metadata().unwrap().uid(), 0);
 }
 
 #[test]
@@ -485,6 +541,6 @@ proptest::proptest! {
         if compile(&house.users, "example.test").is_ok() {
             proptest::prop_assert_eq!(line(&store, "a@example.test"), before);
         }
-        check(&house.users);
+        check(&house.users, None);
     }
 }

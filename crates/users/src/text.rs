@@ -75,8 +75,8 @@ pub(crate) fn unreadable(domain: &str, file: &str, error: &io::Error) -> Broken 
     match error.kind() {
         ErrorKind::PermissionDenied => Broken::new(
             shown,
-            error.to_string(),
-            "give the file to the user that lookup runs as: chown fulmar-users",
+            format!("uid {} cannot read it: {error}", sys::uid()),
+            "as root: fulmar cdb, which gives it to the user that lookup runs as",
         ),
         _ => Broken::io(shown, error),
     }
