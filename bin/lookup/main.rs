@@ -17,7 +17,7 @@ use std::os::unix::fs::chown;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use control::{Home, Role, Uids};
+use control::{Control, Home, Role, Uids};
 use sys::confine::{Confine, raise_file_limit};
 use sys::signals::{Signal, Signals};
 use sys::{Identity, Listener, Stop};
@@ -38,6 +38,7 @@ fn run() -> Result<(), Stop> {
     let home = Home::find();
     // There is nothing to reload: every question looks at the files as they are.
     let _hangup = Signals::new(&[Signal::SIGHUP]).map_err(Stop::temporary)?;
+    Control::open(&home).known_backends().map_err(Stop::temporary)?;
     let uids = Uids::read(&home).map_err(Stop::temporary)?;
     let myself = uids.identity(Role::Users).map_err(Stop::temporary)?;
     make_folders(&home, myself.as_ref())?;

@@ -107,6 +107,18 @@ impl Control {
         lines.iter().map(|line| utf8(file, line)).collect::<Result<_, _>>().map(Some)
     }
 
+    /// Refuses places of users (the file `users`) that nothing can be asked of: it would look as if
+    /// the users there did not exist.
+    pub fn known_backends(&self) -> Result<(), Broken> {
+        match self.list("users")?.unwrap_or_default().into_iter().find(|backend| backend != "cdb") {
+            None => Ok(()),
+            Some(other) => {
+                let problem = format!("`{other}` is not a place of users that this version knows");
+                Err(Broken::new("control/users", problem, "write cdb and nothing else, or remove the file"))
+            }
+        }
+    }
+
     /// A list or map to be asked: the cdb where there is one, else the text, else the default.
     pub fn table(&self, name: &str) -> Result<Table, Broken> {
         let file = known(name)?;

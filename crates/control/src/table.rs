@@ -202,6 +202,6 @@ pub const TABLE: &[File] = &[
     of("tlsservermethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("todointerval", Foreign, Nothing, LATER, "New mail is taken up at once."),
     of("uids", Map(Word), Nothing, &["fulmar", "gate", "lookup", "queued", "send", "smtpd", "spawn"], "Who programs run as, `role:user` or `role:uid:gid`, for the roles fulmar-net, -tls, -users, -queue, -remote, -mail, -admin, -web and -log; the users of these names by default."),
-    of("users", List(Word), Value("cdb"), &["lookup"], "Where users are kept, asked in this order: `cdb`, `system`, `sqlite:PATH`, `postgres://...`, `mysql://...`."),
+    of("users", List(Word), Value("cdb"), &["lookup"], "Where users are kept. This version knows `cdb` alone, the folder users/; lookup does not start with any other."),
     of("virtualdomains", Map(Route), Nothing, SEND, "Domains and addresses that one local user controls: `domain:prepend`, `user@domain:prepend`, `.suffix:prepend`, `:prepend` for all others; with nothing after the colon, an exception."),
 ];

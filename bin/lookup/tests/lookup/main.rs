@@ -9,3 +9,4 @@ mod memory;
 mod people;
 mod rights;
 mod speed;
+mod starts;

@@ -85,6 +85,7 @@ pub fn check(home: &Home) -> Vec<Problem> {
     let mut problems = folder(home, &control);
     problems.extend(control.me().err().filter(|broken| broken.line.is_none()).map(Problem::from));
     problems.extend(Uids::read(home).err().map(Problem::from));
+    problems.extend(control.known_backends().err().map(Problem::from));
     problems.extend(cross::check(&control));
     problems.extend(rule::check(home));
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));

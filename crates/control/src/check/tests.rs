@@ -68,6 +68,7 @@ fn a_sound_house_has_no_problems() {
 const SLIPS: &[(&str, &str, &str, &str)] = &[
     ("control/databytes", "10M\n", "error control/databytes line 1: `10M` is not a number", "digits"),
     ("control/databytes", "10000000\nsecond\n", "warning control/databytes line 2: only the first line", "#"),
+    ("control/users", "cdb\nsqlite:/x\n", "error control/users: `sqlite:/x` is not a place of users", "cdb"),
     ("control/databytes", "20\n", "warning control/databytes: hardly any", "bytes"),
     ("control/timeoutsmtpd", "5", "warning control/timeoutsmtpd: slow hosts", "seconds"),
     ("control/queuelifetime", "7", "warning control/queuelifetime: ", "604800"),
