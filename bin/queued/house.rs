@@ -7,13 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use control::{Control, Role, Uids};
-use queue::{Bell, Ids, Queue, SPLIT};
+use queue::{Bell, FLOOR, Ids, Queue, SPLIT};
 use sys::packet::Peer;
 
 use crate::commit::Rounds;
 
-/// Octets that stay free on the queue's disk: room for `send` to note failures and for the admin.
-const FLOOR: u64 = 16 << 20;
 /// Connections of one ordinary user at one time.
 const OF_A_USER: u32 = 100;
 /// Connections of the suite's own users, each.

@@ -28,6 +28,7 @@ pub(super) fn check(home: &Home) -> Vec<Problem> {
     problems.extend(PROGRAMS.iter().filter_map(|name| program(home, name)));
     problems.extend(SOCKETS.iter().filter_map(|(socket, service)| silent(home, socket, service)));
     problems.extend(ports(home));
+    problems.extend(sys::durable::free_space(&home.queue()).ok().and_then(|(octets, _)| full(octets)));
     problems
 }
 
@@ -61,6 +62,14 @@ fn folders(home: &Home) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// What `queued` looks at before it takes mail.
+fn full(octets: u64) -> Option<Problem> {
+    let mib = |octets: u64| octets >> 20;
+    let said = format!("{} MiB are left on its disk, so no mail is taken (451 4.3.1)", mib(octets));
+    let cure = format!("make room: {} MiB must stay free", mib(queue::FLOOR));
+    (octets < queue::FLOOR).then(|| problem(Severity::Error, "queue", said, cure))
 }
 
 fn program(home: &Home, name: &str) -> Option<Problem> {
@@ -126,6 +135,14 @@ fn address(script: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_on_which_queued_takes_no_mail_is_told() {
+        assert!(full(queue::FLOOR).is_none());
+        let told = full(queue::FLOOR - 1).unwrap();
+        assert_eq!((told.severity, &told.file[..]), (Severity::Error, "queue"));
+        assert!(told.problem.contains("15 MiB") && told.cure.contains("16 MiB"), "{told:?}");
+    }
 
     #[test]
     fn the_address_is_found_in_our_run_lines_and_guessed_in_no_other() {

@@ -29,6 +29,10 @@ use std::{fmt, io};
 #[cfg(test)]
 mod tests;
 
+/// Octets that stay free on the queue's disk: room for `send` to note failures and for the admin. With
+/// less, `queued` takes no mail.
+pub const FLOOR: u64 = 16 << 20;
+
 /// Why a message can't be used.
 #[derive(Debug)]
 pub enum Trouble {
