@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::value::{is_host, quotes};
-use super::{Problem, Severity};
+use super::{Problem, Severity, distance};
 use crate::grammar::{self, Line};
-use crate::{Entry, File, Kind};
+use crate::{Entry, File, Kind, Role};
 
 /// What is wrong with the entries of a list or map.
 pub(crate) fn entries(file: &File, lines: &[Line]) -> Vec<Problem> {
@@ -36,6 +36,7 @@ fn one(file: &File, line: &Line) -> Option<Problem> {
                 "no colon".into(),
                 "write key:value; without a colon the line has no effect".into(),
             ))),
+            Some((key, _)) if file.name == "uids" => role(&String::from_utf8_lossy(key)).map(error),
             Some((key, _)) => wrong(entry, &String::from_utf8_lossy(key)).map(error),
         },
         _ => None,
@@ -61,6 +62,17 @@ fn wrong(entry: Entry, text: &str) -> Option<(String, String)> {
         Entry::Route => route(text),
         Entry::Network => network(text),
         Entry::Pattern | Entry::Word => None,
+    }
+}
+
+/// A role of no program; what was meant has the uid of its default then.
+fn role(text: &str) -> Option<(String, String)> {
+    let name = text.to_ascii_lowercase();
+    let (far, near) = Role::ALL.iter().map(|role| (distance(&name, role.name()), role.name())).min()?;
+    match far {
+        0 => None,
+        1 | 2 => say(text, "no such role", format!("did you mean {near}?")),
+        _ => say(text, "no such role", "remove it; control(5) lists the roles"),
     }
 }
 

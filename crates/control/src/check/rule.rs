@@ -50,7 +50,8 @@ fn lines(path: &Path) -> Vec<Problem> {
             Err(fault) => problems.push(fault_in(&short(path), fault).into()),
             Ok(line) => match rules::line(&line.text, line.number) {
                 Ok(rule) => {
-                    problems.extend(rule.and_then(|rule| danger(path, &rule)).map(|it| it.at(line.number)))
+                    let found = rule.iter().flat_map(|rule| [danger(path, rule), limit(path, rule)]);
+                    problems.extend(found.flatten().map(|it| it.at(line.number)));
                 }
                 Err(fault) => {
                     let problem = Problem::new(Severity::Error, &short(path), fault.problem, fault.cure);
@@ -82,4 +83,20 @@ fn danger(path: &Path, rule: &rules::Rule) -> Option<Problem> {
         return None;
     };
     Some(Problem::new(severity, &short(path), problem, cure))
+}
+
+/// smtpd turns away every client whose DATABYTES it cannot read.
+fn limit(path: &Path, rule: &rules::Rule) -> Option<Problem> {
+    let is_number = |value: &[u8]| {
+        let text = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+        text.is_some_and(|text| text.parse::<u64>().is_ok())
+    };
+    let wrong = rule.verdict.changes.iter().rev().find_map(|change| match change {
+        rules::Change::Set(name, value) if name == b"DATABYTES" => Some(value),
+        _ => None,
+    });
+    let wrong = wrong.filter(|value| !rule.verdict.deny && !is_number(value))?;
+    let problem = format!("DATABYTES is `{}`, no number: its clients are turned away", wrong.escape_ascii());
+    let cure = "write it in digits, in bytes; 0 is no limit";
+    Some(Problem::new(Severity::Error, &short(path), problem, cure))
 }

@@ -68,6 +68,9 @@ fn a_sound_house_has_no_problems() {
 const SLIPS: &[(&str, &str, &str, &str)] = &[
     ("control/databytes", "10M\n", "error control/databytes line 1: `10M` is not a number", "digits"),
     ("control/databytes", "10000000\nsecond\n", "warning control/databytes line 2: only the first line", "#"),
+    ("control/smtpgreeting", " \n", "warning control/smtpgreeting: blank", "host name"),
+    ("control/uids", "fulmar-nett:1:1\n", "error control/uids line 1: `fulmar-nett`: no such role", "mean fulmar-net?"),
+    ("control/uids", "wizard:1:1\n", "error control/uids line 1: `wizard`: no such role", "lists the roles"),
     ("control/users", "cdb\nsqlite:/x\n", "error control/users: `sqlite:/x` is not a place of users", "cdb"),
     ("control/databytes", "20\n", "warning control/databytes: hardly any", "bytes"),
     ("control/timeoutsmtpd", "5", "warning control/timeoutsmtpd: slow hosts", "seconds"),
@@ -119,6 +122,8 @@ fn slips_in_rules_are_told_and_so_are_rules_that_open_the_house() {
         ("=.dom:allow,RELAYCLIENT=\"\"\n", "warning etc/tcp.smtp line 1: relaying by a host name"),
         ("127.:allow,RELAYCLIENT=\"@x\"\n", "warning etc/tcp.smtp line 1: the value of RELAYCLIENT"),
         ("127.:allow,RELAYCLIENT=\u{201d}\u{201d}\n", "error etc/tcp.smtp line 1: typographic quote"),
+        (":allow,DATABYTES=\"10M\"\n", "error etc/tcp.smtp line 1: DATABYTES is `10M`, no number"),
+        ("127.:allow\n:allow,DATABYTES=\"\"\n", "error etc/tcp.smtp line 2: DATABYTES is ``, no number"),
         ("127.:allow\n10:deny\n", "error etc/tcp.smtp line 2: 10 is not a whole address"),
     ] {
         let house = House::new(&[("etc/tcp.smtp", text)]);

@@ -51,7 +51,8 @@ fn single(control: &Control, file: &File, lines: &[Line]) -> Vec<Problem> {
         Kind::Flag => control.flag(file.name).map(|_| None),
         Kind::Host => control.line(file.name).map(|host| host.and_then(|host| host_name(file, &host))),
         _ => {
-            control.line(file.name).map(|text| text.and_then(|text| quotes(&shown, &text, Severity::Warning)))
+            let odd = |text: String| quotes(&shown, &text, Severity::Warning).or_else(|| blank(file, &text));
+            control.line(file.name).map(|text| text.and_then(odd))
         }
     };
     let mut problems: Vec<Problem> = match read {
@@ -65,6 +66,14 @@ fn single(control: &Control, file: &File, lines: &[Line]) -> Vec<Problem> {
         );
     }
     problems
+}
+
+/// RFC 5321 §4.2: the greeting begins with the name of this host.
+fn blank(file: &File, text: &str) -> Option<Problem> {
+    let problem = "blank: clients are greeted without the name of this host";
+    let cure = "write the host name, perhaps with more behind it, or remove the file";
+    (file.name == "smtpgreeting" && text.trim().is_empty())
+        .then(|| Problem::new(Severity::Warning, "control/smtpgreeting", problem, cure))
 }
 
 /// Numbers that are allowed, and were probably meant in another unit.
