@@ -79,7 +79,11 @@ fn databytes(env: &Env) -> Result<Option<u64>, String> {
     let Some(text) = env.get("DATABYTES") else { return Ok(None) };
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     let number = env.text("DATABYTES").filter(|_| digits).and_then(|text| text.parse().ok());
-    number.map(Some).ok_or_else(|| "DATABYTES is not a number".to_owned())
+    let wrong = || {
+        let text = text.escape_ascii();
+        format!("DATABYTES is `{text}`, not a number; the rule file or smtpd's environment sets it")
+    };
+    number.map(Some).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -124,7 +128,8 @@ mod tests {
     fn a_bad_databytes_is_never_no_limit() {
         // S57
         for bad in ["abc", "-1", "", "1k", "99999999999999999999", "+1", " 1"] {
-            assert!(facts(&[("DATABYTES", bad)]).is_err(), "{bad:?}");
+            let said = facts(&[("DATABYTES", bad)]).err().unwrap();
+            assert!(said.contains(&format!("`{bad}`")) && said.contains("rule file"), "{said}");
         }
         assert_eq!(facts(&[("DATABYTES", "0")]).unwrap().databytes, Some(0));
     }
