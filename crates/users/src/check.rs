@@ -20,7 +20,8 @@ use crate::text::{self, FILES, Sheet};
 /// becomes when root starts it, and so must be able to read all of it.
 pub fn check(users: &Path, reader: Option<&Identity>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let store = Store::new(users);
+    // What will hold once it is compiled; a compiled file that is damaged is told by itself.
+    let store = Store::of_texts(users);
     if let Err(broken) = store.defaults() {
         problems.push(broken.into());
     }
@@ -69,16 +70,16 @@ impl Checker<'_> {
             .and_then(|folder| text::read(&folder, self.name));
         match sheet {
             Ok(sheet) => self.sheet(&sheet),
-            Err(broken) => self.found.push(broken.into()),
+            Err(broken) => self.tell(broken.into()),
         }
         self.permissions();
         self.compiled();
     }
 
     fn sheet(&mut self, sheet: &Sheet) {
-        self.found.extend(sheet.problems.iter().cloned().map(Problem::from));
+        sheet.problems.iter().for_each(|broken| self.tell(broken.clone().into()));
         if let Err(broken) = real_domain(self.store, self.name) {
-            self.found.push(broken.into());
+            self.tell(broken.into());
         }
         let mut accounts = BTreeSet::new();
         for (key, value) in &sheet.records {
@@ -111,7 +112,7 @@ impl Checker<'_> {
             Resolution::Disabled(_) => {
                 self.warn("aliases", &format!("{name} leads to a disabled account"), cure)
             }
-            Resolution::Later(broken) => self.found.push(broken.into()),
+            Resolution::Later(broken) => self.tell(broken.into()),
             _ => {}
         }
     }
@@ -166,9 +167,7 @@ impl Checker<'_> {
             Ok(None) => {
                 self.warn("cdb", "never compiled, so every question reads the texts", "run fulmar cdb")
             }
-            Err(broken)
-                if self.found.iter().any(|seen| seen.file == broken.file && seen.line == broken.line) => {}
-            Err(broken) => self.found.push(broken.into()),
+            Err(broken) => self.tell(broken.into()),
         }
     }
 
@@ -178,8 +177,16 @@ impl Checker<'_> {
 
     fn say(&mut self, severity: Severity, file: &str, problem: &str, cure: &str) {
         let broken = Broken::new(format!("users/{}/{file}", self.name), problem, cure);
-        let problem = Problem { severity, ..broken.into() };
-        if !self.found.contains(&problem) {
+        self.tell(Problem { severity, ..broken.into() });
+    }
+
+    /// A wrong line is met by each question about its name.
+    fn tell(&mut self, problem: Problem) {
+        let same = |seen: &Problem| {
+            let line = problem.line.is_some() && problem.severity == seen.severity;
+            *seen == problem || line && (&seen.file, seen.line) == (&problem.file, problem.line)
+        };
+        if !self.found.iter().any(same) {
             self.found.push(problem);
         }
     }

@@ -42,6 +42,8 @@ pub trait Source {
 #[derive(Debug)]
 pub struct Store {
     users: PathBuf,
+    /// Compiled files are passed over.
+    texts: bool,
     open: RwLock<HashMap<String, Arc<Book>>>,
     defaults: Mutex<Option<(Seen, Arc<Settings>)>>,
     warned: Mutex<HashSet<String>>,
@@ -77,10 +79,16 @@ impl Store {
     pub fn new(users: impl Into<PathBuf>) -> Store {
         Store {
             users: users.into(),
+            texts: false,
             open: RwLock::default(),
             defaults: Mutex::default(),
             warned: Mutex::default(),
         }
+    }
+
+    /// What the texts in the folder `users` say, compiled or not.
+    pub(crate) fn of_texts(users: &Path) -> Store {
+        Store { texts: true, ..Store::new(users) }
     }
 
     /// The folder.
@@ -113,12 +121,13 @@ impl Store {
         let path = self.users.join(domain);
         let kept = self.open.read().unwrap_or_else(PoisonError::into_inner).get(domain).cloned();
         if let Some(book) = kept
-            && book.is_fresh(&path)
+            && (self.texts || book.is_fresh(&path))
         {
             self.compare(&book, &path);
             return Ok(Some(book));
         }
-        let book = open(&path, domain)?.map(Arc::new);
+        let book = if self.texts { open_texts(&path, domain) } else { open(&path, domain) };
+        let book = book?.map(Arc::new);
         match &book {
             Some(book) => self.compare(book, &path),
             // No domain at all is not the same as no such domain: a disk may be missing.
@@ -215,11 +224,7 @@ impl Book {
 
 /// Opens a domain; `None`: there is no such folder.
 fn open(path: &Path, domain: &str) -> Result<Option<Book>, Broken> {
-    let folder = match Folder::open(path) {
-        Ok(folder) => folder,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(text::unreadable(domain, "", &error)),
-    };
+    let Some(folder) = enter(path, domain)? else { return Ok(None) };
     let form = match folder.read(COMPILED) {
         Ok(file) => compiled(file, domain)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -231,6 +236,25 @@ fn open(path: &Path, domain: &str) -> Result<Option<Book>, Broken> {
         }
         Err(error) => return Err(text::unreadable(domain, COMPILED, &error)),
     };
+    book(domain, form).map(Some)
+}
+
+/// As [`open`], from the texts alone; their wrong lines are told by who checks them.
+fn open_texts(path: &Path, domain: &str) -> Result<Option<Book>, Broken> {
+    let Some(folder) = enter(path, domain)? else { return Ok(None) };
+    let sheet = text::read(&folder, domain)?;
+    book(domain, Form::Text(sheet.records, sheet.stamp)).map(Some)
+}
+
+fn enter(path: &Path, domain: &str) -> Result<Option<Folder>, Broken> {
+    match Folder::open(path) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(text::unreadable(domain, "", &error)),
+    }
+}
+
+fn book(domain: &str, form: Form) -> Result<Book, Broken> {
     let mut book = Book {
         domain: domain.to_owned(),
         form,
@@ -239,7 +263,7 @@ fn open(path: &Path, domain: &str) -> Result<Option<Book>, Broken> {
     };
     let settings = book.get(&record::key(Key::Settings, ""))?.ok_or_else(|| garbled(domain))?;
     book.settings = Arc::new(record::read_settings(&settings, domain)?);
-    Ok(Some(book))
+    Ok(book)
 }
 
 fn compiled(file: File, domain: &str) -> Result<Form, Broken> {

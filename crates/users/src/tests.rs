@@ -464,6 +464,41 @@ fn check_names_file_line_and_cure() {
 }
 
 #[test]
+fn check_judges_the_texts_as_they_are_and_tells_a_damaged_database_once() {
+    let house = House::usual();
+    house.compile();
+    let texts = format!("{ALIASES}here: there\nthere: here\n");
+    house.write("example.test", &[("aliases", &texts)]);
+    let told = |file: &str| -> Vec<_> {
+        check(&house.users, None).into_iter().filter(|p| p.file == file).map(|p| p.problem).collect()
+    };
+    let aliases = told("users/example.test/aliases");
+    for name in ["here", "there", "round", "about"] {
+        assert!(aliases.contains(&format!("the alias {name} leads in a circle")), "{aliases:?}");
+    }
+    assert!(!aliases.contains(&"here leads to nobody".to_owned()), "{aliases:?}");
+    house.write(
+        "example.test",
+        &[("aliases", "lost: nobody\n:: no line\n"), ("domain", "alias-of example.test x\n")],
+    );
+    for file in ["aliases", "domain"] {
+        let broken = told(&format!("users/example.test/{file}"));
+        assert_eq!(
+            broken.len(),
+            broken.iter().collect::<std::collections::BTreeSet<_>>().len(),
+            "{broken:?}"
+        );
+    }
+    house.write("example.test", &[("aliases", &texts), ("domain", "quota 1G\n")]);
+    let aliases = told("users/example.test/aliases");
+    fs::write(house.users.join("example.test/cdb"), "torn").unwrap();
+    fs::set_permissions(house.users.join("example.test/cdb"), fs::Permissions::from_mode(0o600)).unwrap();
+    let before = told("users/example.test/cdb");
+    assert_eq!(before.len(), 1, "{before:?}");
+    assert_eq!(told("users/example.test/aliases"), aliases, "the texts are judged all the same");
+}
+
+#[test]
 fn what_root_saved_so_that_lookup_cannot_read_it_is_told_and_given_back() {
     use std::os::unix::fs::{MetadataExt, chown};
     if !sys::is_root() {
