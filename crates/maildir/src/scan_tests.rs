@@ -3,7 +3,6 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 fn maildir() -> (tempfile::TempDir, PathBuf, Maildir) {
     let home = tempfile::tempdir().unwrap();
@@ -59,12 +58,10 @@ fn a_hundred_thousand_messages_are_listed_without_looking_at_one() {
         let name = format!("{}.M{:06}P1.host,S=12,W=13:2,S", 1_700_000_000 + count / 7, count % 7);
         put(&path.join("cur"), name.as_bytes(), "");
     }
-    let start = Instant::now();
     let entries = maildir.scan().unwrap();
     assert_eq!(entries.len(), 100_000);
     assert!(entries.iter().all(|entry| (entry.octets, entry.wire) == (12, Some(13))));
     assert!(entries.is_sorted_by(|a, b| a.name().order(&b.name()).is_lt()));
-    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
 }
 
 #[test]

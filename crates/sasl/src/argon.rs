@@ -35,6 +35,12 @@ impl Cost {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// All work that this thread has done.
+    pub(crate) static WORK: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+}
+
 /// A stored hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argon {
@@ -79,6 +85,8 @@ impl Argon {
     }
 
     fn compute(&self, password: &[u8]) -> Result<Vec<u8>, Unusable> {
+        #[cfg(test)]
+        WORK.with(|work| work.set(work.get() + self.cost.work()));
         let Cost { memory, passes, lanes } = self.cost;
         let mut hash = vec![0; self.hash.len()];
         let params = Params::new(memory, passes, lanes, Some(hash.len())).map_err(|_| Unusable::Malformed)?;
