@@ -77,11 +77,19 @@ impl House {
 
     /// Starts every service that does not run, and waits until all answer.
     pub fn run(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        // Again and again: a service that was killed a moment ago may still have looked alive.
         self.services.start_all();
-        self.until("run/*", || self.sockets_are_there().then_some(()));
-        for address in [self.smtp(), self.submission(), self.pop3()] {
-            self.until(&address.to_string(), || TcpStream::connect(address).ok());
+        while !self.is_up() {
+            assert!(Instant::now() < deadline, "it does not come up; the log:\n{}", self.services.log());
+            self.services.await_news(Duration::from_millis(100));
+            self.services.start_all();
         }
+    }
+
+    fn is_up(&self) -> bool {
+        let ports = [self.smtp(), self.submission(), self.pop3()];
+        self.sockets_are_there() && ports.iter().all(|address| TcpStream::connect(address).is_ok())
     }
 
     fn sockets_are_there(&self) -> bool {
