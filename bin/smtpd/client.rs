@@ -19,8 +19,8 @@ pub(crate) struct Facts {
     pub(crate) relayclient: Option<String>,
     /// DATABYTES of the rule.
     pub(crate) databytes: Option<u64>,
-    /// QMAILQUEUE of the rule or of the process.
-    pub(crate) program: Option<Vec<u8>>,
+    /// The rule or the process has a QMAILQUEUE.
+    pub(crate) program: bool,
 }
 
 impl Facts {
@@ -37,7 +37,7 @@ impl Facts {
             None => ends().map(|(_, local)| local),
         };
         let client = smtp::Client { ip, host: word(env, "TCPREMOTEHOST"), info: word(env, "TCPREMOTEINFO") };
-        let program = env.get("QMAILQUEUE").filter(|path| !path.is_empty()).map(<[u8]>::to_vec);
+        let program = env.get("QMAILQUEUE").is_some_and(|path| !path.is_empty());
         let relayclient = match env.get("RELAYCLIENT") {
             Some(_) => Some(suffix(env).ok_or("RELAYCLIENT holds what can't be in an address")?),
             None => None,

@@ -33,7 +33,7 @@ pub(crate) fn serve(job: Job, mut kept: Kept) -> (Kept, Result<After, Stop>) {
     let settings = settings(&rules, &facts, &token);
     log_connect(&token, &facts);
     let mut conn = Conn::new(Timed::new(job.input, job.output, rules.timeout), rules.timeout);
-    let desk = Desk::new(kept, rules, facts, job.env, token.clone());
+    let desk = Desk::new(kept, rules, facts, &job.env, token.clone());
     let mut watched = conn.watch(smtp::Session::new(desk, settings));
     let end = wire::pump(&mut conn, &mut watched);
     let session = watched.into_session();

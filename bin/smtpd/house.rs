@@ -15,7 +15,6 @@ use wire::{Code, Fate};
 
 use crate::client::Facts;
 use crate::lookup::Lookup;
-use crate::program::Program;
 use crate::rules::{Files, Rules};
 use crate::tables::View;
 
@@ -41,19 +40,18 @@ pub(crate) struct Desk {
     kept: Kept,
     rules: Rc<Rules>,
     facts: Facts,
-    env: Env,
     token: String,
     sender: Option<Address>,
     /// What `lookup` said of domains on this connection.
     domains: HashMap<String, bool>,
-    program: Option<Program>,
     bytes: u64,
 }
 
 impl Desk {
-    pub(crate) fn new(kept: Kept, rules: Rc<Rules>, facts: Facts, env: Env, token: String) -> Desk {
+    pub(crate) fn new(mut kept: Kept, rules: Rc<Rules>, facts: Facts, env: &Env, token: String) -> Desk {
         let domains = HashMap::new();
-        Desk { kept, rules, facts, env, token, sender: None, domains, program: None, bytes: 0 }
+        kept.queue.serve(env);
+        Desk { kept, rules, facts, token, sender: None, domains, bytes: 0 }
     }
 
     /// What is kept for the next connection.
@@ -135,17 +133,11 @@ impl Desk {
         sys::log!("smtpd {}: later {what}: {cause}", self.token);
     }
 
-    fn start_program(&mut self, path: &[u8]) -> Result<(), Reply> {
-        if !self.kept.may_execute {
+    /// A worker can't execute what QMAILQUEUE names.
+    fn refuse_program(&self) -> Result<(), Reply> {
+        if self.facts.program && !self.kept.may_execute {
             self.put_off("message", "QMAILQUEUE is set, but a worker can't execute; run smtpd without -w");
             return Err(NO_QUEUE);
-        }
-        match Program::start(path, &self.env) {
-            Ok(program) => self.program = Some(program),
-            Err(error) => {
-                self.put_off("message", format_args!("{}: {error}", String::from_utf8_lossy(path)));
-                return Err(NO_QUEUE);
-            }
         }
         Ok(())
     }
@@ -159,6 +151,10 @@ impl Desk {
                 Some(id) if !id.is_empty() => Ok(id.to_owned()),
                 _ => Err(NO_QUEUE),
             },
+            // As qmail-smtpd answers for its queue program.
+            Fate::Never(text) if self.facts.program => {
+                Err(Reply::made(554, text.code, text.sentence.into_owned()))
+            }
             refusal => Err(Reply::from(refusal)),
         }
     }
@@ -183,28 +179,20 @@ impl House for Desk {
 
     fn open(&mut self) -> Result<(), Reply> {
         self.bytes = 0;
-        if let Some(path) = self.facts.program.clone() {
-            return self.start_program(&path);
-        }
+        self.refuse_program()?;
         self.kept.queue.open(&self.token).map_err(|error| {
-            self.put_off("message", format_args!("run/queue: {error}"));
+            self.put_off("message", format_args!("the queue: {error}"));
             NO_QUEUE
         })
     }
 
     fn write(&mut self, part: &[u8]) {
         self.bytes += part.len() as u64;
-        match &mut self.program {
-            Some(program) => program.write(part),
-            None => self.kept.queue.write(part),
-        }
+        self.kept.queue.write(part);
     }
 
     fn commit(&mut self, envelope: &Envelope) -> Result<String, Reply> {
-        let done = match self.program.take() {
-            Some(program) => program.commit(envelope),
-            None => self.enqueue(envelope),
-        };
+        let done = self.enqueue(envelope);
         let (token, sender, count, bytes) =
             (&self.token, word(&envelope.sender), envelope.recipients.len(), self.bytes);
         match &done {
@@ -220,10 +208,7 @@ impl House for Desk {
     }
 
     fn abort(&mut self) {
-        match self.program.take() {
-            Some(program) => program.abort(),
-            None => self.kept.queue.abort(),
-        }
+        self.kept.queue.abort();
     }
 
     fn fault(&mut self, fault: Fault, count: u32, reply: &Reply) {

@@ -9,7 +9,6 @@ mod clock;
 mod connection;
 mod house;
 mod lookup;
-mod program;
 mod rules;
 mod tables;
 

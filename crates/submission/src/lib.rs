@@ -1,21 +1,26 @@
-//! Handing messages to `queued`: `L` token, `M` text, `E` envelope, `.`, over one kept connection.
+//! Handing messages to `queued`: `L` token, `M` text, `E` envelope, `.`, over one kept connection;
+//! or to the program that QMAILQUEUE names, by qmail-queue's interface.
 //!
 //! The client's side of `run/queue`. What `queued` has not said `K` to is not accepted; a message
 //! given up half-way is given up by hanging up, and `queued` forgets it. Knows nothing of what is
 //! in a message, nor of how the queue keeps it.
 
+mod program;
+
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sys::Packets;
 use sys::packet::MAX;
+use sys::{Env, Packets};
 use wire::Fate;
+
+use crate::program::Program;
 
 /// How long `queued` may take for one step; a sync of a busy disk can take long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A connection to `run/queue` that carries one message after the other.
+/// A connection to `run/queue` that carries one message after the other, or a program for each message.
 #[derive(Debug)]
 pub struct Submission {
     path: PathBuf,
@@ -26,12 +31,39 @@ pub struct Submission {
     open: bool,
     /// A packet of this message could not be sent; the others need not be tried.
     broken: bool,
+    /// QMAILQUEUE, and the environment that it is run with.
+    instead: Option<(Vec<u8>, Env)>,
+    /// The program that takes the open message, and the envelope so far: it comes after all of the text.
+    program: Option<(Program, Vec<u8>)>,
 }
 
 impl Submission {
     /// To the socket at `path`; nothing is connected yet.
     pub fn at(path: PathBuf) -> Submission {
-        Submission { path, connection: None, packet: Vec::new(), open: false, broken: false }
+        Submission {
+            path,
+            connection: None,
+            packet: Vec::new(),
+            open: false,
+            broken: false,
+            instead: None,
+            program: None,
+        }
+    }
+
+    /// To the socket at `path`, or to the program that QMAILQUEUE in our own environment names: how
+    /// everybody who may execute programs submits mail.
+    pub fn usual(path: PathBuf) -> Submission {
+        let mut submission = Submission::at(path);
+        submission.serve(&Env::here());
+        submission
+    }
+
+    /// From now on QMAILQUEUE of `env`, if it is there and not empty, names a program that takes the
+    /// messages in place of `queued`.
+    pub fn serve(&mut self, env: &Env) {
+        let program = env.get("QMAILQUEUE").filter(|path| !path.is_empty());
+        self.instead = program.map(|path| (path.to_vec(), env.clone()));
     }
 
     /// Connects before there is a message; should that fail, it is tried again when there is one.
@@ -42,6 +74,12 @@ impl Submission {
     /// Begins a message; `token` marks it in the log of `queued`. On a new connection if the kept
     /// one has died.
     pub fn open(&mut self, token: &str) -> io::Result<()> {
+        if let Some((path, env)) = &self.instead {
+            let named =
+                |error| io::Error::other(format!("QMAILQUEUE {}: {error}", String::from_utf8_lossy(path)));
+            self.program = Some((Program::start(path, env).map_err(named)?, Vec::new()));
+            return Ok(());
+        }
         let hello = [b"L", token.as_bytes()].concat();
         if self.connection.as_ref().is_none_or(|kept| kept.send(&hello, &[]).is_err()) {
             let fresh = self.connect()?;
@@ -81,6 +119,9 @@ impl Submission {
 
     /// Ends the envelope and waits for the verdict; `K`'s text is the message's id.
     pub fn commit(&mut self) -> Fate {
+        if let Some((program, records)) = self.program.take() {
+            return program.commit(&records);
+        }
         self.flush();
         self.packet.push(b'.');
         self.flush();
@@ -90,6 +131,9 @@ impl Submission {
 
     /// Gives up the message, if one is open.
     pub fn abort(&mut self) {
+        if let Some((program, _)) = self.program.take() {
+            program.abort();
+        }
         if std::mem::take(&mut self.open) {
             self.connection = None;
         }
@@ -97,6 +141,11 @@ impl Submission {
 
     /// Puts `bytes` into packets of `letter`.
     fn part(&mut self, letter: u8, mut bytes: &[u8]) {
+        match &mut self.program {
+            Some((program, _)) if letter == b'M' => return program.write(bytes),
+            Some((_, records)) => return records.extend_from_slice(bytes),
+            None => {}
+        }
         while !bytes.is_empty() {
             if self.packet.first() != Some(&letter) || self.packet.len() == MAX {
                 self.flush();
@@ -247,6 +296,32 @@ mod tests {
         let seen = thread.join().unwrap();
         assert_eq!(seen[0], None);
         assert_eq!(seen[1].as_ref().unwrap().1, b"second");
+    }
+
+    #[test]
+    fn the_program_that_qmailqueue_names_gets_the_message_in_place_of_queued() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("wrapper");
+        std::fs::write(&path, "#!/bin/sh\ncat >\"$0.m\"; cat <&1 >\"$0.e\"\n").unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let mut env = Env::here();
+        env.set("QMAILQUEUE", path.to_str().unwrap());
+        let mut queue = Submission::at("/nonexistent".into());
+        queue.serve(&env);
+        for _ in 0..2 {
+            queue.open("1").unwrap();
+            queue.write(b"te");
+            queue.write(b"xt");
+            assert!(commit(&mut queue, 1).is_done());
+            assert_eq!(std::fs::read(home.path().join("wrapper.m")).unwrap(), b"text");
+            let envelope = std::fs::read(home.path().join("wrapper.e")).unwrap();
+            assert_eq!(envelope, b"Fcarol@example.org\0Tuser0@example.test\0\0");
+        }
+        queue.open("2").unwrap();
+        queue.abort();
+        env.set("QMAILQUEUE", "/nonexistent/program");
+        queue.serve(&env);
+        assert!(queue.open("3").unwrap_err().to_string().contains("QMAILQUEUE /nonexistent/program"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! QMAILQUEUE: another program takes the message, by qmail-queue's interface.
 //!
 //! The message on descriptor 0, the envelope on 1; the exit code says what became of it, and with
-//! code 82 descriptor 6 says it in words. Only a one-shot smtpd comes here: a worker can't execute.
+//! code 82 descriptor 6 says it in words. Whoever comes here must be able to execute programs:
+//! workers are not.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,21 +11,21 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use smtp::{Envelope, Reply};
 use sys::process::{Child, Exit, Start};
 use sys::wait::{self, Interest};
 use sys::{Env, Timed};
-use wire::Code;
+use wire::{Code, Fate, Text};
 
 /// How long the program may keep us waiting before it reads on.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Seconds it may take to end once it has everything; then this process ends, and the client
-/// sends its message again.
+/// Seconds it may take to end once it has everything; then this process ends by SIGALRM, and whoever
+/// gave it the message has no answer and tries again.
 const LAST_PATIENCE: u32 = 3600;
 /// Octets of the program's own words that are looked at.
 const WORDS: usize = 1000;
 
 /// A program that is being given a message.
+#[derive(Debug)]
 pub(crate) struct Program {
     child: Child,
     message: Timed,
@@ -61,21 +62,22 @@ impl Program {
         self.broken = self.broken || self.message.write_all(part).is_err();
     }
 
-    /// Gives the envelope, waits for the end; the program's process id is the message's id.
-    pub(crate) fn commit(self, envelope: &Envelope) -> Result<String, Reply> {
+    /// Gives the envelope's records, without the NUL that ends them all, and waits for the end; the
+    /// program's process id is the message's id.
+    pub(crate) fn commit(self, records: &[u8]) -> Fate {
         let Program { mut child, message, envelope: mut to, words, broken } = self;
         drop(message);
-        let written = to.write_all(&in_qmail_form(envelope));
+        let written = to.write_all(records).and_then(|()| to.write_all(b"\0"));
         drop(to);
         sys::signals::alarm(LAST_PATIENCE);
         let exit = child.wait();
         sys::signals::alarm(0);
         match exit {
-            Ok(Exit::Code(0)) if broken || written.is_err() => Err(code(53)),
-            Ok(Exit::Code(0)) => Ok(child.pid().to_string()),
-            Ok(Exit::Code(82)) => Err(said(words)),
-            Ok(Exit::Code(number)) => Err(code(number)),
-            _ => Err(code(81)),
+            Ok(Exit::Code(0)) if broken || written.is_err() => code(53),
+            Ok(Exit::Code(0)) => Fate::done(child.pid().to_string()),
+            Ok(Exit::Code(82)) => said(words),
+            Ok(Exit::Code(number)) => code(number),
+            _ => code(81),
         }
     }
 
@@ -84,15 +86,6 @@ impl Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn in_qmail_form(envelope: &Envelope) -> Vec<u8> {
-    let mut bytes = format!("F{}\0", envelope.sender).into_bytes();
-    for recipient in &envelope.recipients {
-        bytes.extend_from_slice(format!("T{recipient}\0").as_bytes());
-    }
-    bytes.push(0);
-    bytes
 }
 
 /// Exit code of a queue program, the enhanced status code's last two numbers, what to say.
@@ -122,7 +115,7 @@ const CODES: &[(i32, u16, u16, &str)] = &[
 ];
 
 /// 11 to 40 are for ever, all others for now (qmail-queue(8)).
-fn code(number: i32) -> Reply {
+fn code(number: i32) -> Fate {
     let forever = (11..=40).contains(&number);
     let (subject, detail, sentence) = match CODES.iter().find(|row| row.0 == number) {
         Some((_, subject, detail, sentence)) => (*subject, *detail, *sentence),
@@ -130,13 +123,13 @@ fn code(number: i32) -> Reply {
         None => (3, 0, "The queue program has temporary trouble"),
     };
     match forever {
-        true => Reply::new(554, Code(5, subject, detail), sentence),
-        false => Reply::new(451, Code(4, subject, detail), sentence),
+        true => Fate::never(subject, detail, sentence),
+        false => Fate::later(subject, detail, sentence),
     }
 }
 
 /// Code 82: what the program wrote to descriptor 6, `D...` or `Z...`.
-fn said(words: OwnedFd) -> Reply {
+fn said(words: OwnedFd) -> Fate {
     let ready = wait::until(std::os::fd::AsFd::as_fd(&words), Interest::Read, Some(Duration::ZERO));
     let mut text = vec![0; WORDS];
     let count = if ready.unwrap_or(false) { File::from(words).read(&mut text).unwrap_or(0) } else { 0 };
@@ -146,8 +139,8 @@ fn said(words: OwnedFd) -> Reply {
     let sentence = sentence.split(['\n', '\0']).next().unwrap_or_default().to_owned();
     let fits = |class, general| if status.0 == class { status } else { general };
     match letter {
-        "D" => Reply::made(554, fits(5, Code(5, 3, 0)), sentence),
-        "Z" => Reply::made(451, fits(4, Code(4, 3, 0)), sentence),
+        "D" => Fate::Never(Text::new(fits(5, Code(5, 3, 0)), sentence)),
+        "Z" => Fate::Later(Text::new(fits(4, Code(4, 3, 0)), sentence)),
         _ => code(82),
     }
 }
@@ -158,11 +151,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     /// What a script that takes a message answers.
-    fn run(script: &str) -> Result<String, Reply> {
+    fn run(script: &str) -> Fate {
         run_with(script, b"Subject: a\n\nbody\n")
     }
 
-    fn run_with(script: &str, text: &[u8]) -> Result<String, Reply> {
+    fn run_with(script: &str, text: &[u8]) -> Fate {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("program");
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -171,14 +164,11 @@ mod tests {
         env.set("PLACE", home.path().as_os_str().as_bytes());
         let mut program = Program::start(path.as_os_str().as_bytes(), &env).unwrap();
         program.write(text);
-        let envelope = Envelope { sender: "a@b".into(), recipients: vec!["c@d".into(), "e@f".into()] };
-        program.commit(&envelope)
+        program.commit(b"Fa@b\0Tc@d\0Te@f\0")
     }
 
     fn told(script: &str) -> String {
-        let mut line = Vec::new();
-        run(script).unwrap_err().write(&mut line).unwrap();
-        String::from_utf8(line).unwrap().trim_end().to_owned()
+        String::from_utf8(run(script).to_bytes()).unwrap()
     }
 
     #[test]
@@ -186,43 +176,43 @@ mod tests {
         let script = r#"cat > "$PLACE/m"; cat <&1 > "$PLACE/e"
             printf 'Subject: a\n\nbody\n' | cmp - "$PLACE/m" || exit 54
             printf 'Fa@b\0Tc@d\0Te@f\0\0' | cmp - "$PLACE/e" || exit 91"#;
-        assert!(run(script).unwrap().parse::<u32>().is_ok());
+        assert!(matches!(run(script), Fate::Done(id) if id.sentence.parse::<u32>().is_ok()));
     }
 
     #[test]
     fn every_exit_code_but_0_is_a_refusal_of_its_kind() {
         // S58
         for (number, start) in [
-            (53, "451 4.3.0"),
-            (91, "451 4.3.0"),
-            (31, "554 5.3.0"),
-            (11, "554 5.1.3"),
-            (40, "554 5.3.0"),
-            (41, "451 4.3.0"),
-            (72, "451 4.4.1"),
-            (99, "451 4.3.0"),
-            (100, "451 4.3.0"),
-            (111, "451 4.3.0"),
-            (1, "451 4.3.0"),
-            (82, "451 4.3.0"),
+            (53, "Z4.3.0"),
+            (91, "Z4.3.0"),
+            (31, "D5.3.0"),
+            (11, "D5.1.3"),
+            (40, "D5.3.0"),
+            (41, "Z4.3.0"),
+            (72, "Z4.4.1"),
+            (99, "Z4.3.0"),
+            (100, "Z4.3.0"),
+            (111, "Z4.3.0"),
+            (1, "Z4.3.0"),
+            (82, "Z4.3.0"),
         ] {
             assert!(told(&format!("cat >/dev/null; exit {number}")).starts_with(start), "{number}");
         }
-        assert!(told("kill -9 $$").starts_with("451 4.3.0"));
+        assert!(told("kill -9 $$").starts_with("Z4.3.0"));
     }
 
     #[test]
     fn code_82_speaks_in_the_programs_own_words() {
         // S58
-        assert_eq!(told("printf 'D5.7.1 a virus' >&6; exit 82"), "554 5.7.1 a virus");
-        assert_eq!(told("printf 'Zcome back' >&6; exit 82"), "451 4.3.0 come back");
-        assert_eq!(told("printf 'Dno\\r\\n250 ok\\n' >&6; exit 82"), "554 5.3.0 no?");
-        assert!(told("printf 'Kfine' >&6; exit 82").starts_with("451"));
+        assert_eq!(told("printf 'D5.7.1 a virus' >&6; exit 82"), "D5.7.1 a virus");
+        assert_eq!(told("printf 'Zcome back' >&6; exit 82"), "Z4.3.0 come back");
+        assert_eq!(told("printf 'Dno\\r\\n250 ok\\n' >&6; exit 82"), "D5.3.0 no_");
+        assert!(told("printf 'Kfine' >&6; exit 82").starts_with('Z'));
     }
 
     #[test]
     fn a_program_that_reads_half_and_says_yes_is_not_believed() {
         let big = [b'x'; 500_000];
-        assert_eq!(run_with("head -c 100 >/dev/null; exec 0<&-; exit 0", &big), Err(code(53)));
+        assert_eq!(run_with("head -c 100 >/dev/null; exec 0<&-; exit 0", &big), code(53));
     }
 }
