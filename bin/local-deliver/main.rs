@@ -2,28 +2,24 @@
 //!
 //! One-shot with qmail-local's arguments and the message on descriptor 0, or as a worker of
 //! `spawn` with orders as packets on descriptor 3. Runs as the mailbox's owner, executes nothing:
-//! instructions that need a program are answered "needs programs" before anything is done.
+//! instructions that need a program are `dot-qmail`'s, said before anything is done.
 
-mod deliver;
-mod forward;
-mod instructions;
-mod order;
-mod qmail;
-
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use control::Home;
+use delivery::{Call, Order, Report};
+use submission::Submission;
 use sys::confine::{Confine, Limits};
+use sys::process::{Start, sibling};
 use sys::{Packet, Stop};
 use wire::Fate;
-
-use crate::order::{Call, Order};
 
 const USAGE: &str = "local-deliver [-nN] user home local dash ext domain sender defaultdelivery";
 /// A delivery that takes longer ends with SIGALRM; nobody cleans `tmp` before that. Seconds.
 const LONGEST: u32 = 24 * 3600;
+/// The answer, in place of a fate, to an order that `dot-qmail` has to carry out.
+const NEEDS_PROGRAMS: &[u8] = b"P";
 
 fn main() -> ExitCode {
     sys::main("local-deliver", run)
@@ -40,27 +36,27 @@ fn run() -> Result<(), Stop> {
 fn once(house: &Home) -> Result<(), Stop> {
     let call = Call::from_args(std::env::args_os().skip(1)).ok_or_else(|| Stop::usage(USAGE))?;
     let fate = if call.only_show {
-        deliver::show(&call.order, &mut std::io::stdout())
+        delivery::show(&call.order, &mut std::io::stdout())
     } else {
         sys::signals::alarm(LONGEST);
-        match sys::adopt(0) {
-            Ok(message) => deliver::deliver(house, &call.order, message),
-            Err(error) => Fate::later(3, 0, format!("no message on descriptor 0: {error}")),
+        let message = sys::adopt(0)
+            .map_err(|error| Stop::temporary(format_args!("no message on descriptor 0: {error}")))?;
+        let mut queue = Submission::usual(house.run("queue"));
+        match delivery::deliver(&mut queue, &call.order, message, None) {
+            Report::Fate(fate) => fate,
+            Report::NeedsPrograms => return Err(hand_over()),
         }
     };
-    report(&fate)
+    match delivery::report(&fate) {
+        0 => Ok(()),
+        code => Err(Stop(code)),
+    }
 }
 
-/// What was done to stdout, what went wrong to stderr: qmail-local's way.
-fn report(fate: &Fate) -> Result<(), Stop> {
-    if fate.is_done() {
-        let text = fate.text().sentence.replace('/', "\n");
-        // The mail is delivered: that nobody could be told must not have it come twice.
-        let _ = std::io::stdout().write_all(text.as_bytes());
-        return Ok(());
-    }
-    sys::log!("{}", fate.text());
-    Err(Stop(fate.exit_code()))
+/// `dot-qmail` has the same interface, and can run programs.
+fn hand_over() -> Stop {
+    let error = Start::new(sibling("dot-qmail")).args(std::env::args_os().skip(1)).exec();
+    Stop::temporary(format_args!("unable to start dot-qmail: {error}"))
 }
 
 fn worker(house: &Home) -> Result<(), Stop> {
@@ -69,31 +65,32 @@ fn worker(house: &Home) -> Result<(), Stop> {
     let mut confined_to = None;
     sys::worker::orders(|packet| {
         sys::signals::alarm(LONGEST);
-        let answer = answer(house, packet, &mut confined_to).to_bytes();
+        let answer = answer(house, packet, &mut confined_to).unwrap_or_else(Report::Fate);
         sys::signals::alarm(0);
-        answer
+        match answer {
+            Report::Fate(fate) => fate.to_bytes(),
+            Report::NeedsPrograms => NEEDS_PROGRAMS.to_vec(),
+        }
     })
 }
 
 /// One order. The first one says which folder this worker is for; it gives up all others then.
-fn answer(house: &Home, packet: Packet, confined_to: &mut Option<PathBuf>) -> Fate {
-    let Some(order) = Order::from_packet(&packet.bytes) else {
-        return Fate::later(3, 0, "order mangled");
-    };
-    let Some(message) = packet.fds.into_iter().next() else {
-        return Fate::later(3, 0, "order without a message");
-    };
+fn answer(house: &Home, packet: Packet, confined_to: &mut Option<PathBuf>) -> Result<Report, Fate> {
+    let order = Order::from_packet(&packet.bytes).ok_or_else(|| Fate::later(3, 0, "order mangled"))?;
+    let message = packet.fds.into_iter().next();
+    let message = message.ok_or_else(|| Fate::later(3, 0, "order without a message"))?;
     let confined_to = match confined_to {
         Some(home) => home,
-        None => match qmail::Home::enter(&order.home).and_then(|_| confine(&order)) {
-            Ok(home) => confined_to.insert(home),
-            Err(fate) => return fate,
-        },
+        None => {
+            delivery::enter(&order.home)?;
+            confined_to.insert(confine(&order)?)
+        }
     };
     if confined_to != &order.home {
-        return Fate::later(3, 0, "order for another home than this worker's");
+        return Err(Fate::later(3, 0, "order for another home than this worker's"));
     }
-    deliver::deliver(house, &order, message)
+    let mut queue = Submission::at(house.run("queue"));
+    Ok(delivery::deliver(&mut queue, &order, message, None))
 }
 
 fn confine(order: &Order) -> Result<PathBuf, Fate> {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use control::{Broken, Control, Home, Role, Uids};
 use sasl::Guesses;
 use sys::Identity;
+use users::name::Address;
 use users::{Settings, Store};
 use wire::Fate;
 
@@ -59,6 +60,17 @@ impl House {
             sys::log!("lookup: warning: {broken}");
             false
         })
+    }
+
+    /// May the .qmail files of this account run programs? Its uid is that of all accounts of its domain,
+    /// whose mail a program could read: only if `control/programusers` names the account or `@domain`.
+    pub(crate) fn may_run_programs(&self, account: &Address) -> Result<bool, Broken> {
+        let all = format!("@{}", account.domain);
+        let trusted = self.control.list("programusers")?.unwrap_or_default();
+        let named = |word: &String| {
+            word.eq_ignore_ascii_case(&account.to_string()) || word.eq_ignore_ascii_case(&all)
+        };
+        Ok(trusted.iter().any(named))
     }
 
     pub(crate) fn tickets(&self) -> MutexGuard<'_, Tickets> {

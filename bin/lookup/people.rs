@@ -51,10 +51,20 @@ pub(crate) fn owner(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     match found {
         Ok(owner) => {
-            let owner = Owner { local: local.into(), domain: domain.to_ascii_lowercase(), ..owner };
+            let ext = as_written(local, &owner.ext);
+            let owner = Owner { local: local.into(), domain: domain.to_ascii_lowercase(), ext, ..owner };
             Answer::whole(owner.to_packet())
         }
         Err(broken) => later(&broken).into(),
+    }
+}
+
+/// The extension, found in lower case, with the letters that the address has.
+fn as_written(local: &str, ext: &str) -> String {
+    let from = local.len().saturating_sub(ext.len());
+    match local.get(from..) {
+        Some(end) if end.eq_ignore_ascii_case(ext) => end.to_owned(),
+        _ => ext.to_owned(),
     }
 }
 
@@ -85,6 +95,7 @@ pub(crate) fn account(house: &House, hit: &Hit) -> Result<Owner, Broken> {
     owner.dash = hit.dash.into();
     owner.ext = hit.ext.clone();
     owner.instructions = hit.account.instructions(&hit.folder);
+    owner.programs = house.may_run_programs(&hit.address)?;
     Ok(owner)
 }
 
@@ -108,6 +119,7 @@ fn empty(house: &House, address: &Address, folder: &str, quota: Option<u64>) -> 
         domain: address.domain.clone(),
         dash: String::new(),
         ext: String::new(),
+        programs: false,
         instructions: Vec::new(),
     })
 }

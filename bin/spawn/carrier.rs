@@ -7,19 +7,27 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use control::Home;
+use control::{Control, Home};
 use owner::Owner;
 use sys::Packets;
 use wire::Fate;
 
 use crate::lookup::Lookup;
 use crate::order::{Order, answer};
+use crate::programs;
+use crate::turns::Turns;
 use crate::workers::{Key, Workers};
 
 /// What all threads share.
 pub(crate) struct Shared {
     pub house: Home,
     pub workers: Workers,
+    /// Whose turn it is where programs are run.
+    pub turns: Turns,
+    /// Longest time of a delivery.
+    pub patience: Duration,
+    /// `control/maxdeliveredto`.
+    pub most_delivered_to: u64,
     /// Set when the program has been told to end.
     pub ending: AtomicBool,
 }
@@ -28,7 +36,12 @@ impl Shared {
     /// `patience`: longest time of a delivery. `most`: deliveries at one time.
     pub(crate) fn new(house: Home, patience: Duration, most: usize) -> Shared {
         let workers = Workers::new(&house, patience, most);
-        Shared { house, workers, ending: AtomicBool::new(false) }
+        let most_delivered_to = Control::open(&house).number("maxdeliveredto").unwrap_or_else(|broken| {
+            sys::log!("spawn: warning: {broken}");
+            0
+        });
+        let (turns, ending) = (Turns::default(), AtomicBool::new(false));
+        Shared { house, workers, turns, patience, most_delivered_to, ending }
     }
 }
 
@@ -91,7 +104,30 @@ impl Carrier {
             return Fate::later(2, 1, format!("home folder {}: {error}", owner.home.display()));
         }
         let key = Key { identity: owner.identity.clone(), home: owner.home.clone() };
-        self.shared.workers.deliver(&key, &packet(order, owner), message)
+        let packet = packet(order, owner, self.shared.most_delivered_to);
+        match self.shared.workers.deliver(&key, &packet, message) {
+            Some(fate) => fate,
+            None => self.run_programs(order, owner),
+        }
+    }
+
+    /// One delivery with programs at a time to one address: they need not be made for more.
+    fn run_programs(&self, order: &Order, owner: &Owner) -> Fate {
+        let Shared { house, patience, turns, .. } = &*self.shared;
+        if !owner.programs {
+            let (user, uid) = (&owner.user, owner.identity.uid);
+            sys::log!(
+                "spawn: warning: {user} may run no programs, nor write to files elsewhere, as others' mail \
+                 belongs to uid {uid} too; if that may be, write {user} into control/programusers"
+            );
+            return Fate::later(7, 0, "this mailbox may not run programs");
+        }
+        let _turn = turns.take(&owner.local, &owner.domain);
+        // A copy of its own: what programs leave running could move another's place in the message.
+        match message(order, house) {
+            Ok(message) => programs::deliver(house, order, owner, message, *patience),
+            Err(fate) => fate,
+        }
     }
 }
 
@@ -102,12 +138,15 @@ fn whatever_happens(order: &Order, deliver: impl FnOnce() -> Vec<Fate>) -> Vec<F
 }
 
 /// What `local-deliver` gets to know.
-fn packet(order: &Order, owner: &Owner) -> Vec<u8> {
+fn packet(order: &Order, owner: &Owner, most_delivered_to: u64) -> Vec<u8> {
     let field = |key: &str, value: &[u8]| [key.as_bytes(), b"=", value].concat();
     let mut extra: Vec<Vec<u8>> =
         owner.instructions.iter().map(|line| field("do", line.as_bytes())).collect();
     extra.push(field("quota", owner.quota.to_string().as_bytes()));
     extra.push(field("id", &order.id));
+    if most_delivered_to > 0 {
+        extra.push(field("delivered-to", most_delivered_to.to_string().as_bytes()));
+    }
     let home = owner.home.as_os_str().as_bytes();
     let names = [&owner.local, &owner.dash, &owner.ext, &owner.domain].map(|name| name.as_bytes());
     let mut fields = vec![owner.user.as_bytes(), home];

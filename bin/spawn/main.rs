@@ -10,6 +10,8 @@ mod crew;
 mod desk;
 mod lookup;
 mod order;
+mod programs;
+mod turns;
 mod workers;
 
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use sys::packet::MAX;
 use wire::Fate;
 
 /// Octets of one fate that are passed on.
-const TEXT_MAX: usize = 4096;
+pub(crate) const TEXT_MAX: usize = 4096;
 
 /// One message for some recipients.
 #[derive(Debug)]

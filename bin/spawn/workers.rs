@@ -24,6 +24,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const EVERY: Duration = Duration::from_secs(1);
 /// Spare workers kept per uid while it gets mail.
 const SPARES: usize = 2;
+/// A worker's answer to an order that only `dot-qmail` can carry out.
+const NEEDS_PROGRAMS: &[u8] = b"P";
 /// Idle workers kept beyond one for each delivery at a time.
 const MORE: usize = 32;
 
@@ -74,8 +76,9 @@ impl Workers {
         Workers { program, env, patience, most_idle: most + MORE, kept: Mutex::default() }
     }
 
-    /// Has a worker of `key` deliver `message` by the order in `packet`.
-    pub(crate) fn deliver(&self, key: &Key, packet: &[u8], message: &OwnedFd) -> Fate {
+    /// Has a worker of `key` deliver `message` by the order in `packet`. `None`: it has done nothing, since
+    /// the instructions are for `dot-qmail`.
+    pub(crate) fn deliver(&self, key: &Key, packet: &[u8], message: &OwnedFd) -> Option<Fate> {
         // A worker that ended while it was idle takes no packet: the next one gets it.
         while let Some(worker) = self.take(key) {
             if worker.packets.send(packet, &[message.as_fd()]).is_ok() {
@@ -87,40 +90,44 @@ impl Workers {
             Ok(worker) => worker,
             Err(error) => {
                 sys::log!("spawn: warning: can't start local-deliver uid={}: {error}", key.identity.uid);
-                return Fate::later(3, 0, "unable to start local-deliver");
+                return Some(Fate::later(3, 0, "unable to start local-deliver"));
             }
         };
         match worker.packets.send(packet, &[message.as_fd()]) {
             Ok(()) => self.await_answer(key, worker),
             Err(error) => {
                 self.kill(worker, &format!("takes no orders: {error}"));
-                Fate::later(3, 0, "local-deliver takes no orders")
+                Some(Fate::later(3, 0, "local-deliver takes no orders"))
             }
         }
     }
 
-    fn await_answer(&self, key: &Key, worker: Worker) -> Fate {
+    fn await_answer(&self, key: &Key, worker: Worker) -> Option<Fate> {
         let answer = match worker.packets.recv() {
             Ok(Some(answer)) => answer,
             Ok(None) => {
                 self.kill(worker, "died");
-                return Fate::later(3, 0, "local-deliver died");
+                return Some(Fate::later(3, 0, "local-deliver died"));
             }
             Err(error) => {
                 self.kill(worker, &format!("gives no answer: {error}"));
-                return Fate::later(3, 0, "local-deliver took too long");
+                return Some(Fate::later(3, 0, "local-deliver took too long"));
             }
         };
+        if answer.bytes == NEEDS_PROGRAMS {
+            self.keep(key, worker);
+            return None;
+        }
         let Some(fate) = Fate::parse(&answer.bytes) else {
             self.kill(worker, "answers nonsense");
-            return Fate::later(3, 0, "report mangled");
+            return Some(Fate::later(3, 0, "report mangled"));
         };
         match fate {
             // Its confinement may be to a folder that has been replaced.
             Fate::Later(_) => self.end(worker),
             _ => self.keep(key, worker),
         }
-        fate
+        Some(fate)
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

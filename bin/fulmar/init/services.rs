@@ -10,6 +10,7 @@ use super::folders::{self, failed, identity};
 /// All programs that a home holds.
 pub(crate) const PROGRAMS: &[&str] = &[
     "bounce",
+    "dot-qmail",
     "enqueue",
     "fulmar",
     "gate",

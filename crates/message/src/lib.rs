@@ -6,12 +6,14 @@
 pub mod address;
 mod date;
 mod header;
+mod mbox;
 mod size;
 mod top;
 mod trace;
 
-pub use date::{date, date_utc};
+pub use date::{asctime, date, date_utc};
 pub use header::{Field, HeaderLines, LINE_LIMIT, fields, hop, split};
+pub use mbox::Quoter;
 pub use size::Sizes;
 pub use top::Top;
-pub use trace::{delivered_to, received, return_path, same_line};
+pub use trace::{delivered_to, from_line, received, return_path, same_line};

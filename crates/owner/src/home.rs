@@ -109,6 +109,7 @@ mod tests {
             domain: "example.test".into(),
             dash: String::new(),
             ext: String::new(),
+            programs: false,
             instructions: vec![],
         }
     }

@@ -20,7 +20,7 @@ use sys::Identity;
 use wire::Fate;
 
 /// One delivery's or login's owner. As a packet: `K`, then fields `key=value`: `uid gid groups`
-/// (commas between) `home maildir quota user local domain dash ext`, and any number of `do`.
+/// (commas between) `home maildir quota user local domain dash ext programs` (`yes` or `no`), and any number of `do`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// Who to become; never root.
@@ -41,6 +41,8 @@ pub struct Owner {
     pub dash: String,
     /// The extension.
     pub ext: String,
+    /// May instructions run programs? Not where the uid is shared with others' mail.
+    pub programs: bool,
     /// Instructions in the language of .qmail files; `.qmail` alone: the account's own files decide,
     /// by dash and ext.
     pub instructions: Vec<String>,
@@ -63,6 +65,7 @@ impl Owner {
         field("domain", self.domain.as_bytes());
         field("dash", self.dash.as_bytes());
         field("ext", self.ext.as_bytes());
+        field("programs", if self.programs { b"yes" } else { b"no" });
         self.instructions.iter().for_each(|line| field("do", line.as_bytes()));
         wire::packet(&fields.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
@@ -115,6 +118,7 @@ impl Owner {
             domain: text("domain")?,
             dash: text("dash")?,
             ext: text("ext")?,
+            programs: one("programs").as_deref() == Some(b"yes"),
             instructions: all("do").into_iter().map(String::from_utf8).collect::<Result<_, _>>().ok()?,
         })
     }
@@ -135,6 +139,7 @@ mod tests {
             domain: "example.test".into(),
             dash: "-".into(),
             ext: "x=y".into(),
+            programs: true,
             instructions: vec!["./Maildir/".into(), "&b@x".into()],
         }
     }

@@ -112,6 +112,12 @@ impl Start {
         self
     }
 
+    /// The child leads a process group of its own, which [`Child::kill_group`] ends as a whole.
+    pub fn group(mut self) -> Start {
+        self.command.process_group(0);
+        self
+    }
+
     /// The child runs as `identity` (needs root). uid 0 is refused when it comes to starting.
     pub fn identity(mut self, identity: &Identity) -> Start {
         self.identity = Some(identity.clone());
@@ -240,6 +246,18 @@ impl Child {
     /// Ends it at once. Still has to be waited for.
     pub fn kill(&mut self) -> io::Result<()> {
         self.0.kill()
+    }
+}
+
+impl Child {
+    /// Ends all of the process group that it leads: see [`Start::group`]. To be called before it is waited
+    /// for: after that its number may be another's.
+    pub fn kill_group(&mut self) -> io::Result<()> {
+        let leader = Pid::from_raw(i32::try_from(self.0.id()).map_err(io::Error::other)?);
+        match nix::sys::signal::killpg(leader, nix::sys::signal::Signal::SIGKILL) {
+            Err(nix::errno::Errno::ESRCH) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -1,10 +1,6 @@
 //! Lines of .qmail files and of account instructions.
 
-#[allow(dead_code)]
-#[path = "../../../bin/local-deliver/instructions.rs"]
-mod instructions;
-
-use instructions::{Instruction, read};
+use dotqmail::{Instruction, read};
 
 pub(crate) fn run(data: &[u8]) {
     let free = read(data, false);

@@ -100,6 +100,7 @@ impl House {
             local: "alice",
             sender: "bob@x.test",
             under: vec![],
+            program: env!("CARGO_BIN_EXE_local-deliver").into(),
         }
     }
 }
@@ -129,6 +130,8 @@ pub struct Call<'a> {
     pub sender: &'a str,
     /// A program (strace, sh) and its arguments, put before the call.
     pub under: Vec<OsString>,
+    /// The program itself.
+    pub program: PathBuf,
 }
 
 /// What came of a call.
@@ -145,15 +148,19 @@ impl<'a> Call<'a> {
         self
     }
 
+    pub fn of(mut self, program: &Path) -> Call<'a> {
+        self.program = program.to_owned();
+        self
+    }
+
     pub fn under(mut self, words: &[&str]) -> Call<'a> {
         self.under = words.iter().map(OsString::from).collect();
         self
     }
 
     pub fn command(&self) -> Command {
-        let program = Path::new(env!("CARGO_BIN_EXE_local-deliver")).as_os_str();
         let mut words = self.under.clone();
-        words.push(program.to_owned());
+        words.push(self.program.clone().into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(&self.options).arg("alice").arg(self.house.path("home"));
         command.args([self.local, self.dash, self.ext, "example.test", self.sender, "./Maildir/"]);

@@ -181,16 +181,32 @@ fn what_would_be_done_is_shown_and_not_done() {
 }
 
 #[test]
-fn programs_and_mboxes_wait_for_dot_qmail_and_nothing_else_is_done_meanwhile() {
-    for line in ["|true", "./mbox", "/dev/null", "/dev/full"] {
+fn programs_and_files_elsewhere_are_dot_qmails_and_nothing_is_done_without_it() {
+    for line in ["|true", "/dev/null", "/dev/full", "./../mbox"] {
         let house = House::new();
         let queue = house.queue(b"K1");
         house.qmail(".qmail", format!("./Maildir/\n&bob@x.test\n{line}\n"));
-        let result = house.call().run(MESSAGE);
+        // Where no dot-qmail lies beside it.
+        let alone = house.path("local-deliver");
+        std::fs::copy(env!("CARGO_BIN_EXE_local-deliver"), &alone).unwrap();
+        let result = house.call().of(&alone).run(MESSAGE);
         assert_eq!(result.code, Some(111));
-        assert!(result.err.contains("needs programs"), "{}", result.err);
+        assert!(result.err.contains("dot-qmail"), "{}", result.err);
         assert!(house.mail().is_empty() && queue.try_recv().is_err());
     }
+}
+
+#[test]
+fn an_mbox_in_the_home_is_written_to_with_separator_trace_lines_and_quoting() {
+    let house = House::new();
+    house.qmail(".qmail", "./mbox\n./mbox\n");
+    let result = house.call().run(b"Subject: x\n\nFrom here\n>From there\nno end");
+    assert_eq!((result.code, &result.out[..]), (Some(0), "did 2+0+0\n"));
+    let text = std::fs::read_to_string(house.home("mbox")).unwrap();
+    let body = "Return-Path: <bob@x.test>\nDelivered-To: alice@example.test\nSubject: x\n\n>From here\n>>From there\nno end\n\n";
+    let parts: Vec<&str> = text.split("From bob@x.test ").collect();
+    assert_eq!(parts.len(), 3, "{text}");
+    assert!(parts[1..].iter().all(|part| part.split_once('\n').unwrap().1 == body), "{text}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn an_owner_is_told_with_home_and_instructions() {
     assert_eq!((alice.user.as_str(), alice.local.as_str()), ("alice@example.test", "Alice+Lists"));
     assert_eq!(
         (alice.dash.as_str(), alice.ext.as_str(), alice.domain.as_str()),
-        ("-", "lists", "example.test")
+        ("-", "Lists", "example.test")
     );
     assert_eq!((alice.quota, alice.instructions), (100 << 20, vec!["./Maildir/".into()]));
     house.admin(&["alias-add", "team@example.test", "alice", "guest@elsewhere.example"]);

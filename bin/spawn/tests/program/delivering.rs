@@ -93,8 +93,55 @@ fn an_accounts_own_qmail_files_decide_where_lookup_says_so() {
         give(&home.join(name));
     }
     assert_eq!(house.deliver(&["alice-x@x.test"], MESSAGE), ["Kdid 2+0+0/"]);
-    assert!(house.deliver(&["alice-p@x.test"], MESSAGE)[0].starts_with("Z4.3.5 needs programs"));
+    // Its uid may be others' too, so it has to be said that it may run programs.
+    let refusal = "Z4.7.0 this mailbox may not run programs";
+    assert_eq!(house.deliver(&["alice-p@x.test"], MESSAGE), [refusal]);
     assert_eq!(house.mail("alice").len(), 3);
+}
+
+/// A house in which everybody may run programs, and alice's .qmail-p holds `text`.
+fn with_program(text: &str) -> House {
+    let house = House::with(&["-t", "3"], &[], |house, address| {
+        Some(account(house, address, "do=.qmail|programs=yes"))
+    });
+    let file = house.home("alice").join(".qmail-p");
+    std::fs::write(&file, text).unwrap();
+    mode(&file, 0o600);
+    give(&file);
+    house
+}
+
+#[test]
+fn programs_run_as_the_owner_with_the_message_and_their_words_are_the_report() {
+    // D02, D04
+    for (text, expect) in [
+        ("|cat >got\n|echo \"$SENDER $EXT $DEFAULT\"\n./mbox\n", "Ksender@x.test p /did 1+0+2/"),
+        ("|exit 99\n|touch no\n", "Kdid 0+0+1/"),
+        ("|echo I do not like you; exit 100\n./Maildir/\n", "D5.3.0 I do not like you"),
+        ("|echo 5.7.1 no; exit 77\n", "D5.7.1 no"),
+        ("|exit 1\n", "Z4.3.0 a program can't take this message now"),
+        ("|kill -9 $$\n", "Z4.3.0 a command was ended by signal 9"),
+        // D03: it reads nothing and says too much; what it leaves running keeps nobody.
+        ("|sleep 100 & head -c 100000000 /dev/zero >&2; exit 0\n", "K"),
+    ] {
+        let house = with_program(text);
+        let fates = house.deliver(&["alice-p@x.test"], MESSAGE);
+        assert!(fates[0].starts_with(expect), "{text}: {}", &fates[0][..fates[0].len().min(200)]);
+        assert!(fates[0].len() < 5000);
+        assert!(!house.path("mail/x.test/alice/no").exists(), "{text}");
+        if text.contains("got") {
+            assert_eq!(std::fs::read(house.path("mail/x.test/alice/got")).unwrap(), MESSAGE);
+        }
+    }
+}
+
+#[test]
+fn a_program_that_never_ends_is_ended_with_all_it_started() {
+    // D03
+    let house = with_program("|sleep 1000 | sleep 1000\n");
+    let fates = house.deliver(&["alice-p@x.test"], MESSAGE);
+    assert_eq!(fates, ["Z4.3.0 programs took longer than 3 seconds"]);
+    assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Kdid 1+0+0/"], "and others go on");
 }
 
 #[test]

@@ -234,19 +234,22 @@ fn install(house: &Path, programs: &[(&str, &str)]) {
     if programs.iter().any(|(name, _)| *name == "local-deliver") {
         return;
     }
-    let built = Path::new(env!("CARGO_BIN_EXE_spawn")).with_file_name("local-deliver");
+    let built = |name| Path::new(env!("CARGO_BIN_EXE_spawn")).with_file_name(name);
     static BUILD: Once = Once::new();
     BUILD.call_once(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "local-deliver"]);
+        build.args(["build", "--quiet", "-p", "local-deliver", "-p", "dot-qmail"]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
         let done = build.status().is_ok_and(|status| status.success());
-        assert!(done || built.exists(), "can't build local-deliver");
+        assert!(done || built("dot-qmail").exists(), "can't build local-deliver and dot-qmail");
     });
-    std::fs::copy(built, house.join("bin/local-deliver")).unwrap();
-    mode(&house.join("bin/local-deliver"), 0o755);
+    for name in ["local-deliver", "dot-qmail"] {
+        let own = house.join("bin").join(name);
+        std::fs::copy(built(name), &own).unwrap();
+        mode(&own, 0o755);
+    }
 }
 
 /// Answers at `run/lookup-root` in place of `lookup`, or of the one that answered before.

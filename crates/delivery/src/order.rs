@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 /// Where a recipient's mail goes when the account says nothing else.
 const USUAL: &[u8] = b"./Maildir/";
 
+/// Variables by which `spawn` says more than qmail-local's arguments do: the quota, the message's id,
+/// and (if set) that the default delivery is all there is, whatever .qmail files say.
+pub const PRIVATE: [&str; 3] = ["DELIVERY_QUOTA", "DELIVERY_ID", "DELIVERY_PLAIN"];
+
 /// One message for one recipient.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Order {
+pub struct Order {
     /// The mailbox's owner, a name for the log.
     pub user: Vec<u8>,
     /// The owner's home folder, absolute.
@@ -32,13 +36,15 @@ pub(crate) struct Order {
     pub quota: u64,
     /// The message's id in the queue, for the log; may be empty.
     pub id: Vec<u8>,
+    /// Most Delivered-To lines that the message may have; 0: no limit.
+    pub most_delivered_to: u64,
     /// It came to a worker, which sees no folder but the home and [`Order::own_maildirs`].
     pub confined: bool,
 }
 
 /// A call from the command line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Call {
+pub struct Call {
     /// `-n`: say what would be done.
     pub only_show: bool,
     /// What is to be done.
@@ -47,7 +53,7 @@ pub(crate) struct Call {
 
 impl Call {
     /// Reads `[-nN] user home local dash ext domain sender defaultdelivery`.
-    pub(crate) fn from_args(args: impl Iterator<Item = OsString>) -> Option<Call> {
+    pub fn from_args(args: impl Iterator<Item = OsString>) -> Option<Call> {
         let mut args: Vec<Vec<u8>> = args.map(OsString::into_vec).collect();
         let mut only_show = false;
         while let Some(options) = args.first().and_then(|arg| arg.strip_prefix(b"-")) {
@@ -73,7 +79,7 @@ impl Call {
 
 impl Order {
     /// Reads the packet: seven fields, then `do=`, `quota=`, `id=` in any order.
-    pub(crate) fn from_packet(packet: &[u8]) -> Option<Order> {
+    pub fn from_packet(packet: &[u8]) -> Option<Order> {
         let fields = wire::fields(packet);
         let [user, home, local, dash, ext, domain, sender] = *fields.first_chunk()?;
         let mut order = Order {
@@ -96,6 +102,14 @@ impl Order {
         (!order.default.is_empty()).then_some(order)
     }
 
+    /// Takes what [`PRIVATE`] variables say.
+    pub fn from_environment(&mut self) {
+        let [quota, id, plain] = PRIVATE.map(|name| std::env::var(name).ok());
+        self.quota = quota.and_then(|quota| quota.parse().ok()).unwrap_or(0);
+        self.id = id.unwrap_or_default().into_bytes();
+        self.qmail = plain.is_none();
+    }
+
     fn setting(&mut self, field: &[u8]) -> Option<()> {
         let at = field.iter().position(|b| *b == b'=')?;
         let (key, value) = (&field[..at], &field[at + 1..]);
@@ -106,6 +120,7 @@ impl Order {
                 self.default.push(b'\n');
             }
             b"quota" => self.quota = std::str::from_utf8(value).ok()?.parse().ok()?,
+            b"delivered-to" => self.most_delivered_to = std::str::from_utf8(value).ok()?.parse().ok()?,
             b"id" => self.id = value.to_vec(),
             _ => {}
         }
@@ -113,14 +128,14 @@ impl Order {
     }
 
     /// Maildirs outside the home that the account itself (not a .qmail file) names.
-    pub(crate) fn own_maildirs(&self) -> impl Iterator<Item = &Path> {
+    pub fn own_maildirs(&self) -> impl Iterator<Item = &Path> {
         let lines = self.default.split(|b| *b == b'\n');
         lines.filter(|line| line.starts_with(b"/") && line.ends_with(b"/")).map(path)
     }
 }
 
 /// Octets as a path.
-pub(crate) fn path(bytes: &[u8]) -> &Path {
+pub fn path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 

@@ -1,4 +1,4 @@
-//! Instructions in .qmail syntax, as values. dot-qmail(5).
+//! Lines in .qmail syntax, as values. dot-qmail(5).
 //!
 //! Knows the lines, not who wrote them, and does nothing: a file is read whole before its first
 //! line is carried out, so that a bad line further down does not make the good ones above it be
@@ -11,7 +11,7 @@ const ADDRESS_LIMIT: usize = 1003;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Instruction {
+pub enum Instruction {
     /// `./path/` or `/path/`: a Maildir.
     Maildir(Vec<u8>),
     /// `./path` or `/path`: an mbox file.
@@ -24,7 +24,7 @@ pub(crate) enum Instruction {
 
 /// Why instructions can't be carried out. All of them are somebody's slip: the mail waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// qmail takes a blank first line for a sign that the file is being edited.
     BlankFirstLine,
     /// The owner's x bit is set (or `+list` came before), which allows forwards only.
@@ -49,7 +49,7 @@ impl std::fmt::Display for Fault {
 }
 
 /// Reads all lines of `text`. `forward_only`: the file's x bit is set.
-pub(crate) fn read(text: &[u8], mut forward_only: bool) -> Result<Vec<Instruction>, Fault> {
+pub fn read(text: &[u8], mut forward_only: bool) -> Result<Vec<Instruction>, Fault> {
     let mut instructions = Vec::new();
     for (place, line) in text.split(|b| *b == b'\n').enumerate() {
         let (line, number) = (trim_end(line), place + 1);

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use dotqmail::{candidates, new_sender, owner_names};
 use sys::durable::{Folder, open_any};
 use wire::Fate;
 
@@ -34,6 +35,8 @@ pub(crate) struct Found {
     pub text: Vec<u8>,
     /// Its x bit is set.
     pub forward_only: bool,
+    /// What stands for `default` in its name.
+    pub default: Option<Vec<u8>>,
 }
 
 impl Home {
@@ -58,29 +61,21 @@ impl Home {
 
     /// The .qmail file that decides for `order`, if there is one.
     pub(crate) fn search(&self, order: &Order) -> Result<Option<Found>, Fate> {
-        for name in candidates(&order.dash, &order.ext) {
-            if let Some(found) = self.open(name)? {
+        for candidate in candidates(&order.dash, &order.ext) {
+            let default = candidate.default.map(|at| order.ext[at..].to_vec());
+            if let Some(found) = self.open(candidate.name, default)? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
     }
 
-    /// The sender that forwarded mail leaves with. A list (`.qmail-list-owner` is there) takes failures
-    /// itself, with `.qmail-list-owner-default` each under an address of its own (VERP).
+    /// The sender that forwarded mail leaves with: see [`dotqmail::new_sender`].
     pub(crate) fn new_sender(&self, order: &Order) -> Result<Vec<u8>, Fate> {
-        if matches!(&order.sender[..], b"" | b"#@[]") {
-            return Ok(order.sender.clone());
-        }
-        let owner = [&file_name(&order.dash, &safe(&order.ext)), &b"-owner"[..]].concat();
-        if !self.exists(&owner)? {
-            return Ok(order.sender.clone());
-        }
-        let address = [&order.local, &b"-owner"[..]].concat();
-        if self.exists(&[&owner, &b"-default"[..]].concat())? {
-            return Ok([&address, &b"-@"[..], &order.domain, b"-@[]"].concat());
-        }
-        Ok([&address, &b"@"[..], &order.domain].concat())
+        let [owner, each] = owner_names(&order.dash, &order.ext);
+        let owner = !matches!(&order.sender[..], b"" | b"#@[]") && self.exists(&owner)?;
+        let each = owner && self.exists(&each)?;
+        Ok(new_sender(&order.sender, &order.local, &order.domain, owner, each))
     }
 
     fn exists(&self, name: &[u8]) -> Result<bool, Fate> {
@@ -91,7 +86,7 @@ impl Home {
         }
     }
 
-    fn open(&self, name: Vec<u8>) -> Result<Option<Found>, Fate> {
+    fn open(&self, name: Vec<u8>, default: Option<Vec<u8>>) -> Result<Option<Found>, Fate> {
         let file = match self.0.read_linked(OsStr::from_bytes(&name)) {
             Ok(file) => file,
             Err(error) if absent(&error) => return Ok(None),
@@ -105,7 +100,7 @@ impl Home {
             return Err(Fate::later(7, 0, format!("{} is another user's", show(&name))));
         }
         let text = read(file).map_err(|error| unable(&name, &error))?;
-        Ok(Some(Found { name, text, forward_only: seen.mode() & OWNER_X != 0 }))
+        Ok(Some(Found { name, text, forward_only: seen.mode() & OWNER_X != 0, default }))
     }
 }
 
@@ -140,62 +135,19 @@ fn show(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-/// Names in the order in which they are tried: the exact one, then for each dash in the extension, from
-/// the last to the first, what stands before it with `default`, at last `default` alone.
-fn candidates(dash: &[u8], ext: &[u8]) -> Vec<Vec<u8>> {
-    let ext = safe(ext);
-    let mut names = vec![file_name(dash, &ext)];
-    for end in (0..=ext.len()).rev() {
-        if end == 0 || ext[end - 1] == b'-' {
-            names.push([&file_name(dash, &ext[..end]), &b"default"[..]].concat());
-        }
-    }
-    names
-}
-
-fn file_name(dash: &[u8], ext: &[u8]) -> Vec<u8> {
-    [b".qmail", dash, ext].concat()
-}
-
-/// Lower case, and dots become colons: no extension leads out of the folder.
-fn safe(ext: &[u8]) -> Vec<u8> {
-    ext.iter().map(|b| if *b == b'.' { b':' } else { b.to_ascii_lowercase() }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(dash: &str, ext: &str) -> Vec<String> {
-        candidates(dash.as_bytes(), ext.as_bytes()).iter().map(|name| show(name)).collect()
-    }
-
     #[test]
-    fn the_most_exact_file_is_tried_first() {
-        assert_eq!(names("-", "a-b"), [".qmail-a-b", ".qmail-a-default", ".qmail-default"]);
-        assert_eq!(names("-", "a-"), [".qmail-a-", ".qmail-a-default", ".qmail-default"]);
-        assert_eq!(names("", ""), [".qmail", ".qmaildefault"]);
-        assert_eq!(names("-", "default"), [".qmail-default", ".qmail-default"]);
-    }
-
-    #[test]
-    fn an_extension_never_leads_out_of_the_home() {
+    fn long_names_are_no_crash_and_no_file() {
         // D05
-        assert_eq!(names("-", "../../etc/x")[0], ".qmail-::/::/etc/x");
-        assert_eq!(names("-", "/etc/passwd")[0], ".qmail-/etc/passwd");
-        assert_eq!(names("-", "A.B-C")[..2], [".qmail-a:b-c", ".qmail-a:b-default"]);
-    }
-
-    #[test]
-    fn a_chain_of_dashes_is_tried_dash_by_dash_and_long_names_are_no_crash() {
-        // D05
-        let chain = "-".repeat(300);
-        assert_eq!(names("-", &chain).len(), 302);
         let home = tempfile::tempdir().unwrap();
         let folder = Home(open_any(home.path()).unwrap());
-        let order = Order { dash: b"-".to_vec(), ext: vec![b'x'; 300], ..Order::default() };
+        let order = Order { dash: b"-".to_vec(), ext: vec![b'X'; 300], ..Order::default() };
         assert_eq!(folder.search(&order).unwrap(), None);
         std::fs::write(home.path().join(".qmail-default"), "#").unwrap();
-        assert_eq!(folder.search(&order).unwrap().unwrap().name, b".qmail-default");
+        let found = folder.search(&order).unwrap().unwrap();
+        assert_eq!((&found.name[..], found.default), (&b".qmail-default"[..], Some(vec![b'X'; 300])));
     }
 }

@@ -14,18 +14,17 @@ const PIECE: usize = 256 * 1024;
 /// Submits `message` with `delivered_to` above it; gives its id in the queue. Nobody gets it
 /// unless all will.
 pub(crate) fn submit(
-    house: &control::Home,
+    queue: &mut Submission,
     order: &Order,
     sender: &[u8],
     recipients: &[Vec<u8>],
     delivered_to: &[u8],
     message: &File,
 ) -> Result<String, Fate> {
-    let mut queue = Submission::at(house.run("queue"));
     let token = String::from_utf8_lossy(&order.id);
     queue.open(&token).map_err(|error| unable(&format!("queue: {error}")))?;
     queue.write(delivered_to);
-    write_message(&mut queue, message).map_err(|error| unable(&format!("message: {error}")))?;
+    write_message(queue, message).map_err(|error| unable(&format!("message: {error}")))?;
     queue.sender(sender);
     recipients.iter().for_each(|recipient| queue.recipient(recipient));
     match queue.commit() {
