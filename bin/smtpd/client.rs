@@ -19,8 +19,6 @@ pub(crate) struct Facts {
     pub(crate) relayclient: Option<String>,
     /// DATABYTES of the rule.
     pub(crate) databytes: Option<u64>,
-    /// The rule or the process has a QMAILQUEUE.
-    pub(crate) program: bool,
 }
 
 impl Facts {
@@ -37,12 +35,11 @@ impl Facts {
             None => ends().map(|(_, local)| local),
         };
         let client = smtp::Client { ip, host: word(env, "TCPREMOTEHOST"), info: word(env, "TCPREMOTEINFO") };
-        let program = env.get("QMAILQUEUE").is_some_and(|path| !path.is_empty());
         let relayclient = match env.get("RELAYCLIENT") {
             Some(_) => Some(suffix(env).ok_or("RELAYCLIENT holds what can't be in an address")?),
             None => None,
         };
-        Ok(Facts { client, local, relayclient, databytes: databytes(env)?, program })
+        Ok(Facts { client, local, relayclient, databytes: databytes(env)? })
     }
 
     /// May it send to everybody?

@@ -31,8 +31,6 @@ pub(crate) struct Kept {
     pub(crate) files: Files,
     pub(crate) lookup: Lookup,
     pub(crate) queue: Submission,
-    /// Programs may be executed: this is no worker, and was not confined.
-    pub(crate) may_execute: bool,
 }
 
 /// The house of one connection.
@@ -133,15 +131,6 @@ impl Desk {
         sys::log!("smtpd {}: later {what}: {cause}", self.token);
     }
 
-    /// A worker can't execute what QMAILQUEUE names.
-    fn refuse_program(&self) -> Result<(), Reply> {
-        if self.facts.program && !self.kept.may_execute {
-            self.put_off("message", "QMAILQUEUE is set, but a worker can't execute; run smtpd without -w");
-            return Err(NO_QUEUE);
-        }
-        Ok(())
-    }
-
     fn enqueue(&mut self, envelope: &Envelope) -> Result<String, Reply> {
         let queue = &mut self.kept.queue;
         queue.sender(envelope.sender.as_bytes());
@@ -152,7 +141,7 @@ impl Desk {
                 _ => Err(NO_QUEUE),
             },
             // As qmail-smtpd answers for its queue program.
-            Fate::Never(text) if self.facts.program => {
+            Fate::Never(text) if self.kept.queue.is_to_program() => {
                 Err(Reply::made(554, text.code, text.sentence.into_owned()))
             }
             refusal => Err(Reply::from(refusal)),
@@ -179,7 +168,6 @@ impl House for Desk {
 
     fn open(&mut self) -> Result<(), Reply> {
         self.bytes = 0;
-        self.refuse_program()?;
         self.kept.queue.open(&self.token).map_err(|error| {
             self.put_off("message", format_args!("the queue: {error}"));
             NO_QUEUE

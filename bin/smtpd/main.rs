@@ -17,9 +17,9 @@ use std::process::ExitCode;
 
 use control::{Home, Role, Uids};
 use submission::Submission;
+use sys::Stop;
 use sys::confine::{Confine, Limits};
 use sys::worker::{self, After};
-use sys::{Env, Stop};
 
 use crate::house::Kept;
 use crate::lookup::Lookup;
@@ -62,14 +62,12 @@ fn drop_root(home: &Home) -> Result<(), Stop> {
 
 /// Makes ready all that is kept, and gives up all that will not be needed.
 fn prepare(home: &Home) -> Result<Kept, Stop> {
-    let may_execute =
-        !worker::is_worker() && Env::here().get("QMAILQUEUE").is_some_and(|path| !path.is_empty());
     let mut kept = Kept {
         files: Files::of(home),
         lookup: Lookup::at(home.run("lookup")),
-        queue: Submission::at(home.run("queue")),
-        may_execute,
+        queue: Submission::usual(home.run("queue")),
     };
+    let may_execute = !worker::is_worker() && kept.queue.is_to_program();
     kept.lookup.connect_early();
     if !may_execute {
         kept.queue.connect_early();
