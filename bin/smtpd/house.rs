@@ -7,16 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use message::address::Address;
-use policy::{Question, Refusal, Tables, Unsure, Verdict};
+use policy::Unsure;
+use reception::{Facts, Files, Judge, Lookup, Refused, Rules, word};
 use smtp::{Envelope, Fault, House, MailParameters, Reply};
 use submission::Submission;
 use sys::Env;
 use wire::{Code, Fate};
-
-use crate::client::Facts;
-use crate::lookup::Lookup;
-use crate::rules::{Files, Rules};
-use crate::tables::View;
 
 /// Refused recipients from which on each one has to wait, and how long, at most.
 const PATIENT_WITH: u32 = 10;
@@ -58,73 +54,22 @@ impl Desk {
     }
 
     fn judge(&mut self, recipient: &Address) -> Result<Result<String, Reply>, Unsure> {
-        let recipient = self.meant(recipient)?;
-        let recipient = self.or_postmaster(recipient)?;
-        let client = policy::Client {
-            known: self.facts.client.ip.is_some(),
-            relayclient: self.facts.relayclient.as_deref(),
+        let (rules, facts) = (&*self.rules, &self.facts);
+        let (lookup, domains) = (&mut self.kept.lookup, &mut self.domains);
+        let judged = Judge { rules, facts, lookup, domains }.judge(self.sender.as_ref(), recipient)?;
+        Ok(judged.map_err(|refused| self.refuse(refused)))
+    }
+
+    fn refuse(&self, refused: Refused) -> Reply {
+        let (address, by) = (word(&refused.address), refused.by);
+        let reply = match (refused.reply, refused.fate) {
+            (Some(code), Fate::Never(text)) => Reply::made(code, text.code, text.sentence.into_owned()),
+            (_, fate) => Reply::from(fate),
         };
-        let sender = self.sender.clone();
-        let question = Question { client, sender: sender.as_ref(), recipient: &recipient };
-        let mut view = View { rules: &self.rules, lookup: &mut self.kept.lookup, domains: &mut self.domains };
-        let decision = policy::decide(&question, &mut view)?;
-        match decision.verdict {
-            Verdict::Refuse(refusal) => Ok(Err(self.refuse(&recipient, refusal, &decision.by))),
-            Verdict::Accept => self.check_user(recipient.envelope()),
-            Verdict::Relay { append } => self.check_user(recipient.envelope() + &append),
-        }
-    }
-
-    /// The address after localiphost and percenthack.
-    fn meant(&self, recipient: &Address) -> Result<Address, Unsure> {
-        let own = recipient.literal().is_some_and(|ip| Some(ip.to_canonical()) == self.facts.local);
-        let named = if own { recipient.at(&self.rules.localiphost) } else { recipient.clone() };
-        policy::percenthack(named, |domain| self.rules.has("percenthack", domain))
-    }
-
-    /// RFC 5321 §4.5.1: every host has a postmaster. This host's own name need not be a domain with
-    /// users; its postmaster, and its mailer-daemon, to whom people answer, is then who gets double bounces.
-    fn or_postmaster(&mut self, recipient: Address) -> Result<Address, Unsure> {
-        let known = ["postmaster", "mailer-daemon"];
-        let asked = known.iter().any(|name| recipient.local().eq_ignore_ascii_case(name));
-        let here = [&self.rules.me, &self.rules.envnoathost];
-        if !asked || !here.iter().any(|host| recipient.domain().eq_ignore_ascii_case(host)) {
-            return Ok(recipient);
-        }
-        let mut view = View { rules: &self.rules, lookup: &mut self.kept.lookup, domains: &mut self.domains };
-        if view.ours(recipient.domain())? {
-            return Ok(recipient);
-        }
-        Ok(Address::from_envelope(&self.rules.postmaster).unwrap_or(recipient))
-    }
-
-    /// In a domain that `lookup` has users in, the user has to exist.
-    fn check_user(&mut self, address: String) -> Result<Result<String, Reply>, Unsure> {
-        let full = Address::from_envelope(&address).map_err(|fault| Unsure(format!("{address} {fault}")))?;
-        let mut view = View { rules: &self.rules, lookup: &mut self.kept.lookup, domains: &mut self.domains };
-        if !view.ours(full.domain())? {
-            return Ok(Ok(address));
-        }
-        let fate = self.kept.lookup.recipient(&full.envelope())?;
-        if fate.is_done() {
-            return Ok(Ok(address));
-        }
-        let reply = Reply::from(fate);
-        self.log_refusal(&address, &reply, "lookup");
-        Ok(Err(reply))
-    }
-
-    fn refuse(&self, recipient: &Address, refusal: Refusal, by: &str) -> Reply {
-        let reply = Reply::new(refusal.reply, refusal.code, refusal.sentence);
-        self.log_refusal(&recipient.envelope(), &reply, by);
-        reply
-    }
-
-    fn log_refusal(&self, recipient: &str, reply: &Reply, by: &str) {
         let sender = word(&self.sender.as_ref().map(Address::envelope).unwrap_or_default());
-        let recipient = word(recipient);
         let (token, code, status) = (&self.token, reply.code(), reply.status());
-        sys::log!("smtpd {token}: refuse reply={code} {status} from=<{sender}> to=<{recipient}> by={by}");
+        sys::log!("smtpd {token}: refuse reply={code} {status} from=<{sender}> to=<{address}> by={by}");
+        reply
     }
 
     fn put_off(&self, what: &str, cause: impl std::fmt::Display) {
@@ -210,9 +155,4 @@ impl House for Desk {
             std::thread::sleep((DELAY * over).min(LONGEST_DELAY));
         }
     }
-}
-
-/// An address for the log: a blank in it must not begin a word of its own.
-fn word(address: &str) -> String {
-    address.replace(' ', "\\x20")
 }

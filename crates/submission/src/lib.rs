@@ -6,6 +6,7 @@
 //! in a message, nor of how the queue keeps it.
 
 mod codes;
+mod envelope;
 mod program;
 
 use std::io;
@@ -17,6 +18,8 @@ use sys::{Env, Packets};
 use wire::Fate;
 
 use crate::program::Program;
+
+pub use envelope::{Cut, Envelope};
 
 /// The variable that names a program to be run instead of asking `queued`.
 pub const VARIABLE: &str = "QMAILQUEUE";
