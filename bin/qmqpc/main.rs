@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn the_packet_is_one_netstring_of_all() {
         let packet = packet(b"hi\n", b"Fa@b\0Tc@d\0T\0\0rest").unwrap();
-        assert_eq!(packet, b"23:3:hi\n,3:a@b,3:c@d,0:,,");
+        assert_eq!(packet, b"21:3:hi\n,3:a@b,3:c@d,0:,,");
     }
 
     #[test]
