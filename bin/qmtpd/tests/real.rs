@@ -15,10 +15,13 @@ use std::thread;
 use sys::{Listener, Packets};
 use wire::netstring;
 
+/// A message as the fake `queued` got it: text, envelope.
+type Message = (Vec<u8>, Vec<u8>);
+
 /// A home with control files and two fake services, and the messages that came: text, envelope.
 struct World {
     home: tempfile::TempDir,
-    came: Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>,
+    came: Arc<Mutex<Vec<Message>>>,
 }
 
 fn world(control: &[(&str, &str)]) -> World {
@@ -57,7 +60,7 @@ fn answer(connection: &Packets) -> bool {
     connection.send(answer.as_bytes(), &[]).is_ok()
 }
 
-fn take(connection: &Packets, came: &Mutex<Vec<(Vec<u8>, Vec<u8>)>>) -> bool {
+fn take(connection: &Packets, came: &Mutex<Vec<Message>>) -> bool {
     let (mut text, mut envelope) = (Vec::new(), Vec::new());
     while let Ok(Some(packet)) = connection.recv() {
         match packet.bytes[0] {
