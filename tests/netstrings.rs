@@ -1,11 +1,11 @@
-//! Other doors than SMTP's: QMTP, QMQP and LMTP with real clients, and what stands before a server.
+//! Other doors than that of SMTP: QMTP, QMQP and LMTP with real clients, and what stands before a server.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 
-use tests::{House, Smtp, message, tool};
+use tests::{House, PASSWORD, Pop3, Smtp, message, tool};
 
 /// Killed when dropped.
 struct Server(Child);
@@ -24,7 +24,7 @@ fn door(house: &House, options: &[&str], rest: &[&str]) -> (Server, SocketAddr) 
     let log = fs::File::options().create(true).append(true).open(house.path("door.log")).unwrap();
     let mut command = Command::new(house.path("bin/tcpserver"));
     command.args(["-HR", "-l", "mail.example.test", "-x", "etc/tcp.smtp.cdb"]).args(options);
-    if nix::unistd::geteuid().is_root() {
+    if nix::unistd::geteuid().is_root() && !rest.contains(&"gate") {
         command.args(["-u", "64001", "-g", "64001"]);
     }
     command.args(["127.0.0.1", &address.port().to_string()]).args(rest);
@@ -149,4 +149,23 @@ fn recordio_and_rblsmtpd_stand_before_smtpd() {
     client.read_to_string(&mut heard).unwrap();
     assert!(heard.contains("\n553 5.7.1 Go away\r\n"), "{heard}");
     assert_eq!(house.mail("alice").len(), 1);
+}
+
+#[test]
+fn recordio_stands_before_every_kind_of_server() {
+    let house = House::start();
+    house.send("bob@example.test", "alice@example.test", &message("to be fetched"));
+    house.await_mail("alice", 1);
+    {
+        let (_server, address) = door(&house, &[], &["recordio", "gate", "pop3d", "login", "pop3"]);
+        let mut client = Pop3::login(address, "alice@example.test", PASSWORD);
+        client.good("STAT");
+        client.good("QUIT");
+        let log = door_log(&house);
+        assert!(log.contains(" < STAT? ") && log.contains(" > +OK"), "{log}");
+    }
+    let (_server, address) = door(&house, &[], &["recordio", "qmtpd"]);
+    if let Some(said) = python("qmtp", address, &["alice@example.test"]) {
+        assert!(said.iter().all(|answer| answer.starts_with("Kok ")), "{said:?}");
+    }
 }

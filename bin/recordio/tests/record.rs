@@ -53,6 +53,20 @@ fn megabytes_go_both_ways_at_once_unchanged() {
 }
 
 #[test]
+fn a_record_that_nobody_reads_or_that_has_no_room_holds_nobody_up() {
+    // X05
+    let (_never_read, mut full) = std::io::pipe().unwrap();
+    full.write_all(&[b'x'; 65_536]).unwrap(); // all that a pipe holds
+    let nowhere = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for log in [OwnedFd::from(full), OwnedFd::from(nowhere)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recordio"));
+        command.args(["seq", "5000"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        assert!(output.stdout.ends_with(b"\n5000\n") && output.status.success());
+    }
+}
+
+#[test]
 fn a_program_that_is_missing_is_told_and_tried_again() {
     let output = Command::new(env!("CARGO_BIN_EXE_recordio")).arg("/no/such/program").output().unwrap();
     assert_eq!(output.status.code(), Some(111));
