@@ -33,11 +33,15 @@ fn run() -> Result<(), Stop> {
     if let Some(identity) = identity {
         sys::become_user(&identity).map_err(Stop::temporary)?;
     }
-    Confine::new().read(home.queue()).read(home.control()).sockets().apply().map_err(Stop::temporary)?;
-    tell(&home, id)
+    let submission = Submission::usual(home.run("queue"));
+    // Who sets QMAILQUEUE wants it for bounces, too, and its program needs all the world.
+    if !submission.is_to_program() {
+        Confine::new().read(home.queue()).read(home.control()).sockets().apply().map_err(Stop::temporary)?;
+    }
+    tell(&home, id, submission)
 }
 
-fn tell(home: &Home, id: u64) -> Result<(), Stop> {
+fn tell(home: &Home, id: u64, mut submission: Submission) -> Result<(), Stop> {
     let queue = Queue::open(&home.queue()).map_err(Stop::temporary)?;
     let message = queue.stored(id).map_err(Stop::temporary)?;
     let head = message.head().map_err(Stop::temporary)?;
@@ -52,7 +56,6 @@ fn tell(home: &Home, id: u64) -> Result<(), Stop> {
         Addressee::Sender(to) => ("", Letter::to_sender(&control, to)),
     };
     let letter = letter.map_err(Stop::temporary)?;
-    let mut submission = Submission::at(home.run("queue"));
     submission.open(&format!("bounce-{id}")).map_err(Stop::temporary)?;
     letter.write(id, &head, &failures, &message, &mut submission).map_err(Stop::temporary)?;
     submission.sender(sender.as_bytes());

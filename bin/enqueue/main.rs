@@ -3,7 +3,6 @@
 //!
 //! What QMAILQUEUE programs end in. Adds and judges nothing: `queued` does.
 
-mod envelope;
 mod outcome;
 
 use std::fs::File;
@@ -12,11 +11,10 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use control::Home;
-use submission::Submission;
+use submission::{Cut, Envelope, Submission};
 use sys::Stop;
 use wire::Fate;
 
-use crate::envelope::{Cut, Envelope};
 use crate::outcome::Outcome;
 
 /// A caller that is not done by now never will be. Seconds.

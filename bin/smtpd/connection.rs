@@ -8,10 +8,9 @@ use sys::worker::{After, Job};
 use sys::{Stop, Timed};
 use wire::End;
 
-use crate::client::Facts;
 use crate::clock::{Conn, LINGER};
 use crate::house::{Desk, Kept};
-use crate::rules::Rules;
+use reception::{Facts, Rules, token};
 
 /// Patience with a client who is only told to come later.
 const LAST_WORD: Duration = Duration::from_secs(10);
@@ -21,7 +20,7 @@ const REFUSED: u32 = 50;
 const REFUSED_RELAY: u32 = 500;
 
 /// Serves one client; gives back what outlives it. `Err`: we are not in order, and it was told so.
-pub(crate) fn serve(job: Job, mut kept: Kept) -> (Kept, Result<After, Stop>) {
+pub(crate) fn serve(job: Job, mut kept: Kept, lmtp: bool) -> (Kept, Result<After, Stop>) {
     sys::no_delay(job.output.as_fd());
     let facts = Facts::read(&job.env, job.input.as_fd());
     let rules = kept.files.rules().map_err(|broken| broken.to_string());
@@ -30,7 +29,7 @@ pub(crate) fn serve(job: Job, mut kept: Kept) -> (Kept, Result<After, Stop>) {
         (Err(cause), _) | (_, Err(cause)) => return (kept, Err(turn_away(job, &cause))),
     };
     let token = token();
-    let settings = settings(&rules, &facts, &token);
+    let settings = smtp::Settings { lmtp, ..settings(&rules, &facts, &token) };
     log_connect(&token, &facts);
     let mut conn = Conn::new(Timed::new(job.input, job.output, rules.timeout), rules.timeout);
     let desk = Desk::new(kept, rules, facts, &job.env, token.clone());
@@ -56,19 +55,13 @@ fn turn_away(job: Job, cause: &str) -> Stop {
     Stop::temporary(cause)
 }
 
-/// One word for everything of this connection: when it began, and in which process.
-fn token() -> String {
-    let micros = sys::unix_micros();
-    format!("{}.{:06}.{}", micros / 1_000_000, micros % 1_000_000, std::process::id())
-}
-
 fn settings(rules: &Rules, facts: &Facts, token: &str) -> smtp::Settings {
     smtp::Settings {
         greeting: rules.greeting.clone(),
         host: rules.me.clone(),
         domain: rules.envnoathost.clone(),
         token: token.to_owned(),
-        client: facts.client.clone(),
+        client: smtp::Client { ip: facts.ip, host: facts.host.clone(), info: facts.info.clone() },
         max_size: facts.databytes.unwrap_or(rules.databytes),
         max_recipients: rules.recipients,
         max_hops: rules.hops,
@@ -78,8 +71,8 @@ fn settings(rules: &Rules, facts: &Facts, token: &str) -> smtp::Settings {
 }
 
 fn log_connect(token: &str, facts: &Facts) {
-    let ip = facts.client.ip.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
-    let host = facts.client.host.as_deref().unwrap_or("unknown");
+    let ip = facts.ip.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+    let host = facts.host.as_deref().unwrap_or("unknown");
     let relay = facts.may_relay();
     sys::log!("smtpd {token}: connect ip={ip} host={host} relay={relay}");
 }

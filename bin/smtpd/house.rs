@@ -7,16 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use message::address::Address;
-use policy::{Question, Refusal, Tables, Unsure, Verdict};
+use policy::Unsure;
+use reception::{Facts, Files, Judge, Lookup, Refused, Rules, word};
 use smtp::{Envelope, Fault, House, MailParameters, Reply};
 use submission::Submission;
 use sys::Env;
 use wire::{Code, Fate};
-
-use crate::client::Facts;
-use crate::lookup::Lookup;
-use crate::rules::{Files, Rules};
-use crate::tables::View;
 
 /// Refused recipients from which on each one has to wait, and how long, at most.
 const PATIENT_WITH: u32 = 10;
@@ -31,8 +27,6 @@ pub(crate) struct Kept {
     pub(crate) files: Files,
     pub(crate) lookup: Lookup,
     pub(crate) queue: Submission,
-    /// Programs may be executed: this is no worker, and was not confined.
-    pub(crate) may_execute: bool,
 }
 
 /// The house of one connection.
@@ -60,86 +54,26 @@ impl Desk {
     }
 
     fn judge(&mut self, recipient: &Address) -> Result<Result<String, Reply>, Unsure> {
-        let recipient = self.meant(recipient)?;
-        let recipient = self.or_postmaster(recipient)?;
-        let client = policy::Client {
-            known: self.facts.client.ip.is_some(),
-            relayclient: self.facts.relayclient.as_deref(),
+        let (rules, facts) = (&*self.rules, &self.facts);
+        let (lookup, domains) = (&mut self.kept.lookup, &mut self.domains);
+        let judged = Judge { rules, facts, lookup, domains }.judge(self.sender.as_ref(), recipient)?;
+        Ok(judged.map_err(|refused| self.refuse(refused)))
+    }
+
+    fn refuse(&self, refused: Refused) -> Reply {
+        let (address, by) = (word(&refused.address), refused.by);
+        let reply = match (refused.reply, refused.fate) {
+            (Some(code), Fate::Never(text)) => Reply::made(code, text.code, text.sentence.into_owned()),
+            (_, fate) => Reply::from(fate),
         };
-        let sender = self.sender.clone();
-        let question = Question { client, sender: sender.as_ref(), recipient: &recipient };
-        let mut view = View { rules: &self.rules, lookup: &mut self.kept.lookup, domains: &mut self.domains };
-        let decision = policy::decide(&question, &mut view)?;
-        match decision.verdict {
-            Verdict::Refuse(refusal) => Ok(Err(self.refuse(&recipient, refusal, &decision.by))),
-            Verdict::Accept => self.check_user(recipient.envelope()),
-            Verdict::Relay { append } => self.check_user(recipient.envelope() + &append),
-        }
-    }
-
-    /// The address after localiphost and percenthack.
-    fn meant(&self, recipient: &Address) -> Result<Address, Unsure> {
-        let own = recipient.literal().is_some_and(|ip| Some(ip.to_canonical()) == self.facts.local);
-        let named = if own { recipient.at(&self.rules.localiphost) } else { recipient.clone() };
-        policy::percenthack(named, |domain| self.rules.has("percenthack", domain))
-    }
-
-    /// RFC 5321 §4.5.1: every host has a postmaster. This host's own name need not be a domain with
-    /// users; its postmaster, and its mailer-daemon, to whom people answer, is then who gets double bounces.
-    fn or_postmaster(&mut self, recipient: Address) -> Result<Address, Unsure> {
-        let known = ["postmaster", "mailer-daemon"];
-        let asked = known.iter().any(|name| recipient.local().eq_ignore_ascii_case(name));
-        let here = [&self.rules.me, &self.rules.envnoathost];
-        if !asked || !here.iter().any(|host| recipient.domain().eq_ignore_ascii_case(host)) {
-            return Ok(recipient);
-        }
-        let mut view = View { rules: &self.rules, lookup: &mut self.kept.lookup, domains: &mut self.domains };
-        if view.ours(recipient.domain())? {
-            return Ok(recipient);
-        }
-        Ok(Address::from_envelope(&self.rules.postmaster).unwrap_or(recipient))
-    }
-
-    /// In a domain that `lookup` has users in, the user has to exist.
-    fn check_user(&mut self, address: String) -> Result<Result<String, Reply>, Unsure> {
-        let full = Address::from_envelope(&address).map_err(|fault| Unsure(format!("{address} {fault}")))?;
-        let mut view = View { rules: &self.rules, lookup: &mut self.kept.lookup, domains: &mut self.domains };
-        if !view.ours(full.domain())? {
-            return Ok(Ok(address));
-        }
-        let fate = self.kept.lookup.recipient(&full.envelope())?;
-        if fate.is_done() {
-            return Ok(Ok(address));
-        }
-        let reply = Reply::from(fate);
-        self.log_refusal(&address, &reply, "lookup");
-        Ok(Err(reply))
-    }
-
-    fn refuse(&self, recipient: &Address, refusal: Refusal, by: &str) -> Reply {
-        let reply = Reply::new(refusal.reply, refusal.code, refusal.sentence);
-        self.log_refusal(&recipient.envelope(), &reply, by);
-        reply
-    }
-
-    fn log_refusal(&self, recipient: &str, reply: &Reply, by: &str) {
         let sender = word(&self.sender.as_ref().map(Address::envelope).unwrap_or_default());
-        let recipient = word(recipient);
         let (token, code, status) = (&self.token, reply.code(), reply.status());
-        sys::log!("smtpd {token}: refuse reply={code} {status} from=<{sender}> to=<{recipient}> by={by}");
+        sys::log!("smtpd {token}: refuse reply={code} {status} from=<{sender}> to=<{address}> by={by}");
+        reply
     }
 
     fn put_off(&self, what: &str, cause: impl std::fmt::Display) {
         sys::log!("smtpd {}: later {what}: {cause}", self.token);
-    }
-
-    /// A worker can't execute what QMAILQUEUE names.
-    fn refuse_program(&self) -> Result<(), Reply> {
-        if self.facts.program && !self.kept.may_execute {
-            self.put_off("message", "QMAILQUEUE is set, but a worker can't execute; run smtpd without -w");
-            return Err(NO_QUEUE);
-        }
-        Ok(())
     }
 
     fn enqueue(&mut self, envelope: &Envelope) -> Result<String, Reply> {
@@ -152,7 +86,7 @@ impl Desk {
                 _ => Err(NO_QUEUE),
             },
             // As qmail-smtpd answers for its queue program.
-            Fate::Never(text) if self.facts.program => {
+            Fate::Never(text) if self.kept.queue.is_to_program() => {
                 Err(Reply::made(554, text.code, text.sentence.into_owned()))
             }
             refusal => Err(Reply::from(refusal)),
@@ -179,7 +113,6 @@ impl House for Desk {
 
     fn open(&mut self) -> Result<(), Reply> {
         self.bytes = 0;
-        self.refuse_program()?;
         self.kept.queue.open(&self.token).map_err(|error| {
             self.put_off("message", format_args!("the queue: {error}"));
             NO_QUEUE
@@ -222,9 +155,4 @@ impl House for Desk {
             std::thread::sleep((DELAY * over).min(LONGEST_DELAY));
         }
     }
-}
-
-/// An address for the log: a blank in it must not begin a word of its own.
-fn word(address: &str) -> String {
-    address.replace(' ', "\\x20")
 }

@@ -1,29 +1,24 @@
-//! `smtpd`: receives mail by SMTP, from one client after the other as a worker of `tcpserver`, or
+//! `smtpd`: receives mail by SMTP or LMTP, from one client after the other as a worker of `tcpserver`, or
 //! from one client under any UCSPI server or inetd.
 //!
 //! Puts the pure session of crate `smtp` into the real house. Runs without privileges; once it
 //! listens to a client it can read the control files and reach the suite's sockets, nothing else.
 
-mod client;
 mod clock;
 mod connection;
 mod house;
-mod lookup;
-mod rules;
-mod tables;
 
 use std::io;
 use std::process::ExitCode;
 
 use control::{Home, Role, Uids};
+use reception::{Files, Lookup};
 use submission::Submission;
+use sys::Stop;
 use sys::confine::{Confine, Limits};
 use sys::worker::{self, After};
-use sys::{Env, Stop};
 
 use crate::house::Kept;
-use crate::lookup::Lookup;
-use crate::rules::Files;
 
 /// Address space, far more than is used: a list of recipients is the largest thing held.
 const MEMORY: u64 = 1 << 30;
@@ -34,16 +29,18 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Stop> {
-    if std::env::args_os().len() > 1 {
-        return Err(Stop::usage("smtpd   (under tcpserver or inetd)"));
-    }
+    let lmtp = match std::env::args_os().skip(1).collect::<Vec<_>>().as_slice() {
+        [] => false,
+        [word] if word == "lmtp" => true,
+        _ => return Err(Stop::usage("smtpd [lmtp]   (under tcpserver or inetd)")),
+    };
     let home = Home::find();
     drop_root(&home)?;
     let mut kept = Some(prepare(&home)?);
     let mut outcome = Ok(());
     worker::serve(|job| {
         let Some(tools) = kept.take() else { return After::Replace };
-        let (tools, after) = connection::serve(job, tools);
+        let (tools, after) = connection::serve(job, tools, lmtp);
         kept = Some(tools);
         after.unwrap_or_else(|stop| {
             outcome = Err(stop);
@@ -62,14 +59,12 @@ fn drop_root(home: &Home) -> Result<(), Stop> {
 
 /// Makes ready all that is kept, and gives up all that will not be needed.
 fn prepare(home: &Home) -> Result<Kept, Stop> {
-    let may_execute =
-        !worker::is_worker() && Env::here().get("QMAILQUEUE").is_some_and(|path| !path.is_empty());
     let mut kept = Kept {
         files: Files::of(home),
         lookup: Lookup::at(home.run("lookup")),
-        queue: Submission::at(home.run("queue")),
-        may_execute,
+        queue: Submission::usual(home.run("queue")),
     };
+    let may_execute = !worker::is_worker() && kept.queue.is_to_program();
     kept.lookup.connect_early();
     if !may_execute {
         kept.queue.connect_early();

@@ -106,6 +106,24 @@ fn the_sender_gets_one_report_that_a_strange_parser_understands() {
 }
 
 #[test]
+fn a_queue_program_gets_the_report_and_its_exit_code_decides() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = home("alice@example.org", b"Subject: hi\n\nbody\n");
+    let script = home.path().join("program");
+    for (end, code) in [(0, 0), (53, 111), (31, 111)] {
+        let text = format!("#!/bin/sh\ncat >text || exit 54\ncat <&1 >envelope || exit 54\nexit {end}\n");
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bounce"));
+        command.arg(ID.to_string()).env("FULMAR_HOME", home.path()).env("QMAILQUEUE", &script);
+        assert_eq!(command.status().unwrap().code(), Some(code));
+        let read = |name| std::fs::read(home.path().join(name)).unwrap();
+        assert_eq!(read("envelope"), b"F\0Talice@example.org\0\0");
+        assert!(String::from_utf8_lossy(&read("text")).contains("nobody@example.test"));
+    }
+}
+
+#[test]
 fn a_sender_in_strange_letters_is_told_and_not_somebody_else() {
     let sender = [&[0xff; 995][..], b"@x.test"].concat();
     let home = home(&sender, b"Subject: hi\n\nbody\n");

@@ -37,6 +37,8 @@ fn run(home: &std::path::Path, text: &[u8], envelope: &[u8]) -> i32 {
     std::fs::write(&path, envelope).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_enqueue"))
         .env("FULMAR_HOME", home)
+        // What queue programs end in never starts one: that would be an endless loop.
+        .env("QMAILQUEUE", "/bin/false")
         .stdin(Stdio::piped())
         .stdout(std::fs::File::open(path).unwrap())
         .spawn()

@@ -15,10 +15,13 @@ use std::thread;
 use std::time::Duration;
 
 use sys::process::Start;
+use sys::signals::Signal;
 use sys::{Listener, Packets, worker};
 
 #[path = "../../../tests/dialog.rs"]
 mod dialog;
+#[path = "real/variations.rs"]
+mod variations;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const ENVELOPE: &str = "MAIL FROM:<carol@example.org>\r\nRCPT TO:<alice@example.test>\r\n";
@@ -354,10 +357,12 @@ fn a_client_or_a_server_that_dies_in_the_middle_delivers_nothing() {
     let world = World::new(&[]);
     let half = format!("{ENVELOPE}DATA\r\nSubject: half\r\n\r\n{}", "x".repeat(100_000));
     assert_eq!(world.talk(&[], &half).0, [220, 250, 250, 354]);
-    let (mut child, mut client) = world.smtpd(&[]);
-    client.write_all(half.as_bytes()).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        let (mut child, mut client) = world.smtpd(&[]);
+        client.write_all(half.as_bytes()).unwrap();
+        sys::signals::send(child.id(), signal).unwrap();
+        child.wait().unwrap();
+    }
     // Who asked and does not wait for the answer: the reply breaks, the program does not.
     let (mut child, mut client) = world.smtpd(&[]);
     client.write_all(format!("{half}\r\nQUIT\r\n").as_bytes()).unwrap();
@@ -381,32 +386,6 @@ fn twenty_thousand_noops_of_a_client_that_does_not_read_are_answered_in_order() 
     write.join().unwrap();
     assert_eq!(codes(&replies).len(), 20_002);
     assert!(child.wait().unwrap().success());
-}
-
-fn script(world: &World, text: &str) -> String {
-    let path = world.path("program");
-    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
-#[test]
-fn qmailqueue_gets_the_message_and_its_exit_code_decides() {
-    // S58
-    let world = World::new(&[]);
-    let input = format!("{ENVELOPE}DATA\r\nSubject: a\r\n.\r\n");
-    for (end, code) in [("exit 0", 250), ("exit 31", 554), ("exit 53", 451), ("printf Dno >&6; exit 82", 554)]
-    {
-        let path =
-            script(&world, &format!("cat >{0}/got; cat <&1 >>{0}/got; {end}", world.home.path().display()));
-        let (codes, _, _) = world.talk(&[("QMAILQUEUE", &path)], &input);
-        assert_eq!(codes.last(), Some(&code), "{end}");
-    }
-    let got = String::from_utf8(std::fs::read(world.path("got")).unwrap()).unwrap();
-    assert!(got.starts_with("Received: from unknown (unknown [192.0.2.7])\n"));
-    assert!(got.ends_with("\nSubject: a\nFcarol@example.org\0Talice@example.test\0\0"));
-    assert_eq!(world.talk(&[("QMAILQUEUE", "/nonexistent/program")], &input).0[3], 451);
-    assert_eq!(world.accepted(), []);
 }
 
 /// A worker, and what it says to one job.
@@ -458,7 +437,7 @@ fn a_worker_serves_one_after_the_other_and_keeps_nothing_of_the_last() {
 fn a_worker_that_was_abused_is_replaced_and_none_ever_executes() {
     let world = World::new(&[]);
     let crew = Crew::start(&world, 100);
-    let path = script(&world, "exit 0");
+    let path = variations::script(&world, "exit 0");
     let fields = format!("TCPREMOTEIP=192.0.2.1\0QMAILQUEUE={path}");
     let input = format!("{ENVELOPE}DATA\r\n");
     assert_eq!(crew.talk(&fields, &input), (vec![220, 250, 250, 451], b"K".to_vec()));

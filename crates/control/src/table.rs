@@ -16,8 +16,10 @@ type Readers = &'static [&'static str];
 /// No program reads it yet.
 const LATER: Readers = &[];
 const SMTPD: Readers = &["smtpd"];
+const RECEPTION: Readers = &["smtpd", "qmtpd"];
+const RECEPTIONS: Readers = &["smtpd", "qmtpd", "qmqpd"];
 const SEND: Readers = &["send"];
-const DOOR: Readers = &["smtpd", "send"];
+const DOOR: Readers = &["smtpd", "qmtpd", "send"];
 const BOUNCE: Readers = &["bounce"];
 
 /// A day, in seconds.
@@ -56,10 +58,10 @@ pub const TABLE: &[File] = &[
     of("badhelo", List(Pattern), Nothing, LATER, "HELO names that are refused where BADHELOCHECK is set."),
     of("badhost", List(Domain), Nothing, LATER, "Names of clients that are put off where BADHOSTCHECK is set."),
     of("badip", List(Network), Nothing, LATER, "Addresses of clients that are put off where BADIPCHECK is set."),
-    of("badmailfrom", List(Address), Nothing, SMTPD, "Senders that are refused, at each RCPT."),
+    of("badmailfrom", List(Address), Nothing, RECEPTION, "Senders that are refused, at each RCPT."),
     of("badmailpatterns", List(Pattern), Nothing, LATER, "Patterns of senders that are refused; `!` exempts."),
     of("badrcptpatterns", List(Pattern), Nothing, LATER, "Patterns of recipients that are refused; `!` exempts."),
-    of("badrcptto", List(Address), Nothing, SMTPD, "Recipients that are refused."),
+    of("badrcptto", List(Address), Nothing, RECEPTION, "Recipients that are refused."),
     of("batvkey", Line, Nothing, LATER, "Key that signs bounce addresses (BATV)."),
     of("batvkeystale", number("days", 1, 3650), Value("7"), LATER, "How long a signed bounce address is good."),
     of("batvnosignlocals", List(Domain), Nothing, LATER, "Sender domains whose bounce addresses are not signed."),
@@ -85,7 +87,7 @@ pub const TABLE: &[File] = &[
     of("clientciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("concurrencylocal", DELIVERIES, Value("10"), &["send", "spawn"], "Local deliveries at one time; 0 holds them."),
     of("concurrencyremote", DELIVERIES, Value("20"), SEND, "Remote deliveries at one time; 0 holds them."),
-    of("databytes", BYTES, Value("0"), SMTPD, "Most bytes in a message, 0 for no limit; DATABYTES in the environment wins."),
+    of("databytes", BYTES, Value("0"), RECEPTIONS, "Most bytes in a message, 0 for no limit; DATABYTES in the environment wins."),
     of("defaultdelivery", Line, Value("./Maildir/"), LATER, "What is done for a user who has no .qmail file."),
     of("defaultdomain", Line, Me, LATER, "Appended to a host without a dot."),
     of("defaulthost", Line, Me, LATER, "Appended to an address without a host."),
@@ -118,18 +120,18 @@ pub const TABLE: &[File] = &[
     of("hostaccess", Map(Domain), Nothing, LATER, "Addresses from which mail of a sender domain may come."),
     of("idhost", Host, Me, LATER, "Right side of Message-ID."),
     of("localdomains", List(Domain), Nothing, LATER, "Sender domains from which users who wish so accept mail alone."),
-    of("localiphost", Host, Me, SMTPD, "Host that replaces this host's own address in `user@[address]`."),
+    of("localiphost", Host, Me, RECEPTION, "Host that replaces this host's own address in `user@[address]`."),
     of("locals", List(Domain), Me, SEND, "Domains whose mail is delivered here; a file without entries means none."),
     of("logheaders", List(Word), Nothing, LATER, "Header fields that are logged when mail is queued."),
     of("mailarchive", Map(Pattern), Nothing, LATER, "Mailboxes that get a copy, as `type:pattern:mailbox`."),
     of("maxcmdlen", number("octets", 512, 1 << 20), Nothing, LATER, "Longest SMTP command line."),
     of("maxdeliveredto", number("lines", 0, 1000), Value("0"), &["spawn", "dot-qmail"], "Most Delivered-To lines, 0 for no limit."),
-    of("maxhops", number("hops", 1, 10_000), Value("100"), SMTPD, "Received and Delivered-To lines at which a message is taken for a loop."),
-    of("maxrecipients", number("recipients", 0, 1_000_000), Value("0"), SMTPD, "Most recipients of a message, 0 for the limit that is built in."),
+    of("maxhops", number("hops", 1, 10_000), Value("100"), RECEPTIONS, "Received and Delivered-To lines at which a message is taken for a loop."),
+    of("maxrecipients", number("recipients", 0, 1_000_000), Value("0"), RECEPTIONS, "Most recipients of a message, 0 for the limit that is built in."),
     of("mcdinfo", Foreign, Nothing, LATER, "Databases of users are named in control/users."),
-    of("me", Host, Nothing, &["smtpd", "send", "bounce", "queued", "spawn", "lookup", "login"], "Full name of this host; what many other files default to."),
+    of("me", Host, Nothing, &["smtpd", "qmtpd", "qmqpd", "send", "bounce", "queued", "spawn", "lookup", "login"], "Full name of this host; what many other files default to."),
     of("moreipme", List(Network), Nothing, LATER, "Further addresses that are this host."),
-    of("morercpthosts", List(Domain), Nothing, SMTPD, "More of rcpthosts; meant for many domains, and so for a cdb."),
+    of("morercpthosts", List(Domain), Nothing, RECEPTION, "More of rcpthosts; meant for many domains, and so for a cdb."),
     of("msgqueuelen", Foreign, Nothing, LATER, "There is one queue."),
     of("msgqueuesize", Foreign, Nothing, LATER, "There is one queue."),
     of("mysql_lib", Foreign, Nothing, LATER, "No database library is loaded at run time."),
@@ -145,7 +147,7 @@ pub const TABLE: &[File] = &[
     of("postmaster", Line, Nothing, LATER, "Address from which notices come and to which replies go."),
     of("programusers", List(Word), Nothing, &["lookup"], "Accounts, or `@domain` for all of a domain, that may run programs though they share a uid."),
     of("qcount", Foreign, Nothing, LATER, "There is one queue."),
-    of("qmqpservers", List(Network), Nothing, LATER, "QMQP servers, asked in this order."),
+    of("qmqpservers", List(Word), Nothing, &["qmqpc"], "QMQP servers, asked in this order: an IP address each, with `:port` if it is not 628."),
     of("qmtproutes", Map(Route), Nothing, LATER, "As smtproutes, for QMTP; asked first."),
     of("qregex", Flag, Value("0"), LATER, "1: patterns are regular expressions, not shell patterns."),
     of("quarantine", Line, Nothing, LATER, "Recipient that replaces all others; they are named in X-Quarantine-ID."),
@@ -153,7 +155,7 @@ pub const TABLE: &[File] = &[
     of("queuelifetime", LIFETIME, Value("604800"), SEND, "How long a message is tried."),
     of("ratecontrol", Folder, Nothing, LATER, "How fast mail leaves, by domain."),
     of("rcpt.envrules", Map(Pattern), Nothing, LATER, "Environment by recipient when mail is delivered, as `pattern:VAR=value,...`."),
-    of("rcpthosts", List(Domain), Nothing, SMTPD, "Domains for which mail is taken from everybody. Missing, no domain is taken on its account; never does it mean all."),
+    of("rcpthosts", List(Domain), Nothing, RECEPTION, "Domains for which mail is taken from everybody. Missing, no domain is taken on its account; never does it mean all."),
     of("realm", Line, Me, LATER, "Realm named to clients that log in."),
     of("recipientpause", number("seconds", 0, 3600), Value("0"), LATER, "Pause between two deliveries to one recipient."),
     of("recipients", List(Word), Nothing, LATER, "Where recipients are looked up: names of cdb files or of programs."),
@@ -193,7 +195,7 @@ pub const TABLE: &[File] = &[
     of("timeoutconnect", TIMEOUT, Value("60"), LATER, "Patience with a host that does not take a connection."),
     of("timeoutread", Foreign, Nothing, LATER, "Time limits of lookup are built in."),
     of("timeoutremote", TIMEOUT, Value("1200"), LATER, "Patience with each read and write to another host."),
-    of("timeoutsmtpd", TIMEOUT, Value("1200"), SMTPD, "Patience with each read and write to a client."),
+    of("timeoutsmtpd", TIMEOUT, Value("1200"), RECEPTIONS, "Patience with each read and write to a client."),
     of("timeoutwrite", Foreign, Nothing, LATER, "Time limits of lookup are built in."),
     of("tlsa.white", List(Domain), Nothing, LATER, "Hosts for which DANE is not asked."),
     of("tlsadomains", List(Domain), Nothing, LATER, "Domains for which DANE is asked, alone."),

@@ -7,7 +7,7 @@ use domain::base::iana::{Class, Rcode, Rtype};
 use domain::base::message::RecordSection;
 use domain::base::name::{Name, ParsedName, ToName};
 use domain::base::{Message, MessageBuilder};
-use domain::rdata::{A, Aaaa, Mx, Ptr};
+use domain::rdata::{A, Aaaa, Mx, Ptr, Txt};
 
 use crate::names;
 
@@ -27,6 +27,8 @@ pub enum Kind {
     Mx,
     /// The name of an address.
     Ptr,
+    /// Text.
+    Txt,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Kind::Aaaa => Rtype::AAAA,
             Kind::Mx => Rtype::MX,
             Kind::Ptr => Rtype::PTR,
+            Kind::Txt => Rtype::TXT,
         }
     }
 }
@@ -49,6 +52,8 @@ pub enum Record {
     Host(String),
     /// From MX: preference and host name; the empty name is the root (RFC 7505).
     Exchange(u16, String),
+    /// From TXT: its strings joined, what is not printable ASCII replaced by `?`.
+    Text(String),
 }
 
 /// The records asked for: at least one, at most [`MOST_RECORDS`].
@@ -168,10 +173,18 @@ fn of_kind(section: RecordSection<'_, [u8]>, kind: Kind, owner: &ParsedName<&[u8
             let host = names::host(record.data().exchange())?;
             Some(Record::Exchange(record.data().preference(), host))
         }
+        Kind::Txt => {
+            let text: Vec<u8> = record.to_record::<Txt<_>>().ok()??.data().text();
+            Some(Record::Text(text.into_iter().map(printable).collect()))
+        }
         Kind::Ptr => {
             let host = names::host(record.to_record::<Ptr<_>>().ok()??.data().ptrdname())?;
             (!host.is_empty()).then_some(Record::Host(host))
         }
     })
     .collect()
+}
+
+fn printable(byte: u8) -> char {
+    if matches!(byte, b' '..=b'~') { byte.into() } else { '?' }
 }

@@ -11,7 +11,7 @@ use domain::base::iana::{Class, Rcode, Rtype};
 use domain::base::name::Name;
 use domain::base::record::Ttl;
 use domain::base::{Message, MessageBuilder, message_builder::AnswerBuilder};
-use domain::rdata::{A, Cname, Mx, Ptr};
+use domain::rdata::{A, Cname, Mx, Ptr, Txt};
 use proptest::prelude::*;
 
 use crate::message::{self, Kind, Record, Reply};
@@ -152,6 +152,20 @@ fn an_address_with_a_thousand_names_does_not_fill_the_memory() {
     assert_eq!(resolver.name_of(IP.into()), Ok("h0000.example".into()));
     let all = resolver.lookup("7.2.0.192.in-addr.arpa", Kind::Ptr).unwrap();
     assert_eq!(all.records.len(), message::MOST_RECORDS);
+}
+
+#[test]
+fn a_text_is_one_printable_line() {
+    // R10
+    let server = server(|query, _| {
+        let owner = query.first_question().unwrap().into_qname();
+        let mut builder = answer(query, Rcode::NOERROR);
+        let text: Txt<Vec<u8>> = Txt::build_from_slice(b"Listed\r\n250 ok\xff").unwrap();
+        builder.push((&owner, Class::IN, Ttl::ZERO, text)).unwrap();
+        vec![builder.finish()]
+    });
+    let found = resolver(&[server.address]).lookup("7.2.0.192.list.example", Kind::Txt);
+    assert_eq!(first(found), Record::Text("Listed??250 ok?".into()));
 }
 
 #[test]

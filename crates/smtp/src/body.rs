@@ -107,7 +107,8 @@ impl<H: House> Session<H> {
         self.house.open()?;
         let settings = &self.settings;
         let now = self.house.now();
-        let line = received(&settings.client, &self.helo, &settings.host, self.via, &settings.token, now);
+        let line =
+            received(&settings.client, &self.helo, &settings.host, self.via.word(), &settings.token, now);
         self.house.write(line.as_bytes());
         Ok(())
     }
@@ -122,7 +123,15 @@ impl<H: House> Session<H> {
         }
         *input = &input[used..];
         self.octets += used as u64;
-        if dotted == Dotted::More { Ok(()) } else { self.finish().write(out) }
+        if dotted == Dotted::More { Ok(()) } else { self.finish_for_all(out) }
+    }
+
+    /// RFC 2033 §4.2: one reply for each recipient, in their order. All have the same: the queue takes
+    /// the message for all of them or for none.
+    fn finish_for_all(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let replies = if self.settings.lmtp { self.envelope.recipients.len() } else { 1 };
+        let reply = self.finish();
+        (0..replies).try_for_each(|_| reply.write(out))
     }
 
     pub(crate) fn chunk_bytes(&mut self, input: &mut &[u8], out: &mut dyn Write) -> io::Result<()> {
@@ -136,7 +145,7 @@ impl<H: House> Session<H> {
         if chunk.kept {
             self.chunk_piece(piece);
         }
-        if done { self.chunk_end().write(out) } else { Ok(()) }
+        if done { self.chunk_end(out) } else { Ok(()) }
     }
 
     fn chunk_piece(&mut self, piece: &[u8]) {
@@ -150,20 +159,24 @@ impl<H: House> Session<H> {
         intake.ends = ends;
     }
 
-    fn chunk_end(&mut self) -> Reply {
+    fn chunk_end(&mut self, out: &mut dyn Write) -> io::Result<()> {
         let mode = core::mem::replace(&mut self.mode, Mode::Commands);
-        let Mode::Chunk(chunk) = mode else { return Reply::SYNTAX };
+        let Mode::Chunk(chunk) = mode else { return Ok(()) };
         if !chunk.kept {
-            return chunk.reply;
+            return chunk.reply.write(out);
         }
         if chunk.last && self.intake.ends.cr {
             self.intake.refuse(Reply::BARE_LINE_END, &mut self.house);
         }
-        if chunk.last || self.intake.fault.is_some() {
-            return self.finish();
+        if chunk.last {
+            return self.finish_for_all(out);
+        }
+        if self.intake.fault.is_some() {
+            return self.finish().write(out);
         }
         self.state = State::CHUNKS;
-        Reply::made(250, wire::Code(2, 0, 0), format!("{} octets received", chunk.octets))
+        let text = format!("{} octets received", chunk.octets);
+        Reply::made(250, wire::Code(2, 0, 0), text).write(out)
     }
 
     /// The message has come to its end: refused for what it is, or handed over.

@@ -14,10 +14,19 @@ use crate::{Fault, House, Reply, parse};
 /// have with CR LF (RFC 5321 §4.5.3.1.4 and what extensions add), its handler.
 pub(crate) struct Command<H: House> {
     verb: &'static str,
+    /// LMTP's own, SMTP's own, or of both (RFC 2033 §4.1).
+    tongue: Tongue,
     states: State,
     otherwise: Reply,
     limit: usize,
     run: fn(&mut Session<H>, &[u8]) -> Reply,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tongue {
+    Both,
+    Smtp,
+    Lmtp,
 }
 
 /// Octets of an ordinary command line.
@@ -42,8 +51,9 @@ impl<H: House> Session<H> {
         row("DATA", State::RCPT, Reply::WANT_RCPT, ORDINARY, Self::data),
         // In a wrong state its octets must be eaten all the same, so it looks for itself.
         row("BDAT", State::ANY, Reply::WANT_RCPT, ORDINARY, Self::bdat),
-        row("EHLO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::ehlo),
-        row("HELO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::helo),
+        row("EHLO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::ehlo).only(Tongue::Smtp),
+        row("HELO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::helo).only(Tongue::Smtp),
+        row("LHLO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::ehlo).only(Tongue::Lmtp),
         row("RSET", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::rset),
         row("NOOP", State::ANY, Reply::IN_TRANSACTION, ORDINARY, |_, _| Reply::OK),
         row("VRFY", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::vrfy),
@@ -57,6 +67,8 @@ impl<H: House> Session<H> {
         let is = |word: &str| verb.eq_ignore_ascii_case(word.as_bytes());
         let reply = match Self::COMMANDS.iter().find(|row| is(row.verb)) {
             Some(row) if line.len() + 2 > row.limit => Reply::LONG_LINE,
+            Some(row) if row.tongue == Tongue::Smtp && self.settings.lmtp => Reply::WANT_LHLO,
+            Some(row) if row.tongue == Tongue::Lmtp && !self.settings.lmtp => Reply::UNKNOWN,
             Some(row) if self.state.is_in(row.states) => (row.run)(self, rest),
             Some(row) => self.out_of_order(row),
             None if line.len() + 2 > ORDINARY => Reply::LONG_LINE,
@@ -76,9 +88,14 @@ impl<H: House> Session<H> {
         match (self.state, row.verb) {
             (State::CHUNKS, _) => Reply::IN_CHUNKS,
             // All recipients have been refused: a pipelining client could not know.
-            (State::SENDER, "DATA") => Reply::NO_RECIPIENTS,
+            (State::SENDER, "DATA") => self.no_recipients(),
             _ => row.otherwise.clone(),
         }
+    }
+
+    /// RFC 2033 §4.2 wants 503, as there will be no other reply.
+    fn no_recipients(&self) -> Reply {
+        if self.settings.lmtp { Reply::WANT_RCPT } else { Reply::NO_RECIPIENTS }
     }
 
     fn foreign(&mut self) -> Reply {
@@ -86,7 +103,7 @@ impl<H: House> Session<H> {
         Reply::FOREIGN
     }
 
-    // RFC 5321 §4.1.1.1
+    // RFC 5321 §4.1.1.1; LHLO is the same (RFC 2033 §4.1).
     fn ehlo(&mut self, rest: &[u8]) -> Reply {
         let Some(name) = parse::helo(rest) else { return Reply::BAD_HELO };
         self.hello(name, true);
@@ -181,7 +198,7 @@ impl<H: House> Session<H> {
             State::CHUNKS => Ok(()),
             // Chunks sent ahead of a refusal must not be taken for the message: nothing stays open.
             State::RCPT => self.open().inspect_err(|_| self.forget()),
-            State::SENDER => Err(Reply::NO_RECIPIENTS),
+            State::SENDER => Err(self.no_recipients()),
             _ => Err(Reply::WANT_RCPT),
         };
         let kept = opened.is_ok();
@@ -216,5 +233,12 @@ const fn row<H: House>(
     limit: usize,
     run: fn(&mut Session<H>, &[u8]) -> Reply,
 ) -> Command<H> {
-    Command { verb, states, otherwise, limit, run }
+    Command { verb, tongue: Tongue::Both, states, otherwise, limit, run }
+}
+
+impl<H: House> Command<H> {
+    const fn only(mut self, tongue: Tongue) -> Command<H> {
+        self.tongue = tongue;
+        self
+    }
 }

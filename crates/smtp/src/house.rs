@@ -77,6 +77,8 @@ pub struct Settings {
     pub token: String,
     /// The other end.
     pub client: Client,
+    /// Speak LMTP (RFC 2033): a reply for each recipient at the end of a message.
+    pub lmtp: bool,
     /// Octets of a message on the wire; 0: no limit.
     pub max_size: u64,
     /// Recipients of one message.
@@ -99,6 +101,7 @@ impl Default for Settings {
             domain: "localhost".to_owned(),
             token: "0".to_owned(),
             client: Client::default(),
+            lmtp: false,
             max_size: 0,
             max_recipients: 1000,
             max_messages: 10_000,

@@ -11,11 +11,16 @@ pub struct Via {
     pub extended: bool,
     /// The client asked for SMTPUTF8.
     pub utf8: bool,
+    /// It speaks LMTP.
+    pub lmtp: bool,
 }
 
 impl Via {
-    fn word(self) -> &'static str {
+    /// The protocol's name in the trace line.
+    pub fn word(self) -> &'static str {
         match self {
+            Via { lmtp: true, utf8: true, .. } => "UTF8LMTP",
+            Via { lmtp: true, .. } => "LMTP",
             Via { utf8: true, .. } => "UTF8SMTP",
             Via { extended: true, .. } => "ESMTP",
             _ => "SMTP",
@@ -23,16 +28,17 @@ impl Via {
     }
 }
 
-/// `Received: from HELO (INFO@HOST [IP])` LF, two blanks, `by HOST with ESMTP id TOKEN; date` LF.
+/// `Received: from HELO (INFO@HOST [IP])` LF, two blanks, `by HOST with ESMTP id TOKEN; date` LF;
+/// `with` is the protocol, which is our own word.
 /// Whatever the client or its DNS said: unusual characters become `?`.
-pub fn received(client: &Client, helo: &str, by: &str, via: Via, token: &str, unix: i64) -> String {
+pub fn received(client: &Client, helo: &str, by: &str, with: &str, token: &str, unix: i64) -> String {
     let peer = match client.ip {
         Some(IpAddr::V4(ip)) => format!("{} [{ip}]", name(client)),
         Some(IpAddr::V6(ip)) => format!("{} [IPv6:{ip}]", name(client)),
         None => name(client),
     };
     let (helo, by, token) = (safe(helo), safe(by), safe(token));
-    let (with, date) = (via.word(), message::date(unix));
+    let date = message::date(unix);
     format!("Received: from {helo} ({peer})\n  by {by} with {with} id {token}; {date}\n")
 }
 
@@ -57,7 +63,7 @@ fn safe(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const ESMTP: Via = Via { extended: true, utf8: false };
+    const ESMTP: Via = Via { extended: true, utf8: false, lmtp: false };
 
     #[test]
     fn the_trace_line_names_helo_host_info_and_address() {
@@ -67,17 +73,17 @@ mod tests {
             info: Some("bin".into()),
         };
         assert_eq!(
-            received(&client, "me.example.org", "mail.example.test", ESMTP, "12.34", 0),
+            received(&client, "me.example.org", "mail.example.test", ESMTP.word(), "12.34", 0),
             "Received: from me.example.org (bin@mx.example.org [192.0.2.7])\n  \
              by mail.example.test with ESMTP id 12.34; Thu, 01 Jan 1970 00:00:00 -0000\n"
         );
         let client = Client { ip: Some("2001:db8::1".parse().unwrap()), ..Client::default() };
-        let line = received(&client, "", "m", Via::default(), "1", 0);
+        let line = received(&client, "", "m", "SMTP", "1", 0);
         assert!(
             line.starts_with("Received: from unknown (unknown [IPv6:2001:db8::1])\n  by m with SMTP id 1;")
         );
         let line =
-            received(&Client::default(), "[192.0.2.1]", "m", Via { utf8: true, extended: true }, "1", 0);
+            received(&Client::default(), "[192.0.2.1]", "m", Via { utf8: true, ..ESMTP }.word(), "1", 0);
         assert!(line.starts_with("Received: from [192.0.2.1] (unknown)\n  by m with UTF8SMTP id 1;"));
     }
 
@@ -86,10 +92,10 @@ mod tests {
         // S12, S56
         let evil = "a\r\nX-Evil: 1\n\0)(<script>é";
         let client = Client { ip: None, host: Some(evil.into()), info: Some(evil.into()) };
-        let line = received(&client, evil, "m", ESMTP, "1", 0);
+        let line = received(&client, evil, "m", "ESMTP", "1", 0);
         assert_eq!(line.matches('\n').count(), 2);
         assert!(!line.contains(['\r', '\0', '<']) && line.is_ascii());
         assert_eq!(line.matches(['(', ')']).count(), 2);
-        assert!(received(&client, &"x".repeat(12_000), "m", ESMTP, "1", 0).len() < 2000);
+        assert!(received(&client, &"x".repeat(12_000), "m", "ESMTP", "1", 0).len() < 2000);
     }
 }

@@ -118,6 +118,8 @@ impl Reply {
     pub(crate) const STRAY_IN_COMMAND: Reply =
         Reply::new(500, Code(5, 5, 2), "Lines must end in CR LF, and neither may stand alone");
     pub(crate) const UNKNOWN: Reply = Reply::new(500, Code(5, 5, 1), "Unknown command");
+    pub(crate) const WANT_LHLO: Reply =
+        Reply::new(500, Code(5, 5, 1), "This is LMTP, say LHLO (SMTP is spoken at another door)");
     pub(crate) const SYNTAX: Reply = Reply::new(501, Code(5, 5, 4), "Syntax error in arguments");
     pub(crate) const BAD_HELO: Reply =
         Reply::new(501, Code(5, 5, 4), "Your name, please: one word of printable ASCII");

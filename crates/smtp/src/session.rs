@@ -82,13 +82,14 @@ pub struct Session<H: House> {
 impl<H: House> Session<H> {
     /// A session that stands before its greeting.
     pub fn new(house: H, settings: Settings) -> Session<H> {
+        let via = Via { lmtp: settings.lmtp, ..Via::default() };
         Session {
             house,
             settings,
             state: State::READY,
             mode: Mode::Commands,
             helo: String::new(),
-            via: Via::default(),
+            via,
             letters: Letters::Ascii,
             envelope: Envelope::default(),
             intake: Intake::default(),
@@ -214,7 +215,8 @@ impl<H: House> Session<H> {
 
 impl<H: House> wire::Session for Session<H> {
     fn greet(&mut self, out: &mut dyn Write) -> io::Result<Flow> {
-        Reply::made(220, wire::Code::NONE, format!("{} ESMTP", self.settings.greeting)).write(out)?;
+        let name = if self.settings.lmtp { "LMTP" } else { "ESMTP" };
+        Reply::made(220, wire::Code::NONE, format!("{} {name}", self.settings.greeting)).write(out)?;
         Ok(self.flow)
     }
 

@@ -13,6 +13,7 @@ use crate::{Envelope, Fault, House, MailParameters, Reply, Session, Settings};
 
 #[path = "../../../tests/dialog.rs"]
 mod dialog;
+mod lmtp;
 
 /// What happened in a house, seen from outside.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,6 +5,8 @@
 //! given up half-way is given up by hanging up, and `queued` forgets it. Knows nothing of what is
 //! in a message, nor of how the queue keeps it.
 
+mod codes;
+mod envelope;
 mod program;
 
 use std::io;
@@ -16,6 +18,11 @@ use sys::{Env, Packets};
 use wire::Fate;
 
 use crate::program::Program;
+
+pub use envelope::{Cut, Envelope};
+
+/// The variable that names a program to be run instead of asking `queued`.
+pub const VARIABLE: &str = "QMAILQUEUE";
 
 /// How long `queued` may take for one step; a sync of a busy disk can take long.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -31,14 +38,15 @@ pub struct Submission {
     open: bool,
     /// A packet of this message could not be sent; the others need not be tried.
     broken: bool,
-    /// QMAILQUEUE, and the environment that it is run with.
-    instead: Option<(Vec<u8>, Env)>,
-    /// The program that takes the open message, and the envelope so far: it comes after all of the text.
-    program: Option<(Program, Vec<u8>)>,
+    /// Where QMAILQUEUE is set: the environment of the program that it names.
+    instead: Option<Env>,
+    /// The program that takes the open message.
+    program: Option<Program>,
 }
 
 impl Submission {
-    /// To the socket at `path`; nothing is connected yet.
+    /// To the socket at `path`; nothing is connected yet. QMAILQUEUE is not looked at: for those whom
+    /// such programs end in.
     pub fn at(path: PathBuf) -> Submission {
         Submission {
             path,
@@ -62,8 +70,13 @@ impl Submission {
     /// From now on QMAILQUEUE of `env`, if it is there and not empty, names a program that takes the
     /// messages in place of `queued`.
     pub fn serve(&mut self, env: &Env) {
-        let program = env.get("QMAILQUEUE").filter(|path| !path.is_empty());
-        self.instead = program.map(|path| (path.to_vec(), env.clone()));
+        let named = env.get(VARIABLE).is_some_and(|path| !path.is_empty());
+        self.instead = named.then(|| env.clone());
+    }
+
+    /// Do messages go to a program? Then this process must stay able to execute one.
+    pub fn is_to_program(&self) -> bool {
+        self.instead.is_some()
     }
 
     /// Connects before there is a message; should that fail, it is tried again when there is one.
@@ -74,10 +87,9 @@ impl Submission {
     /// Begins a message; `token` marks it in the log of `queued`. On a new connection if the kept
     /// one has died.
     pub fn open(&mut self, token: &str) -> io::Result<()> {
-        if let Some((path, env)) = &self.instead {
-            let named =
-                |error| io::Error::other(format!("QMAILQUEUE {}: {error}", String::from_utf8_lossy(path)));
-            self.program = Some((Program::start(path, env).map_err(named)?, Vec::new()));
+        self.abort_program();
+        if let Some(env) = &self.instead {
+            self.program = Some(Program::start(&self.path, env)?);
             return Ok(());
         }
         let hello = [b"L", token.as_bytes()].concat();
@@ -119,8 +131,8 @@ impl Submission {
 
     /// Ends the envelope and waits for the verdict; `K`'s text is the message's id.
     pub fn commit(&mut self) -> Fate {
-        if let Some((program, records)) = self.program.take() {
-            return program.commit(&records);
+        if let Some(program) = self.program.take() {
+            return program.commit();
         }
         self.flush();
         self.packet.push(b'.');
@@ -131,20 +143,22 @@ impl Submission {
 
     /// Gives up the message, if one is open.
     pub fn abort(&mut self) {
-        if let Some((program, _)) = self.program.take() {
-            program.abort();
-        }
+        self.abort_program();
         if std::mem::take(&mut self.open) {
             self.connection = None;
         }
     }
 
+    fn abort_program(&mut self) {
+        if let Some(program) = self.program.take() {
+            program.abort();
+        }
+    }
+
     /// Puts `bytes` into packets of `letter`.
     fn part(&mut self, letter: u8, mut bytes: &[u8]) {
-        match &mut self.program {
-            Some((program, _)) if letter == b'M' => return program.write(bytes),
-            Some((_, records)) => return records.extend_from_slice(bytes),
-            None => {}
+        if let Some(program) = &mut self.program {
+            return if letter == b'M' { program.message(bytes) } else { program.envelope(bytes) };
         }
         while !bytes.is_empty() {
             if self.packet.first() != Some(&letter) || self.packet.len() == MAX {
@@ -197,6 +211,13 @@ impl Submission {
         let connection = Packets::connect(&self.path)?;
         connection.set_timeout(PATIENCE)?;
         Ok(connection)
+    }
+}
+
+/// A program must never take half a message for a whole one.
+impl Drop for Submission {
+    fn drop(&mut self) {
+        self.abort_program();
     }
 }
 
@@ -321,7 +342,7 @@ mod tests {
         queue.abort();
         env.set("QMAILQUEUE", "/nonexistent/program");
         queue.serve(&env);
-        assert!(queue.open("3").unwrap_err().to_string().contains("QMAILQUEUE /nonexistent/program"));
+        assert!(queue.open("3").unwrap_err().to_string().contains("QMAILQUEUE is /nonexistent/program"));
     }
 
     #[test]

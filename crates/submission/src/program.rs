@@ -1,83 +1,121 @@
 //! QMAILQUEUE: another program takes the message, by qmail-queue's interface.
 //!
 //! The message on descriptor 0, the envelope on 1; the exit code says what became of it, and with
-//! code 82 descriptor 6 says it in words. Whoever comes here must be able to execute programs:
-//! workers are not.
+//! code 82 descriptor 6 says it in words. Whatever such a program does or leaves undone, nobody
+//! waits for it for ever, and only 0 after all was read and written counts as a yes.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::{self, ErrorKind, PipeReader, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use sys::process::{Child, Exit, Start};
 use sys::wait::{self, Interest};
-use sys::{Env, Timed};
-use wire::{Code, Fate, Text};
+use sys::{Env, Timed, worker};
+use wire::Fate;
+
+use crate::{VARIABLE, codes};
 
 /// How long the program may keep us waiting before it reads on.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Seconds it may take to end once it has everything; then this process ends by SIGALRM, and whoever
-/// gave it the message has no answer and tries again.
-const LAST_PATIENCE: u32 = 3600;
-/// Octets of the program's own words that are looked at.
+/// How long it may take to end once it has everything; scanners can be slow.
+const LAST_PATIENCE: Duration = Duration::from_secs(3600);
+/// Octets of the program's own words that are looked at; what comes after is read and forgotten.
 const WORDS: usize = 1000;
+/// Octets of the envelope written at a time.
+const PIECE: usize = 4096;
 
 /// A program that is being given a message.
 #[derive(Debug)]
 pub(crate) struct Program {
     child: Child,
-    message: Timed,
+    /// Until the envelope begins.
+    message: Option<Timed>,
     envelope: Timed,
-    words: OwnedFd,
+    waiting: Vec<u8>,
+    words: PipeReader,
     broken: bool,
 }
 
 impl Program {
-    /// Starts `path` with the environment of the job.
-    pub(crate) fn start(path: &[u8], env: &Env) -> io::Result<Program> {
+    /// Starts the program that `env` names, with that environment, in the home whose `run/queue`
+    /// is at `socket`: where qmail-queue is started, too.
+    pub(crate) fn start(socket: &Path, env: &Env) -> io::Result<Program> {
+        let path = env.get(VARIABLE).unwrap_or_default();
+        let named = |what: &str| format!("{VARIABLE} is {}: {what}", path.escape_ascii());
+        if worker::is_worker() {
+            return Err(io::Error::other(named("a worker can't execute; start it without -w")));
+        }
         let (message_out, message) = io::pipe()?;
         let (envelope_out, envelope) = io::pipe()?;
         let (words, words_in) = io::pipe()?;
-        let start = Start::new(OsStr::from_bytes(path)).env_only(env);
-        let start = start.fd(0, message_out).fd(1, envelope_out).fd(6, words_in);
-        let child = start.spawn()?;
-        let timed = |end: io::PipeWriter| {
-            let end = OwnedFd::from(end);
-            Ok::<Timed, io::Error>(Timed::new(end.try_clone()?, end, PATIENCE))
-        };
+        let mut start = Start::new(OsStr::from_bytes(path)).env_only(env);
+        start = start.fd(0, message_out).fd(1, envelope_out).fd(6, words_in);
+        if let Some(home) = socket.parent().and_then(Path::parent).filter(|home| home.is_absolute()) {
+            start = start.chdir(home);
+        }
+        let child = start.spawn().map_err(|error| io::Error::new(error.kind(), named(&error.to_string())))?;
         Ok(Program {
             child,
-            message: timed(message)?,
+            message: Some(timed(message)?),
             envelope: timed(envelope)?,
-            words: words.into(),
+            waiting: Vec::new(),
+            words,
             broken: false,
         })
     }
 
     /// The next piece of the message. A program that reads no further has its reasons: its exit
     /// code tells.
-    pub(crate) fn write(&mut self, part: &[u8]) {
-        self.broken = self.broken || self.message.write_all(part).is_err();
+    pub(crate) fn message(&mut self, piece: &[u8]) {
+        let Some(message) = self.message.as_mut().filter(|_| !self.broken) else { return };
+        if let Err(error) = message.write_all(piece) {
+            self.give_up(&error);
+        }
     }
 
-    /// Gives the envelope's records, without the NUL that ends them all, and waits for the end; the
-    /// program's process id is the message's id.
-    pub(crate) fn commit(self, records: &[u8]) -> Fate {
-        let Program { mut child, message, envelope: mut to, words, broken } = self;
-        drop(message);
-        let written = to.write_all(records).and_then(|()| to.write_all(b"\0"));
-        drop(to);
-        sys::signals::alarm(LAST_PATIENCE);
-        let exit = child.wait();
-        sys::signals::alarm(0);
-        match exit {
-            Ok(Exit::Code(0)) if broken || written.is_err() => code(53),
-            Ok(Exit::Code(0)) => Fate::done(child.pid().to_string()),
-            Ok(Exit::Code(82)) => said(words),
-            Ok(Exit::Code(number)) => code(number),
-            _ => code(81),
+    /// The next piece of the envelope; with the first one the message is at its end.
+    pub(crate) fn envelope(&mut self, piece: &[u8]) {
+        self.message = None;
+        self.waiting.extend_from_slice(piece);
+        if self.waiting.len() >= PIECE {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        if !self.broken
+            && let Err(error) = self.envelope.write_all(&waiting)
+        {
+            self.give_up(&error);
+        }
+    }
+
+    /// A program that hung up tells why by its end; one that only sleeps is ended.
+    fn give_up(&mut self, error: &io::Error) {
+        self.broken = true;
+        if error.kind() == ErrorKind::TimedOut {
+            let _ = self.child.kill();
+        }
+    }
+
+    /// Ends the envelope and waits for the program's end; the text of the yes is its process id.
+    pub(crate) fn commit(mut self) -> Fate {
+        self.envelope(b"\0");
+        self.flush();
+        let Program { mut child, envelope, words, broken, .. } = self;
+        drop(envelope);
+        let pid = child.pid();
+        match end(&mut child, &words) {
+            (Ok(Exit::Code(0)), _) if broken => codes::fate(codes::UNWRITTEN),
+            (Ok(Exit::Code(0)), _) => Fate::done(pid.to_string()),
+            (Ok(Exit::Code(codes::WORDS)), text) => codes::said(&text),
+            (Ok(Exit::Code(number)), _) => codes::fate(number),
+            (Ok(Exit::Signal(_)), _) => codes::fate(codes::CRASH),
+            (Err(_), _) => codes::fate(codes::TOO_SLOW),
         }
     }
 
@@ -88,131 +126,46 @@ impl Program {
     }
 }
 
-/// Exit code of a queue program, the enhanced status code's last two numbers, what to say.
-const CODES: &[(i32, u16, u16, &str)] = &[
-    (11, 1, 3, "An envelope address is too long for the queue"),
-    (31, 3, 0, "The mail server refuses this message for good"),
-    (51, 3, 0, "The queue program is out of memory"),
-    (52, 3, 0, "The queue program ran out of time"),
-    (53, 3, 0, "The queue could not be written, or the disk is full"),
-    (54, 3, 0, "The queue program could not read the message"),
-    (55, 3, 0, "The queue program could not read its configuration"),
-    (56, 3, 0, "The queue program has trouble with a network connection"),
-    (61, 3, 0, "The queue program can't enter its home directory"),
-    (62, 3, 0, "The queue program can't enter the queue directory"),
-    (63, 3, 0, "The queue program can't make files in the queue"),
-    (64, 3, 0, "The queue program can't make files in the queue"),
-    (65, 3, 0, "The queue program can't make files in the queue"),
-    (66, 3, 0, "The queue program can't make files in the queue"),
-    (71, 3, 0, "The mail server refuses this message for now"),
-    (72, 4, 1, "The connection to the mail server timed out"),
-    (73, 4, 1, "The connection to the mail server was refused"),
-    (74, 4, 2, "The talk with the mail server broke off"),
-    (81, 3, 0, "The queue program has a bug"),
-    (91, 3, 0, "The queue program could not understand the envelope"),
-    (115, 3, 0, "The queue program was built without what this message needs"),
-    (120, 3, 0, "The queue program could not be executed"),
-];
+fn timed(end: io::PipeWriter) -> io::Result<Timed> {
+    let end = OwnedFd::from(end);
+    Ok(Timed::new(end.try_clone()?, end, PATIENCE))
+}
 
-/// 11 to 40 are for ever, all others for now (qmail-queue(8)).
-fn code(number: i32) -> Fate {
-    let forever = (11..=40).contains(&number);
-    let (subject, detail, sentence) = match CODES.iter().find(|row| row.0 == number) {
-        Some((_, subject, detail, sentence)) => (*subject, *detail, *sentence),
-        None if forever => (3, 0, "The queue program refuses this message for good"),
-        None => (3, 0, "The queue program has temporary trouble"),
-    };
-    match forever {
-        true => Fate::never(subject, detail, sentence),
-        false => Fate::later(subject, detail, sentence),
+/// How it ended, and what it said. It is ended when its time is over.
+fn end(child: &mut Child, words: &PipeReader) -> (io::Result<Exit>, Vec<u8>) {
+    let mut text = Vec::new();
+    let watched = watch(child, words, &mut text);
+    if watched.is_err() {
+        let _ = child.kill();
+    }
+    let exit = child.wait();
+    (watched.and(exit), text)
+}
+
+/// Waits for the end while reading what is said: a program that says much must not wait for us.
+fn watch(child: &Child, words: &PipeReader, text: &mut Vec<u8>) -> io::Result<()> {
+    let (ended, limit) = (child.watch()?, sys::monotonic() + LAST_PATIENCE);
+    let mut watched = vec![(ended.as_fd(), Interest::Read), (words.as_fd(), Interest::Read)];
+    loop {
+        let left = limit.checked_sub(sys::monotonic()).ok_or(ErrorKind::TimedOut)?;
+        let ready = wait::poll(&watched, Some(left))?;
+        // Its silence (it closed 6, or left it to a child of its own that lives on) is not its end.
+        if ready.get(1).is_some_and(|words| words.read) && !hear(words, text)? {
+            watched.truncate(1);
+        }
+        if ready[0].read {
+            return Ok(());
+        }
     }
 }
 
-/// Code 82: what the program wrote to descriptor 6, `D...` or `Z...`.
-fn said(words: OwnedFd) -> Fate {
-    let ready = wait::until(std::os::fd::AsFd::as_fd(&words), Interest::Read, Some(Duration::ZERO));
-    let mut text = vec![0; WORDS];
-    let count = if ready.unwrap_or(false) { File::from(words).read(&mut text).unwrap_or(0) } else { 0 };
-    let text = String::from_utf8_lossy(&text[..count]).into_owned();
-    let (letter, text) = text.split_at_checked(1).unwrap_or(("", ""));
-    let (status, sentence) = Code::split(text);
-    let sentence = sentence.split(['\n', '\0']).next().unwrap_or_default().to_owned();
-    let fits = |class, general| if status.0 == class { status } else { general };
-    match letter {
-        "D" => Fate::Never(Text::new(fits(5, Code(5, 3, 0)), sentence)),
-        "Z" => Fate::Later(Text::new(fits(4, Code(4, 3, 0)), sentence)),
-        _ => code(82),
-    }
+/// Reads once; false at the end.
+fn hear(mut words: &PipeReader, text: &mut Vec<u8>) -> io::Result<bool> {
+    let mut piece = [0; WORDS];
+    let count = words.read(&mut piece)?;
+    text.extend_from_slice(&piece[..count.min(WORDS.saturating_sub(text.len()))]);
+    Ok(count > 0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    /// What a script that takes a message answers.
-    fn run(script: &str) -> Fate {
-        run_with(script, b"Subject: a\n\nbody\n")
-    }
-
-    fn run_with(script: &str, text: &[u8]) -> Fate {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("program");
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
-        let mut env = Env::here();
-        env.set("PLACE", home.path().as_os_str().as_bytes());
-        let mut program = Program::start(path.as_os_str().as_bytes(), &env).unwrap();
-        program.write(text);
-        program.commit(b"Fa@b\0Tc@d\0Te@f\0")
-    }
-
-    fn told(script: &str) -> String {
-        String::from_utf8(run(script).to_bytes()).unwrap()
-    }
-
-    #[test]
-    fn the_program_gets_message_and_envelope_as_qmail_queue_does() {
-        let script = r#"cat > "$PLACE/m"; cat <&1 > "$PLACE/e"
-            printf 'Subject: a\n\nbody\n' | cmp - "$PLACE/m" || exit 54
-            printf 'Fa@b\0Tc@d\0Te@f\0\0' | cmp - "$PLACE/e" || exit 91"#;
-        assert!(matches!(run(script), Fate::Done(id) if id.sentence.parse::<u32>().is_ok()));
-    }
-
-    #[test]
-    fn every_exit_code_but_0_is_a_refusal_of_its_kind() {
-        // S58
-        for (number, start) in [
-            (53, "Z4.3.0"),
-            (91, "Z4.3.0"),
-            (31, "D5.3.0"),
-            (11, "D5.1.3"),
-            (40, "D5.3.0"),
-            (41, "Z4.3.0"),
-            (72, "Z4.4.1"),
-            (99, "Z4.3.0"),
-            (100, "Z4.3.0"),
-            (111, "Z4.3.0"),
-            (1, "Z4.3.0"),
-            (82, "Z4.3.0"),
-        ] {
-            assert!(told(&format!("cat >/dev/null; exit {number}")).starts_with(start), "{number}");
-        }
-        assert!(told("kill -9 $$").starts_with("Z4.3.0"));
-    }
-
-    #[test]
-    fn code_82_speaks_in_the_programs_own_words() {
-        // S58
-        assert_eq!(told("printf 'D5.7.1 a virus' >&6; exit 82"), "D5.7.1 a virus");
-        assert_eq!(told("printf 'Zcome back' >&6; exit 82"), "Z4.3.0 come back");
-        assert_eq!(told("printf 'Dno\\r\\n250 ok\\n' >&6; exit 82"), "D5.3.0 no_");
-        assert!(told("printf 'Kfine' >&6; exit 82").starts_with('Z'));
-    }
-
-    #[test]
-    fn a_program_that_reads_half_and_says_yes_is_not_believed() {
-        let big = [b'x'; 500_000];
-        assert_eq!(run_with("head -c 100 >/dev/null; exec 0<&-; exit 0", &big), code(53));
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ pub use identity::{Identity, User, become_user, gid, group_id, is_root, uid, use
 pub use kept::Kept;
 pub use packet::{Listener, Packet, Packets};
 pub use program::{Stop, main};
-pub use timed::{Timed, adopt, forget_ip_options, keep_alive, no_delay};
+pub use timed::{Timed, adopt, forget_ip_options, keep_alive, leave_standard, no_delay};
 
 use std::io;
 use std::time::{Duration, SystemTime};

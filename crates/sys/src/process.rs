@@ -243,6 +243,19 @@ impl Child {
         Ok(self.0.try_wait()?.map(Exit::of))
     }
 
+    /// A descriptor that is ready to be read once it has ended, for those who wait for more than that.
+    pub fn watch(&self) -> io::Result<OwnedFd> {
+        use std::os::fd::FromRawFd;
+        let pid = nix::libc::c_long::from(self.pid());
+        // SAFETY: takes two numbers; the child is ours and not reaped, so the pid is still its own.
+        let fd = unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, pid, 0) };
+        match RawFd::try_from(fd) {
+            // SAFETY: the kernel has just made this descriptor; it is closed on exec.
+            Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
     /// Ends it at once. Still has to be waited for.
     pub fn kill(&mut self) -> io::Result<()> {
         self.0.kill()
@@ -328,6 +341,15 @@ mod tests {
         assert!(Start::new("/no/such/program").fd(3, three).spawn().is_err());
         let root = Identity { uid: 0, gid: 0, groups: vec![] };
         assert!(Start::new("/bin/true").identity(&root).spawn().is_err());
+    }
+
+    #[test]
+    fn the_end_of_a_child_can_be_polled_for() {
+        use crate::wait::{self, Interest};
+        let mut child = Start::new("/bin/cat").fd(0, io::pipe().unwrap().0).spawn().unwrap();
+        let end = child.watch().unwrap();
+        assert!(wait::until(end.as_fd(), Interest::Read, None).unwrap());
+        assert_eq!(child.try_wait().unwrap(), Some(Exit::Code(0)));
     }
 
     #[test]

@@ -154,6 +154,14 @@ pub fn adopt(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// Descriptors 0 and 1 lead nowhere from now on; for who holds copies, and wants their other ends to see
+/// when those are closed.
+pub fn leave_standard() -> io::Result<()> {
+    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    nix::unistd::dup2_stdin(&null)?;
+    Ok(nix::unistd::dup2_stdout(&null)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

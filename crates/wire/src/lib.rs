@@ -7,6 +7,7 @@ pub mod dot;
 mod fate;
 mod fields;
 mod lines;
+pub mod netstring;
 mod pump;
 
 pub use fate::{Code, Fate, Text};

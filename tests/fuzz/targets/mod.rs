@@ -20,6 +20,7 @@ mod proxy;
 #[path = "../../../bin/tcpserver/proxy.rs"]
 mod proxy_header;
 mod qmail;
+mod qmtp;
 mod queue;
 mod rules;
 mod smtp;
@@ -45,6 +46,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("pop3_mailbox", pop3_mailbox::run),
     ("proxy", proxy::run),
     ("qmail", qmail::run),
+    ("qmtp", qmtp::run),
     ("queue", queue::run),
     ("rules", rules::run),
     ("smtp", smtp::run),

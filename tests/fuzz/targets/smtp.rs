@@ -9,10 +9,17 @@ mod house;
 use house::{Desk, Seen};
 
 pub(crate) fn run(data: &[u8]) {
+    for lmtp in [false, true] {
+        run_as(lmtp, data);
+    }
+}
+
+fn run_as(lmtp: bool, data: &[u8]) {
     super::cut_anywhere(data, |pieces| {
         let desk = Desk::default();
         let seen = desk.seen();
-        let limits = Settings { max_size: 2000, max_recipients: 5, max_messages: 5, ..Settings::default() };
+        let limits =
+            Settings { lmtp, max_size: 2000, max_recipients: 5, max_messages: 5, ..Settings::default() };
         let (mut session, mut out) = (Session::new(desk, limits), Vec::new());
         for piece in pieces {
             if session.feed(piece, &mut out).unwrap() == Flow::Close {

@@ -11,8 +11,11 @@ use crate::rules::Rules;
 
 /// The tables as policy asks them.
 pub(crate) struct View<'a> {
+    /// The control files.
     pub(crate) rules: &'a Rules,
+    /// Who knows the users.
     pub(crate) lookup: &'a mut Lookup,
+    /// What it has said of domains.
     pub(crate) domains: &'a mut HashMap<String, bool>,
 }
 

@@ -1,4 +1,4 @@
-//! The control files of smtpd, read at the start of each connection; read anew only if one of them
+//! The control files that say what is taken in, read at the start of each connection; read anew only if one of them
 //! has been touched since the last. One that is broken turns every client away for later.
 
 use std::collections::HashMap;
@@ -30,17 +30,25 @@ const FILES: &[&str] = &[
 
 /// What the files say.
 #[derive(Debug)]
-pub(crate) struct Rules {
-    pub(crate) me: String,
-    pub(crate) greeting: String,
-    pub(crate) envnoathost: String,
-    pub(crate) localiphost: String,
+pub struct Rules {
+    /// This host's name.
+    pub me: String,
+    /// What it greets with.
+    pub greeting: String,
+    /// Host of addresses without one.
+    pub envnoathost: String,
+    /// Stands for our own address in brackets.
+    pub localiphost: String,
     /// Who gets what is addressed to the postmaster of this host's own name, as double bounces do.
-    pub(crate) postmaster: String,
-    pub(crate) databytes: u64,
-    pub(crate) recipients: u32,
-    pub(crate) hops: u32,
-    pub(crate) timeout: Duration,
+    pub postmaster: String,
+    /// Octets of a message; 0: no limit.
+    pub databytes: u64,
+    /// Recipients of a message.
+    pub recipients: u32,
+    /// Trace lines of a message that goes round in circles.
+    pub hops: u32,
+    /// Patience with each read and write.
+    pub timeout: Duration,
     tables: HashMap<&'static str, Table>,
 }
 
@@ -66,17 +74,17 @@ impl Rules {
     }
 
     /// The key of `name`'s line for an address or its `@host`.
-    pub(crate) fn address(&self, name: &str, address: &str) -> Result<Option<String>, Unsure> {
+    pub fn address(&self, name: &str, address: &str) -> Result<Option<String>, Unsure> {
         self.ask(name, |table| table.address(address))
     }
 
     /// The key of `name`'s line for a domain or a `.suffix` of it.
-    pub(crate) fn domain(&self, name: &str, domain: &str) -> Result<Option<String>, Unsure> {
+    pub fn domain(&self, name: &str, domain: &str) -> Result<Option<String>, Unsure> {
         self.ask(name, |table| table.domain(domain))
     }
 
     /// Does `name` have exactly this line?
-    pub(crate) fn has(&self, name: &str, line: &str) -> Result<bool, Unsure> {
+    pub fn has(&self, name: &str, line: &str) -> Result<bool, Unsure> {
         Ok(self.ask(name, |table| table.get(line))?.is_some())
     }
 
@@ -92,7 +100,7 @@ impl Rules {
 }
 
 /// The files with what they said last.
-pub(crate) struct Files {
+pub struct Files {
     control: Control,
     folder: PathBuf,
     kept: Option<(Vec<Stamp>, Rc<Rules>)>,
@@ -102,12 +110,13 @@ pub(crate) struct Files {
 type Stamp = Option<(i64, i64, u64, u64)>;
 
 impl Files {
-    pub(crate) fn of(home: &Home) -> Files {
+    /// Those of `home`; none is read yet.
+    pub fn of(home: &Home) -> Files {
         Files { control: Control::open(home), folder: home.control(), kept: None }
     }
 
     /// What the files say now.
-    pub(crate) fn rules(&mut self) -> Result<Rc<Rules>, Broken> {
+    pub fn rules(&mut self) -> Result<Rc<Rules>, Broken> {
         let now = self.stamps();
         match &self.kept {
             Some((then, rules)) if *then == now => Ok(rules.clone()),

@@ -7,7 +7,7 @@ const ADDRESS_MAX: usize = 1003;
 
 /// What is wrong with an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// It does not have the form, or ends too early.
     Format,
     /// An address is too long.
@@ -15,13 +15,14 @@ pub(crate) enum Cut {
 }
 
 /// How far an envelope has been read.
-#[derive(Debug)]
-pub(crate) struct Envelope {
+#[derive(Debug, Default)]
+pub struct Envelope {
     at: At,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum At {
+    #[default]
     Sender,
     Recipient,
     /// Inside an address, after so many octets of it.
@@ -31,13 +32,13 @@ enum At {
 
 impl Envelope {
     /// Stands before the `F`.
-    pub(crate) fn new() -> Envelope {
-        Envelope { at: At::Sender }
+    pub fn new() -> Envelope {
+        Envelope::default()
     }
 
     /// Reads on; gives how much belongs to the envelope, its last NUL not counted. What follows
     /// that is ignored, as qmail-queue does.
-    pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<usize, Cut> {
+    pub fn feed(&mut self, piece: &[u8]) -> Result<usize, Cut> {
         for (place, byte) in piece.iter().enumerate() {
             self.at = match (self.at, byte) {
                 (At::Sender, b'F') | (At::Recipient, b'T') => At::Address(0),
@@ -56,7 +57,7 @@ impl Envelope {
     }
 
     /// No more comes: was it all there?
-    pub(crate) fn end(&self) -> Result<(), Cut> {
+    pub fn end(&self) -> Result<(), Cut> {
         if self.at == At::End { Ok(()) } else { Err(Cut::Format) }
     }
 }

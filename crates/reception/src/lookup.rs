@@ -13,20 +13,21 @@ use wire::Fate;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `run/lookup`.
-pub(crate) struct Lookup(Kept);
+pub struct Lookup(Kept);
 
 impl Lookup {
-    pub(crate) fn at(path: PathBuf) -> Lookup {
+    /// At the socket `path`.
+    pub fn at(path: PathBuf) -> Lookup {
         Lookup(Kept::new(path, PATIENCE))
     }
 
     /// Connects before there is a question; should that fail, it is tried again when there is one.
-    pub(crate) fn connect_early(&mut self) {
+    pub fn connect_early(&mut self) {
         self.0.connect_early();
     }
 
     /// Does `lookup` have users in `domain`?
-    pub(crate) fn domain(&mut self, domain: &str) -> Result<bool, Unsure> {
+    pub fn domain(&mut self, domain: &str) -> Result<bool, Unsure> {
         match self.ask(&["domain", domain])? {
             Fate::Done(_) => Ok(true),
             Fate::Never(_) => Ok(false),
@@ -35,7 +36,7 @@ impl Lookup {
     }
 
     /// Does the user at `address` exist and take mail?
-    pub(crate) fn recipient(&mut self, address: &str) -> Result<Fate, Unsure> {
+    pub fn recipient(&mut self, address: &str) -> Result<Fate, Unsure> {
         self.ask(&["recipient", address])
     }
 

@@ -10,23 +10,25 @@ use sys::Env;
 
 /// What is known of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
-    /// Address, name, ident.
-    pub(crate) client: smtp::Client,
+pub struct Facts {
+    /// Its address; `None`: unknown.
+    pub ip: Option<IpAddr>,
+    /// Its name by reverse DNS.
+    pub host: Option<String>,
+    /// What its ident server says.
+    pub info: Option<String>,
     /// Our own address as the client sees it.
-    pub(crate) local: Option<IpAddr>,
+    pub local: Option<IpAddr>,
     /// RELAYCLIENT of the rule.
-    pub(crate) relayclient: Option<String>,
+    pub relayclient: Option<String>,
     /// DATABYTES of the rule.
-    pub(crate) databytes: Option<u64>,
-    /// The rule or the process has a QMAILQUEUE.
-    pub(crate) program: bool,
+    pub databytes: Option<u64>,
 }
 
 impl Facts {
     /// Reads the environment of a job; `fd` is its connection. `Err`: a variable that must not be
     /// guessed at is malformed.
-    pub(crate) fn read(env: &Env, fd: BorrowedFd<'_>) -> Result<Facts, String> {
+    pub fn read(env: &Env, fd: BorrowedFd<'_>) -> Result<Facts, String> {
         let ends = || ends(fd);
         let ip = match env.get("TCPREMOTEIP") {
             Some(_) => address(env, "TCPREMOTEIP"),
@@ -36,18 +38,17 @@ impl Facts {
             Some(_) => address(env, "TCPLOCALIP"),
             None => ends().map(|(_, local)| local),
         };
-        let client = smtp::Client { ip, host: word(env, "TCPREMOTEHOST"), info: word(env, "TCPREMOTEINFO") };
-        let program = env.get("QMAILQUEUE").is_some_and(|path| !path.is_empty());
+        let (host, info) = (word(env, "TCPREMOTEHOST"), word(env, "TCPREMOTEINFO"));
         let relayclient = match env.get("RELAYCLIENT") {
             Some(_) => Some(suffix(env).ok_or("RELAYCLIENT holds what can't be in an address")?),
             None => None,
         };
-        Ok(Facts { client, local, relayclient, databytes: databytes(env)?, program })
+        Ok(Facts { ip, host, info, local, relayclient, databytes: databytes(env)? })
     }
 
     /// May it send to everybody?
-    pub(crate) fn may_relay(&self) -> bool {
-        self.relayclient.is_some() && self.client.ip.is_some()
+    pub fn may_relay(&self) -> bool {
+        self.relayclient.is_some() && self.ip.is_some()
     }
 }
 
@@ -81,7 +82,7 @@ fn databytes(env: &Env) -> Result<Option<u64>, String> {
     let number = env.text("DATABYTES").filter(|_| digits).and_then(|text| text.parse().ok());
     let wrong = || {
         let text = text.escape_ascii();
-        format!("DATABYTES is `{text}`, not a number; the rule file or smtpd's environment sets it")
+        format!("DATABYTES is `{text}`, not a number; the rule file or the server's environment sets it")
     };
     number.map(Some).ok_or_else(wrong)
 }
@@ -106,13 +107,13 @@ mod tests {
         // S56
         let long = "1".repeat(1000);
         for ip in ["", "1.2.3", "1.2.3.4 ", "999.1.1.1", "paranoid", "1.2.3.4\r\n", "0x7f000001", &long] {
-            assert_eq!(facts(&[("TCPREMOTEIP", ip)]).unwrap().client.ip, None, "{ip:?}");
+            assert_eq!(facts(&[("TCPREMOTEIP", ip)]).unwrap().ip, None, "{ip:?}");
         }
-        assert_eq!(facts(&[]).unwrap().client.ip, None);
-        let mapped = facts(&[("TCPREMOTEIP", "::ffff:1.2.3.4")]).unwrap().client.ip;
+        assert_eq!(facts(&[]).unwrap().ip, None);
+        let mapped = facts(&[("TCPREMOTEIP", "::ffff:1.2.3.4")]).unwrap().ip;
         assert_eq!(mapped, Some("1.2.3.4".parse().unwrap()));
         for host in ["a\r\nX-Evil: 1", "", "a b", &"x".repeat(1000)] {
-            assert_eq!(facts(&[("TCPREMOTEHOST", host)]).unwrap().client.host, None);
+            assert_eq!(facts(&[("TCPREMOTEHOST", host)]).unwrap().host, None);
         }
     }
 
@@ -140,9 +141,6 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         let facts = Facts::read(&Env::new(), server.as_fd()).unwrap();
-        assert_eq!(
-            (facts.client.ip, facts.local),
-            (Some(client.local_addr().unwrap().ip()), facts.client.ip)
-        );
+        assert_eq!((facts.ip, facts.local), (Some(client.local_addr().unwrap().ip()), facts.ip));
     }
 }

@@ -1,0 +1,75 @@
+//! `qmtpd`: receives mail by QMTP, from one client after the other as a worker of `tcpserver`, or from
+//! one client under any UCSPI server or inetd.
+//!
+//! Puts the pure session of crate `qmtp` into the real house, with the same judgement of recipients
+//! as `smtpd`. Runs without privileges and confined, as that does.
+
+mod connection;
+mod house;
+
+use std::io;
+use std::process::ExitCode;
+
+use control::{Home, Role, Uids};
+use reception::{Files, Lookup};
+use submission::Submission;
+use sys::Stop;
+use sys::confine::{Confine, Limits};
+use sys::worker::{self, After};
+
+use crate::house::Kept;
+
+/// Address space, far more than is used: the answers of a message are the largest thing held.
+const MEMORY: u64 = 1 << 30;
+const FILES: u64 = 64;
+
+fn main() -> ExitCode {
+    sys::main("qmtpd", run)
+}
+
+fn run() -> Result<(), Stop> {
+    if std::env::args_os().len() > 1 {
+        return Err(Stop::usage("qmtpd   (under tcpserver or inetd)"));
+    }
+    let home = Home::find();
+    drop_root(&home)?;
+    let mut kept = Some(prepare(&home)?);
+    let mut outcome = Ok(());
+    worker::serve(|job| {
+        let Some(tools) = kept.take() else { return After::Replace };
+        let (tools, served) = connection::serve(job, tools);
+        kept = Some(tools);
+        if let Err(stop) = served {
+            outcome = Err(stop);
+        }
+        After::Ready
+    })?;
+    if worker::is_worker() { Ok(()) } else { outcome }
+}
+
+/// Under inetd it may have been started by root.
+fn drop_root(home: &Home) -> Result<(), Stop> {
+    let identity = Uids::read(home).and_then(|uids| uids.identity(Role::Net)).map_err(Stop::temporary)?;
+    let Some(identity) = identity else { return Ok(()) };
+    sys::become_user(&identity).map_err(|error| Stop::temporary(format_args!("can't change uid: {error}")))
+}
+
+/// Makes ready all that is kept, and gives up all that will not be needed.
+fn prepare(home: &Home) -> Result<Kept, Stop> {
+    let mut kept = Kept {
+        files: Files::of(home),
+        lookup: Lookup::at(home.run("lookup")),
+        queue: Submission::usual(home.run("queue")),
+    };
+    kept.lookup.connect_early();
+    if worker::is_worker() || !kept.queue.is_to_program() {
+        kept.queue.connect_early();
+        confine(home).map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
+    }
+    Ok(kept)
+}
+
+fn confine(home: &Home) -> io::Result<()> {
+    Limits { memory: Some(MEMORY), files: Some(FILES), file_size: None }.apply()?;
+    Confine::new().read(home.control()).sockets().apply()
+}
