@@ -13,6 +13,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "enqueue",
     "fulmar",
     "gate",
+    "inject",
     "local-deliver",
     "login",
     "lookup",

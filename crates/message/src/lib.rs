@@ -6,12 +6,15 @@
 pub mod address;
 mod date;
 mod header;
+pub mod mailbox;
+mod manuscript;
 mod size;
 mod top;
 mod trace;
 
-pub use date::{date, date_utc};
+pub use date::{date, date_local, date_utc, stamp};
 pub use header::{Field, HeaderLines, LINE_LIMIT, fields, hop, split};
+pub use manuscript::{HEADER_MAX, Manuscript, Part, TooLarge};
 pub use size::Sizes;
 pub use top::Top;
-pub use trace::{delivered_to, received, return_path, same_line};
+pub use trace::{delivered_to, quoted, received, return_path, same_line};

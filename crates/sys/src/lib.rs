@@ -22,7 +22,7 @@ pub use env::Env;
 pub use identity::{Identity, User, become_user, gid, group_id, is_root, uid, user, user_of};
 pub use kept::Kept;
 pub use packet::{Listener, Packet, Packets};
-pub use program::{Stop, main};
+pub use program::{Stop, main, was_closed};
 pub use timed::{Timed, adopt, forget_ip_options, keep_alive, no_delay};
 
 use std::io;
