@@ -52,7 +52,7 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unreadable::NoEnd(open) => write!(f, "nothing closes the {open}"),
-            Unreadable::Stray(' ') => f.write_str("a control character in an address"),
+            Unreadable::Stray(' ') => f.write_str("a blank or control character in an address"),
             Unreadable::Stray(c) => write!(f, "a {c} that belongs to nothing"),
             Unreadable::HalfAddress => f.write_str("half an address"),
             Unreadable::Glued => f.write_str("a quoted string that runs into another word"),
@@ -236,8 +236,12 @@ impl List<'_> {
         if length == 0 || whole[0] == b'.' {
             return Err(Unreadable::HalfAddress);
         }
-        let dot = length < whole.len();
-        Ok((clean(whole[..length].to_vec())?, dot))
+        let host = whole[..length].to_vec();
+        let inside = host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(&host);
+        match inside.iter().find(|b| b"\"\\ @<>[](),;".contains(b)) {
+            Some(byte) => Err(Unreadable::Stray(char::from(*byte))),
+            None => Ok((clean(host)?, length < whole.len())),
+        }
     }
 
     fn push(&mut self, mut mailbox: Mailbox) {
