@@ -5,6 +5,7 @@
 //! Runs as whoever calls it. The header is read whole; the body streams through.
 
 mod fields;
+mod followup;
 mod hosts;
 mod letter;
 mod options;
@@ -65,7 +66,7 @@ fn inject(order: &Order, env: &Env) -> Result<(), Stop> {
     let home = Home::find();
     let hosts = Hosts::read(env, &Control::open(&home)).map_err(Stop::temporary)?;
     let person = Person::of(env, order.name.as_deref(), &hosts);
-    let followup = followup_lists(env)?;
+    let followup = followup::lists(env)?;
     let mut letter = Letter::new(order, &hosts, &person, followup);
     let mut outbox = if order.print { Outbox::print() } else { Outbox::queue(home.run("queue")) };
     if sys::was_closed(0) {
@@ -99,19 +100,6 @@ fn inject(order: &Order, env: &Env) -> Result<(), Stop> {
             return outbox.send();
         }
     }
-}
-
-/// The addresses of QMAILMFTFILE, in lower case: lists, mail to which asks for answers to the list.
-fn followup_lists(env: &Env) -> Result<Vec<Vec<u8>>, Stop> {
-    let Some(path) = env.get("QMAILMFTFILE").filter(|path| !path.is_empty()) else { return Ok(Vec::new()) };
-    let path = Path::new(std::ffi::OsStr::from_bytes(path));
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Stop::temporary(format_args!("QMAILMFTFILE {}: {error}", path.display()))),
-    };
-    let lines = text.split(|b| *b == b'\n').map(|line| line.trim_ascii().to_ascii_lowercase());
-    Ok(lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).collect())
 }
 
 fn read(piece: &mut [u8]) -> io::Result<usize> {
