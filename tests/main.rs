@@ -10,6 +10,7 @@ mod fetching;
 mod foreign_servers;
 mod kill_storm;
 mod little_memory;
+mod little_programs;
 mod odd_starts;
 mod quickstart;
 mod refusals;
