@@ -11,6 +11,7 @@ mod foreign_servers;
 mod kill_storm;
 mod little_memory;
 mod little_programs;
+mod local_senders;
 mod odd_starts;
 mod quickstart;
 mod refusals;

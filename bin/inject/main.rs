@@ -7,6 +7,7 @@
 mod fields;
 mod followup;
 mod hosts;
+mod instead;
 mod letter;
 mod options;
 mod outbox;
@@ -21,7 +22,6 @@ use std::process::ExitCode;
 
 use control::{Control, Home};
 use message::{Manuscript, Part};
-use sys::process::{Start, sibling};
 use sys::{Env, Stop};
 
 use crate::hosts::Hosts;
@@ -50,16 +50,10 @@ fn run() -> Result<(), Stop> {
     };
     match call {
         Call::Inject(order) => inject(&order, &Env::here()),
-        Call::ShowQueue => become_program(Start::new(sibling("fulmar")).args(["queue", "list"])),
-        Call::Smtp => {
-            become_program(Start::new(sibling("smtpd")).env("RELAYCLIENT", "").env("DATABYTES", "0"))
-        }
+        Call::ShowQueue => instead::queue(),
+        Call::Smtp => instead::smtp(),
         Call::Nothing => Ok(()),
     }
-}
-
-fn become_program(start: Start) -> Result<(), Stop> {
-    Err(Stop::temporary(format_args!("can't start it: {}", start.exec())))
 }
 
 fn inject(order: &Order, env: &Env) -> Result<(), Stop> {
