@@ -33,15 +33,43 @@ pub fn stamp(unix: i64) -> String {
     format!("{year:04}{:02}{day:02}{hour:02}{minute:02}{second:02}", month + 1)
 }
 
+/// The date in mbox separators, as asctime(3) writes it: `Sat Nov 21 08:00:00 2026`. `unix` as in [`date`].
+pub fn asctime(unix: i64) -> String {
+    let Moment { weekday, year, month, day, hour, minute, second } = Moment::of(unix);
+    format!("{weekday} {month} {day:02} {hour:02}:{minute:02}:{second:02} {year:04}")
+}
+
 fn write(unix: i64, zone: &str) -> String {
-    // Years 1 to 9999: what lies outside cannot be written with four digits.
-    let unix = unix.clamp(-62_135_596_800, 253_402_300_799);
-    let (days, second) = (unix.div_euclid(DAY), unix.rem_euclid(DAY));
-    let (year, month, day) = civil(days);
-    let weekday = DAYS[days.rem_euclid(7) as usize];
-    let month = MONTHS[month];
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let Moment { weekday, year, month, day, hour, minute, second } = Moment::of(unix);
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} {zone}")
+}
+
+struct Moment {
+    weekday: &'static str,
+    year: i64,
+    month: &'static str,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+}
+
+impl Moment {
+    fn of(unix: i64) -> Moment {
+        // Years 1 to 9999: what lies outside cannot be written with four digits.
+        let unix = unix.clamp(-62_135_596_800, 253_402_300_799);
+        let (days, second) = (unix.div_euclid(DAY), unix.rem_euclid(DAY));
+        let (year, month, day) = civil(days);
+        Moment {
+            weekday: DAYS[days.rem_euclid(7) as usize],
+            year,
+            month: MONTHS[month],
+            day,
+            hour: second / 3600,
+            minute: second / 60 % 60,
+            second: second % 60,
+        }
+    }
 }
 
 /// Year, month (0 to 11) and day (1 to 31) of a day counted from 1970-01-01. Counts in years

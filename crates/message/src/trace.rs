@@ -2,7 +2,7 @@
 //!
 //! Addresses come from strangers: each line built here is one physical line whatever they hold.
 
-use crate::date;
+use crate::{asctime, date};
 
 const DELIVERED_TO: &str = "Delivered-To: ";
 
@@ -18,6 +18,14 @@ pub fn return_path(sender: &[u8]) -> Vec<u8> {
 /// octet when the message comes again.
 pub fn delivered_to(local: &[u8], domain: &[u8]) -> Vec<u8> {
     one_line([DELIVERED_TO.as_bytes(), local, b"@", domain].concat())
+}
+
+/// mbox's separator, `From sender Thu Nov 14 19:33:20 1996` LF: blanks of the sender become dashes, and
+/// nobody is MAILER-DAEMON. `unix`: seconds since 1970.
+pub fn from_line(sender: &[u8], unix: i64) -> Vec<u8> {
+    let sender = if sender.is_empty() { b"MAILER-DAEMON" } else { sender };
+    let sender: Vec<u8> = sender.iter().map(|b| if matches!(b, b' ' | b'\t') { b'-' } else { *b }).collect();
+    one_line([b"From ", &sender[..], b" ", asctime(unix).as_bytes()].concat())
 }
 
 /// `Received: what; date` LF on one line. `unix`: seconds since 1970.

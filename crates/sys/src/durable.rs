@@ -223,6 +223,9 @@ impl AsFd for Folder {
     }
 }
 
+/// O_NONBLOCK, for an open that must not wait for the other end of a FIFO.
+pub const NO_WAITING: i32 = OFlag::O_NONBLOCK.bits();
+
 const FOLDER: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW);
 
