@@ -22,6 +22,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "local-deliver",
     "login",
     "lookup",
+    "maildir2mbox",
     "maildirmake",
     "mailsubj",
     "pop3d",
