@@ -145,7 +145,7 @@ fn a_delivery_that_holds_the_lock_is_waited_for_and_its_mail_is_kept() {
     delivery.lock().unwrap();
     let mut child = mailbox.command().spawn().unwrap();
     std::io::Write::write_all(&mut delivery, b"From delivery\n\n").unwrap();
-    assert_eq!(child.try_wait().unwrap().is_some(), false);
+    assert!(child.try_wait().unwrap().is_none(), "it waits");
     drop(delivery);
     assert!(child.wait().unwrap().success());
     assert!(mailbox.mbox().starts_with("From delivery\n\nFrom MAILER-DAEMON "), "{}", mailbox.mbox());
