@@ -372,3 +372,50 @@ text = b"X-Spam-Flag: YES\n" + asked.read(length)
 client.sendall(b"SPAMD/1.1 0 EX_OK\r\nContent-length: %d\r\nSpam: True ; 9.0 / 5.0\r\n\r\n" % len(text) + text)
 client.close()
 "#;
+
+#[test]
+fn an_autoresponder_in_sh_answers_and_is_not_fooled_by_the_sender() {
+    // D02
+    let delivery = Delivery::new();
+    let sendmail = delivery.path("sendmail");
+    std::os::unix::fs::symlink(program("inject"), &sendmail).unwrap();
+    let script = "#!/bin/sh\n\
+        case $SENDER in ''|'#@[]'|*-bounces@*) exit 0;; esac\n\
+        grep -qi '^precedence: *bulk' && exit 0\n\
+        { echo \"Subject: I am away\"; echo; cat reply; } | \"$0.sendmail\" -f '' -- \"$SENDER\"\n";
+    fs::write(delivery.path("respond"), script.replace("$0.sendmail", sendmail.to_str().unwrap())).unwrap();
+    fs::write(delivery.path("reply"), "Back on Monday.\n").unwrap();
+    for (sender, envelope, code) in [
+        ("al@a.b", Some("F|Tal@a.b||"), 0),
+        ("al smith`id`$(touch evil)@a.b", Some("F|Tal smith`id`$(touch evil)@a.b||"), 0),
+        ("-t@a.b", Some("F|T-t@a.b||"), 0),
+        ("v@x.y,w@x.y@a.b", None, 100),
+        ("", None, 0),
+        ("list-bounces@a.b", None, 0),
+    ] {
+        let variable = format!("SENDER={sender}");
+        assert_eq!(
+            delivery.code("preline", &["-dfr", "sh", "respond"], &[&variable, "USER=bob"]),
+            code,
+            "{sender}"
+        );
+        assert_eq!(delivery.queued().map(|pair| pair.1).as_deref(), envelope, "{sender}");
+    }
+    // As a .qmail file has it: away, the message goes on to the address that answers.
+    let words = ["bob-away@x.y", "sh", "-c", "test -f reply"];
+    assert_eq!(delivery.code("condredirect", &words, &[]), 99);
+    assert_eq!(delivery.queued().unwrap().1, "Fbob-owner@x.y|Tbob-away@x.y||");
+    fs::remove_file(delivery.path("reply")).unwrap();
+    assert_eq!(delivery.code("condredirect", &words, &[]), 0);
+    assert!(!delivery.path("evil").exists() && delivery.queued().is_none());
+}
+
+#[test]
+fn mailsubj_to_a_strangers_address_writes_to_nobody_else() {
+    let delivery = Delivery::new();
+    assert_eq!(delivery.code("mailsubj", &["x", "al, bob@x.y"], &["USER=bob"]), 0);
+    let (text, envelope) = delivery.queued().unwrap();
+    assert_eq!(envelope, "Fbob@host.test|Tal, bob@x.y||");
+    assert!(text.contains("\nTo: \"al, bob\"@x.y\n"), "{text}");
+    assert_eq!(delivery.code("mailsubj", &["x", "v@x.y,w@x.y@a.b"], &[]), 100);
+}

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use message::mailbox::{Mailbox, mailboxes, respell};
+use message::mailbox::{Mailbox, Unreadable, mailbox, mailboxes, respell};
 
 use crate::fields::{self, Role, Set};
 use crate::hosts::Hosts;
@@ -150,7 +150,7 @@ impl<'a> Letter<'a> {
         };
         let mut all = Vec::new();
         for argument in self.order.recipients.iter().filter(|_| from_arguments) {
-            all.extend(self.argument(argument)?);
+            all.push(self.argument(argument)?);
         }
         if from_header {
             let set = if self.resent() { Set::Resent } else { Set::Own };
@@ -161,26 +161,19 @@ impl<'a> Letter<'a> {
         Ok(all)
     }
 
-    /// A recipient from the command line: an address without quotes or, if it looks like one, a list
-    /// as headers have it.
-    fn argument(&self, argument: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-        let wrong = |why: String| format!("can't read the recipient {}: {why}", lossy(argument));
-        let list = mailboxes(argument).map_err(|why| wrong(why.to_string()))?;
-        if list.is_empty() || list.iter().any(|mailbox| mailbox.local.is_empty()) {
-            return Err(wrong("there is no address".to_owned()));
-        }
-        Ok(list.iter().map(|mailbox| self.hosts.envelope(mailbox)).collect())
+    fn argument(&self, argument: &[u8]) -> Result<Vec<u8>, String> {
+        let wrong = |why: Unreadable| format!("can't read the recipient {}: {why}", lossy(argument));
+        mailbox(argument).map(|one| self.hosts.envelope(&one)).map_err(wrong)
     }
 
     fn sender(&mut self, now: u64, pid: u32) -> Result<Vec<u8>, String> {
-        let Some(given) = &self.order.sender else {
-            return Ok(self.return_path.take().unwrap_or_else(|| self.person.envelope(now, pid)));
-        };
-        match mailboxes(given).as_deref() {
-            Ok([]) => Ok(Vec::new()),
-            Ok([one]) => Ok(self.hosts.envelope(one)),
-            Ok(_) => Err(format!("more than one sender: {}", lossy(given))),
-            Err(why) => Err(format!("can't read the sender {}: {why}", lossy(given))),
+        match self.order.sender.as_deref().map(<[u8]>::trim_ascii) {
+            None => Ok(self.return_path.take().unwrap_or_else(|| self.person.envelope(now, pid))),
+            Some(b"" | b"<>") => Ok(Vec::new()),
+            Some(given) => {
+                let wrong = |why: Unreadable| format!("can't read the sender {}: {why}", lossy(given));
+                mailbox(given).map(|one| self.hosts.envelope(&one)).map_err(wrong)
+            }
         }
     }
 

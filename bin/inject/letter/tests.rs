@@ -195,7 +195,7 @@ fn recipients_come_from_where_the_options_say() {
         (&["-h", "r@x.y"], all.to_owned()),
         (&["-H", "r@x.y"], format!("r@x.y {all}")),
         (&["-H", "a@x.y"], format!("a@x.y {}", &all[6..])),
-        (&["Al <r@x.y>", "s@h+,t@x.y"], "r@x.y s@h.pd.test t@x.y".to_owned()),
+        (&["Al <r@x.y>", "s@h+", "t u@x.y"], "r@x.y s@h.pd.test t u@x.y".to_owned()),
     ] {
         assert_eq!(make(header, &[], args, &[]).unwrap().2, expect, "{args:?}");
     }
@@ -232,7 +232,7 @@ fn an_address_that_cannot_be_read_is_refused_by_name() {
         let fault = make(&["To: good@x.y\n", field], &[], &["-n"], &[]).unwrap_err();
         assert!(fault.contains(field.split(':').next().unwrap()), "{fault}");
     }
-    for argument in ["a@", "", "<>", "\"a", "a>", "a@b:c"] {
+    for argument in ["a@", "", "<>", "\"a", "a>", "a@b:c", "a@x.y,b@x.y", "a b"] {
         assert!(make(&[], &[], &["-a", argument], &[]).is_err(), "{argument:?}");
     }
 }

@@ -46,6 +46,8 @@ pub enum Unreadable {
     Crowded,
     /// What stands before a group's colon is an address, or it is a group in a group.
     Group,
+    /// No address, or several, where one is wanted.
+    NotOne,
 }
 
 impl fmt::Display for Unreadable {
@@ -58,6 +60,7 @@ impl fmt::Display for Unreadable {
             Unreadable::Glued => f.write_str("a quoted string that runs into another word"),
             Unreadable::Crowded => f.write_str("not just one address between < and >"),
             Unreadable::Group => f.write_str("a colon after what is no group's name"),
+            Unreadable::NotOne => f.write_str("not just one address"),
         }
     }
 }
@@ -77,6 +80,31 @@ pub fn mailboxes(text: &[u8]) -> Result<Vec<Mailbox>, Unreadable> {
     }
     list.words()?;
     Ok(list.found)
+}
+
+/// The one address of `text`, which is a word of a command line: as headers have it, `Al <a@x>`, or as
+/// envelopes have it, without quotes: `al smith@x`. Never several, whatever a stranger's address holds
+/// that a script passes on.
+pub fn mailbox(text: &[u8]) -> Result<Mailbox, Unreadable> {
+    let read = mailboxes(text);
+    if let Ok([one]) = read.as_deref() {
+        return if one.local.is_empty() { Err(Unreadable::NotOne) } else { Ok(one.clone()) };
+    }
+    let mut parts = text.split(|b| *b == b'@');
+    let odd = text.iter().any(|b| b"<>\"".contains(b));
+    let (Some(local), Some(host), None) = (parts.next(), parts.next(), parts.next()) else {
+        return read.and(Err(Unreadable::NotOne));
+    };
+    if odd || local.is_empty() || !is_host(host) {
+        return read.and(Err(Unreadable::NotOne));
+    }
+    let (local, host) = (clean(local.to_vec())?, Some(host.to_vec()));
+    Ok(Mailbox { local, host, place: 0..text.len(), start: 0, odd: true, no_comma: false })
+}
+
+fn is_host(text: &[u8]) -> bool {
+    let read = mailboxes(&[b"x@", text].concat());
+    matches!(read.as_deref(), Ok([one]) if one.host.as_deref() == Some(text))
 }
 
 struct List<'t> {

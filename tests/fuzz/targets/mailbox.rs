@@ -1,8 +1,12 @@
 //! Lists of addresses in a header.
 
-use message::mailbox::{Mailbox, mailboxes, respell};
+use message::mailbox::{Mailbox, mailbox, mailboxes, respell};
 
 pub(crate) fn run(data: &[u8]) {
+    if let Ok(one) = mailbox(data) {
+        assert!(!one.local.is_empty() && !one.local.iter().any(u8::is_ascii_control));
+        assert!(!one.host.unwrap_or_default().contains(&b'@'), "the last @ parts user and host");
+    }
     let Ok(list) = mailboxes(data) else { return };
     let mut at = 0;
     for mailbox in &list {

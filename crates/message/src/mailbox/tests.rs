@@ -144,3 +144,44 @@ fn a_hostile_list_takes_no_more_than_its_own_length() {
     assert_eq!(mailboxes(&[b'<'; 1_000_000]), Err(Unreadable::NoEnd('<')));
     assert_eq!(mailboxes("@a,".repeat(100_000).as_bytes()), Err(Unreadable::HalfAddress));
 }
+
+#[test]
+fn a_word_of_a_command_line_is_never_more_than_one_address() {
+    let one = |text: &str| -> Result<String, Unreadable> {
+        let mailbox = mailbox(text.as_bytes())?;
+        let host = mailbox.host.unwrap_or_else(|| b"-".to_vec());
+        Ok(String::from_utf8([&mailbox.local[..], b"@", &host].concat()).unwrap())
+    };
+    for (text, expect) in [
+        ("a", "a@-"),
+        ("a@b", "a@b"),
+        ("Al Smith <a@b>", "a@b"),
+        ("<a@b>", "a@b"),
+        ("\"a b\"@c", "a b@c"),
+        ("a b@c", "a b@c"),
+        ("a,b@c", "a,b@c"),
+        ("a;touch evil@c", "a;touch evil@c"),
+        ("us:a,b@c", "us:a,b@c"),
+        ("(a@c", "(a@c"),
+    ] {
+        assert_eq!(one(text), Ok(expect.to_owned()), "{text:?}");
+    }
+    for text in [
+        "",
+        "<>",
+        "a b",
+        "a@b,c@d",
+        "a@b c@d",
+        "v@x,w@y@evil",
+        "v@x;@evil",
+        "a@",
+        "@b",
+        "a@b c",
+        "\"a@b",
+        "a\n b@c",
+        "a@b,",
+    ] {
+        let read = one(text);
+        assert!(read.is_err() || text == "a@b,", "{text:?}: {read:?}");
+    }
+}
