@@ -212,3 +212,43 @@ fn mail_that_cannot_be_queued_is_told_with_111() {
     let output = run(command(&house, &mail, &["alice@example.test"]), "Hello.\n");
     assert_eq!(output.status.code(), Some(111), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_user_who_holds_all_his_connections_keeps_nobody_else_from_sending() {
+    let Some(python) = tool("python3") else { return };
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: needs root, as one user is to be two");
+        return;
+    }
+    let house = House::start();
+    let mut hog = command(&house, &python, &["-c", HOG, house.path("run/queue").to_str().unwrap()]);
+    let mut hog = hog.spawn().unwrap();
+    let mut said = String::new();
+    let mut output = std::io::BufReader::new(hog.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut output, &mut said).unwrap();
+    assert_eq!(said, "one over the limit is hung up on: 0\n");
+    let send = |uid: u32| {
+        let mut mail = command(&house, &sendmail(&house), &["alice@example.test"]);
+        mail.uid(uid).gid(uid);
+        run(mail, "Hello.\n").status.code()
+    };
+    assert_eq!((send(64_321), send(64_322)), (Some(111), Some(0)));
+    drop(hog.stdin.take());
+    assert!(hog.wait().unwrap().success());
+    house.await_mail("alice", 1);
+}
+
+/// Takes a connection more than an ordinary user may have, and holds them until told.
+const HOG: &str = r#"
+import os, socket, sys
+os.setgroups([])
+os.setgid(64321)
+os.setuid(64321)
+held = []
+for _ in range(101):
+    held.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+    held[-1].settimeout(60)
+    held[-1].connect(sys.argv[1])
+print("one over the limit is hung up on:", len(held[-1].recv(10)), flush=True)
+sys.stdin.read()
+"#;
