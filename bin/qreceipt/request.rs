@@ -15,7 +15,7 @@ pub(crate) fn find(header: &[u8], address: &[u8]) -> Option<Vec<u8>> {
                 [&mailbox.local[..], b"@", host].concat().eq_ignore_ascii_case(address)
             });
         } else if field.is("Message-ID") && id.is_empty() {
-            id = clean(field.body);
+            id = field.body.to_vec();
         }
     }
     asked.then_some(id)
@@ -24,7 +24,7 @@ pub(crate) fn find(header: &[u8], address: &[u8]) -> Option<Vec<u8>> {
 /// The receipt.
 pub(crate) fn receipt(address: &[u8], sender: &[u8], id: &[u8], now: i64) -> Vec<u8> {
     let (address, sender) = (message::quoted(&clean(address)), message::quoted(&clean(sender)));
-    let date = message::date(now);
+    let (id, date) = (clean(id), message::date(now));
     let mut text = Vec::new();
     let mut line = |parts: &[&[u8]]| {
         text.extend(parts.concat());
@@ -35,7 +35,7 @@ pub(crate) fn receipt(address: &[u8], sender: &[u8], id: &[u8], now: i64) -> Vec
     line(&[b"To: <", &sender, b">"]);
     line(&[b"Subject: success notice"]);
     if !id.is_empty() {
-        line(&[b"In-Reply-To: ", id]);
+        line(&[b"In-Reply-To: ", &id]);
     }
     // RFC 3834 §5
     line(&[b"Auto-Submitted: auto-replied"]);
@@ -45,7 +45,7 @@ pub(crate) fn receipt(address: &[u8], sender: &[u8], id: &[u8], now: i64) -> Vec
     line(&[b"    ", &address]);
     if !id.is_empty() {
         line(&[b""]);
-        line(&[b"Its Message-ID: ", id]);
+        line(&[b"Its Message-ID: ", &id]);
     }
     text
 }
