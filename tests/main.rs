@@ -10,6 +10,8 @@ mod fetching;
 mod foreign_servers;
 mod kill_storm;
 mod little_memory;
+mod little_programs;
+mod local_senders;
 mod netstrings;
 mod odd_starts;
 mod quickstart;

@@ -21,6 +21,7 @@ const RECEPTIONS: Readers = &["smtpd", "qmtpd", "qmqpd"];
 const SEND: Readers = &["send"];
 const DOOR: Readers = &["smtpd", "qmtpd", "send"];
 const BOUNCE: Readers = &["bounce"];
+const INJECT: Readers = &["inject"];
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
@@ -89,8 +90,8 @@ pub const TABLE: &[File] = &[
     of("concurrencyremote", DELIVERIES, Value("20"), SEND, "Remote deliveries at one time; 0 holds them."),
     of("databytes", BYTES, Value("0"), RECEPTIONS, "Most bytes in a message, 0 for no limit; DATABYTES in the environment wins."),
     of("defaultdelivery", Line, Value("./Maildir/"), LATER, "What is done for a user who has no .qmail file."),
-    of("defaultdomain", Line, Me, LATER, "Appended to a host without a dot."),
-    of("defaulthost", Line, Me, LATER, "Appended to an address without a host."),
+    of("defaultdomain", Line, Me, INJECT, "Appended to a host without a dot."),
+    of("defaulthost", Line, Me, INJECT, "Appended to an address without a host."),
     of("digestlogins", Flag, Value("0"), &["lookup"], "1: offer logins by digest (APOP), which only accounts with a password kept readable can use."),
     of("dkimkeys", Map(Domain), Nothing, LATER, "Key that signs mail, by domain."),
     of("dnsbllist", List(Word), Nothing, LATER, "DNS block lists that are asked about clients."),
@@ -118,7 +119,7 @@ pub const TABLE: &[File] = &[
     of("holdlocal", Flag, Value("0"), SEND, "1: queue local mail and do not deliver it."),
     of("holdremote", Flag, Value("0"), SEND, "1: queue remote mail and do not deliver it."),
     of("hostaccess", Map(Domain), Nothing, LATER, "Addresses from which mail of a sender domain may come."),
-    of("idhost", Host, Me, LATER, "Right side of Message-ID."),
+    of("idhost", Host, Me, INJECT, "Right side of Message-ID."),
     of("localdomains", List(Domain), Nothing, LATER, "Sender domains from which users who wish so accept mail alone."),
     of("localiphost", Host, Me, RECEPTION, "Host that replaces this host's own address in `user@[address]`."),
     of("locals", List(Domain), Me, SEND, "Domains whose mail is delivered here; a file without entries means none."),
@@ -129,7 +130,7 @@ pub const TABLE: &[File] = &[
     of("maxhops", number("hops", 1, 10_000), Value("100"), RECEPTIONS, "Received and Delivered-To lines at which a message is taken for a loop."),
     of("maxrecipients", number("recipients", 0, 1_000_000), Value("0"), RECEPTIONS, "Most recipients of a message, 0 for the limit that is built in."),
     of("mcdinfo", Foreign, Nothing, LATER, "Databases of users are named in control/users."),
-    of("me", Host, Nothing, &["smtpd", "qmtpd", "qmqpd", "send", "bounce", "queued", "spawn", "lookup", "login"], "Full name of this host; what many other files default to."),
+    of("me", Host, Nothing, &["smtpd", "qmtpd", "qmqpd", "send", "bounce", "queued", "spawn", "lookup", "login", "inject"], "Full name of this host; what many other files default to."),
     of("moreipme", List(Network), Nothing, LATER, "Further addresses that are this host."),
     of("morercpthosts", List(Domain), Nothing, RECEPTION, "More of rcpthosts; meant for many domains, and so for a cdb."),
     of("msgqueuelen", Foreign, Nothing, LATER, "There is one queue."),
@@ -143,7 +144,7 @@ pub const TABLE: &[File] = &[
     of("originipfield", Line, Nothing, LATER, "Name of the header field that tells a relaying client's address."),
     of("outgoingip", List(Network), Nothing, LATER, "Own addresses to send from."),
     of("percenthack", List(Domain), Nothing, DOOR, "Domains in which `user%host@domain` becomes `user@host`."),
-    of("plusdomain", Line, Me, LATER, "Appended to a host that ends in `+`."),
+    of("plusdomain", Line, Me, INJECT, "Appended to a host that ends in `+`."),
     of("postmaster", Line, Nothing, LATER, "Address from which notices come and to which replies go."),
     of("programusers", List(Word), Nothing, &["lookup"], "Accounts, or `@domain` for all of a domain, that may run programs though they share a uid."),
     of("qcount", Foreign, Nothing, LATER, "There is one queue."),

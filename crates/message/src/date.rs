@@ -16,6 +16,23 @@ pub fn date_utc(unix: i64) -> String {
     write(unix, "+0000")
 }
 
+/// The date where clocks are `east` seconds before UTC, `Sat, 21 Nov 2026 09:00:00 +0100`.
+pub fn date_local(unix: i64, east: i64) -> String {
+    let minutes = east.clamp(-DAY, DAY) / 60;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let zone = format!("{sign}{:02}{:02}", minutes.abs() / 60, minutes.abs() % 60);
+    write(unix.saturating_add(minutes * 60), &zone)
+}
+
+/// `YYYYMMDDhhmmss` in UTC, as message ids have it.
+pub fn stamp(unix: i64) -> String {
+    let unix = unix.clamp(-62_135_596_800, 253_402_300_799);
+    let (days, second) = (unix.div_euclid(DAY), unix.rem_euclid(DAY));
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}{:02}{day:02}{hour:02}{minute:02}{second:02}", month + 1)
+}
+
 /// The date in mbox separators, as asctime(3) writes it: `Sat Nov 21 08:00:00 2026`. `unix` as in [`date`].
 pub fn asctime(unix: i64) -> String {
     let Moment { weekday, year, month, day, hour, minute, second } = Moment::of(unix);
@@ -103,6 +120,15 @@ mod tests {
             assert!(same_month || (next_month && day >= 28), "{days}: {next:?}");
             (year, month, day) = next;
         }
+    }
+
+    #[test]
+    fn local_time_names_its_zone_and_a_stamp_is_fourteen_digits() {
+        assert_eq!(date_local(0, 3600), "Thu, 01 Jan 1970 01:00:00 +0100");
+        assert_eq!(date_local(0, -12_600), "Wed, 31 Dec 1969 20:30:00 -0330");
+        assert_eq!(date_local(0, 0), "Thu, 01 Jan 1970 00:00:00 +0000");
+        assert_eq!(stamp(1_795_247_999), "20261121075959");
+        assert_eq!(stamp(i64::MAX), "99991231235959");
     }
 
     #[test]

@@ -6,14 +6,17 @@
 pub mod address;
 mod date;
 mod header;
+pub mod mailbox;
+mod manuscript;
 mod mbox;
 mod size;
 mod top;
 mod trace;
 
-pub use date::{asctime, date, date_utc};
+pub use date::{asctime, date, date_local, date_utc, stamp};
 pub use header::{Field, HeaderLines, LINE_LIMIT, fields, hop, split};
+pub use manuscript::{HEADER_MAX, Manuscript, Part, TooLarge};
 pub use mbox::Quoter;
 pub use size::Sizes;
 pub use top::Top;
-pub use trace::{delivered_to, from_line, received, return_path, same_line};
+pub use trace::{delivered_to, from_line, quoted, received, return_path, same_line};

@@ -46,6 +46,13 @@ fn one_line(mut line: Vec<u8>) -> Vec<u8> {
     line
 }
 
+/// An envelope address as a header has it: the local part is quoted where RFC 5322 §3.4.1 wants it so.
+pub fn quoted(address: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(address.len());
+    quote(address, &mut out);
+    out
+}
+
 fn quote(address: &[u8], out: &mut Vec<u8>) {
     let (local, domain) = match address.iter().rposition(|b| *b == b'@') {
         Some(at) => address.split_at(at),

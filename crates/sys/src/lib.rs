@@ -22,7 +22,7 @@ pub use env::Env;
 pub use identity::{Identity, User, become_user, gid, group_id, is_root, uid, user, user_of};
 pub use kept::Kept;
 pub use packet::{Listener, Packet, Packets};
-pub use program::{Stop, main};
+pub use program::{Stop, main, was_closed};
 pub use timed::{Timed, adopt, forget_ip_options, keep_alive, leave_standard, no_delay};
 
 use std::io;
@@ -41,6 +41,16 @@ pub fn unix_micros() -> u64 {
 /// Seconds since 1970 by the time of day; 0 before that.
 pub fn unix_seconds() -> u64 {
     unix_micros() / 1_000_000
+}
+
+/// How many seconds east of UTC clocks are here (TZ, else /etc/localtime) at the time `unix`; 0 when
+/// that is not known.
+pub fn zone(unix: i64) -> i64 {
+    // SAFETY: all octets zero is a valid `tm`; localtime_r writes that alone.
+    let mut local: nix::libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both point to live values of the right type; no other thread changes the environment.
+    let known = unsafe { nix::libc::localtime_r(&unix, &mut local) };
+    if known.is_null() { 0 } else { local.tm_gmtoff }
 }
 
 /// Time since some fixed point that no one can set back.

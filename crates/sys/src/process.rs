@@ -68,6 +68,12 @@ impl Start {
         Start { command: Command::new(program), fds: Vec::new(), identity: None }
     }
 
+    /// The child sees this as its own name (argument 0).
+    pub fn name(mut self, name: impl AsRef<OsStr>) -> Start {
+        self.command.arg0(name);
+        self
+    }
+
     /// Adds an argument.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Start {
         self.command.arg(arg);

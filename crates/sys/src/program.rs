@@ -54,6 +54,19 @@ pub fn main(name: &'static str, run: fn() -> Result<(), Stop>) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(111))
 }
 
+/// Was the standard descriptor `number` closed when this program began? It is `/dev/null` for reading
+/// and writing then, which nobody opens to read from: a message must not be taken from there.
+pub fn was_closed(number: i32) -> bool {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use nix::sys::stat::{fstat, stat};
+    use std::os::fd::BorrowedFd;
+    // SAFETY: only asked what it is; a number that is not open gives EBADF.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    let (Ok(seen), Ok(null)) = (fstat(fd), stat("/dev/null")) else { return true };
+    let mode = fcntl(fd, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+    seen.st_rdev == null.st_rdev && mode.is_ok_and(|mode| mode & OFlag::O_ACCMODE == OFlag::O_RDWR)
+}
+
 /// A program started with a standard descriptor closed must not open a mailbox in its place.
 fn open_standard_descriptors() -> nix::Result<()> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl, open};

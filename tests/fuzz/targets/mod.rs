@@ -11,7 +11,9 @@ mod dot;
 mod envelope;
 mod header;
 mod lines;
+mod mailbox;
 mod maildir;
+mod manuscript;
 mod packet;
 mod password;
 mod pop3_login;
@@ -39,7 +41,9 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("envelope", envelope::run),
     ("header", header::run),
     ("lines", lines::run),
+    ("mailbox", mailbox::run),
     ("maildir", maildir::run),
+    ("manuscript", manuscript::run),
     ("packet", packet::run),
     ("password", password::run),
     ("pop3_login", pop3_login::run),
