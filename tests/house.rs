@@ -93,7 +93,7 @@ impl House {
     }
 
     fn sockets_are_there(&self) -> bool {
-        let sockets = ["admin", "queue", "lookup", "lookup-root", "spawn"];
+        let sockets = ["admin", "queue", "lookup", "lookup-root", "spawn", "remote"];
         sockets
             .iter()
             .all(|name| UnixAddr::new(&self.path("run").join(name)).is_ok_and(|address| answers(&address)))

@@ -14,6 +14,7 @@ mod little_programs;
 mod local_senders;
 mod netstrings;
 mod odd_starts;
+mod outbound;
 mod qmail_programs;
 mod quickstart;
 mod refusals;

@@ -2,18 +2,16 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use control::{Control, Home};
+use orders::Order;
 use owner::Owner;
-use sys::Packets;
 use wire::Fate;
 
 use crate::lookup::Lookup;
-use crate::order::{Order, answer};
 use crate::programs;
 use crate::turns::Turns;
 use crate::workers::{Key, Workers};
@@ -55,25 +53,6 @@ impl Carrier {
     pub(crate) fn new(shared: Arc<Shared>) -> Carrier {
         let lookup = Lookup::new(shared.house.run("lookup-root"));
         Carrier { shared, lookup }
-    }
-
-    /// Carries `order` out and reports to `client`. A client that is gone has the order again later.
-    pub(crate) fn carry_out(&mut self, order: Order, client: &Packets) {
-        self.lookup.next_order();
-        let fates = whatever_happens(&order, || self.fates(&order));
-        if let Err(error) = client.send(&answer(&order.slot, &fates), &[]) {
-            sys::log!("spawn: warning: can't report: {error}");
-        }
-        self.shared.workers.refill();
-    }
-
-    fn fates(&mut self, order: &Order) -> Vec<Fate> {
-        match message(order, &self.shared.house) {
-            Ok(message) => {
-                order.recipients.iter().map(|recipient| self.deliver(order, &message, recipient)).collect()
-            }
-            Err(fate) => vec![fate; order.recipients.len()],
-        }
     }
 
     fn deliver(&mut self, order: &Order, message: &OwnedFd, recipient: &[u8]) -> Fate {
@@ -131,10 +110,20 @@ impl Carrier {
     }
 }
 
-/// The fates that `deliver` gives; "later" for all should it panic, since `send` waits for every order.
-fn whatever_happens(order: &Order, deliver: impl FnOnce() -> Vec<Fate>) -> Vec<Fate> {
-    std::panic::catch_unwind(AssertUnwindSafe(deliver))
-        .unwrap_or_else(|_| vec![Fate::later(3, 0, "a bug in spawn"); order.recipients.len()])
+impl orders::Carrier for Carrier {
+    fn carry_out(&mut self, order: &Order) -> Vec<Fate> {
+        self.lookup.next_order();
+        match message(order, &self.shared.house) {
+            Ok(message) => {
+                order.recipients.iter().map(|recipient| self.deliver(order, &message, recipient)).collect()
+            }
+            Err(fate) => vec![fate; order.recipients.len()],
+        }
+    }
+
+    fn tidy(&mut self) {
+        self.shared.workers.refill();
+    }
 }
 
 /// What `local-deliver` gets to know.
@@ -163,18 +152,4 @@ fn message(order: &Order, house: &Home) -> Result<OwnedFd, Fate> {
         sys::log!("spawn: {id} warning: can't copy the message: {trouble}");
         Fate::later(3, 0, "the message can't be read from the queue")
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bug_in_one_delivery_is_answered_as_later() {
-        let bytes = b"7\x00123\0s\0a@x\0b@x".to_vec();
-        let fds = vec![tempfile::tempfile().unwrap().into()];
-        let order = Order::from_packet(sys::Packet { bytes, fds }).unwrap();
-        let fates = whatever_happens(&order, || panic!("a bug"));
-        assert!(fates.len() == 2 && fates.iter().all(|fate| fate.letter() == b'Z'));
-    }
 }

@@ -6,25 +6,22 @@
 //! programs would inherit.
 
 mod carrier;
-mod crew;
-mod desk;
 mod lookup;
-mod order;
 mod programs;
 mod turns;
 mod workers;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use control::{Home, Uids};
+use orders::{Crew, Desk};
 use sys::Stop;
 use sys::signals::{Signal, Signals};
 
-use crate::carrier::Shared;
-use crate::crew::Crew;
-use crate::desk::Desk;
+use crate::carrier::{Carrier, Shared};
 
 const USAGE: &str = "spawn [-t seconds]";
 /// Deliveries at one time, whatever `control/concurrencylocal` says.
@@ -46,9 +43,10 @@ fn run() -> Result<(), Stop> {
     if let Err(error) = sys::confine::raise_file_limit() {
         sys::log!("spawn: warning: can't raise the limit of open files: {error}");
     }
-    let mut desk = Desk::open(house.clone(), uids)?;
+    let mut desk = Desk::open("spawn", "concurrencylocal", MOST, house.clone(), uids)?;
     let shared = Arc::new(Shared::new(house, patience, MOST));
-    let mut crew = Crew::new(MOST, Arc::clone(&shared));
+    let hired = Arc::clone(&shared);
+    let mut crew = Crew::new(MOST, move || Box::new(Carrier::new(Arc::clone(&hired))));
     sys::log!("spawn: status: ready");
     // HUP and ALRM, which mean something to `send`, must not end deliveries half-way.
     while !matches!(signals.take(), Some(Signal::SIGTERM | Signal::SIGINT)) {
@@ -57,6 +55,7 @@ fn run() -> Result<(), Stop> {
     }
     sys::log!("spawn: status: exiting");
     drop(desk);
+    shared.ending.store(true, Ordering::Relaxed);
     crew.finish();
     Ok(())
 }

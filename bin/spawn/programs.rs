@@ -10,13 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use control::Home;
+use orders::{Order, TEXT_MAX};
 use owner::Owner;
 use sys::Env;
 use sys::process::{Child, Exit, Start, sibling};
 use sys::wait::{self, Interest};
 use wire::{Code, Fate, Text};
-
-use crate::order::{Order, TEXT_MAX};
 
 /// How often it is looked whether the program has ended while something that it left running still
 /// holds its descriptors.

@@ -18,6 +18,7 @@ const SOCKETS: &[(&str, &str)] = &[
     ("lookup-root", "lookup"),
     ("admin", "lookup"),
     ("spawn", "spawn"),
+    ("remote", "remote"),
 ];
 
 /// How long a service may take to take a connection.

@@ -21,6 +21,7 @@ const RECEPTIONS: Readers = &["smtpd", "qmtpd", "qmqpd"];
 const SEND: Readers = &["send"];
 const DOOR: Readers = &["smtpd", "qmtpd", "send"];
 const BOUNCE: Readers = &["bounce"];
+const REMOTE: Readers = &["remote"];
 const INJECT: Readers = &["inject"];
 
 /// A day, in seconds.
@@ -87,7 +88,7 @@ pub const TABLE: &[File] = &[
     of("clientcipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("clientciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("concurrencylocal", DELIVERIES, Value("10"), &["send", "spawn"], "Local deliveries at one time; 0 holds them."),
-    of("concurrencyremote", DELIVERIES, Value("20"), SEND, "Remote deliveries at one time; 0 holds them."),
+    of("concurrencyremote", DELIVERIES, Value("20"), &["send", "remote"], "Remote deliveries at one time; 0 holds them."),
     of("databytes", BYTES, Value("0"), RECEPTIONS, "Most bytes in a message, 0 for no limit; DATABYTES in the environment wins."),
     of("defaultdelivery", Line, Value("./Maildir/"), LATER, "What is done for a user who has no .qmail file."),
     of("defaultdomain", Line, Me, INJECT, "Appended to a host without a dot."),
@@ -114,7 +115,7 @@ pub const TABLE: &[File] = &[
     of("goodrcptto", List(Address), Nothing, LATER, "Recipients that are exempt from recipient checks."),
     of("greetdelay", number("seconds", 0, 300), Value("0"), LATER, "Wait before the greeting."),
     of("greylist.white", List(Network), Nothing, LATER, "Clients that are exempt from greylisting."),
-    of("helohost", Host, Me, LATER, "HELO name towards other hosts."),
+    of("helohost", Host, Me, REMOTE, "HELO name towards other hosts."),
     of("helohostbyip", Map(Network), Nothing, LATER, "HELO name by own address."),
     of("holdlocal", Flag, Value("0"), SEND, "1: queue local mail and do not deliver it."),
     of("holdremote", Flag, Value("0"), SEND, "1: queue remote mail and do not deliver it."),
@@ -130,15 +131,15 @@ pub const TABLE: &[File] = &[
     of("maxhops", number("hops", 1, 10_000), Value("100"), RECEPTIONS, "Received and Delivered-To lines at which a message is taken for a loop."),
     of("maxrecipients", number("recipients", 0, 1_000_000), Value("0"), RECEPTIONS, "Most recipients of a message, 0 for the limit that is built in."),
     of("mcdinfo", Foreign, Nothing, LATER, "Databases of users are named in control/users."),
-    of("me", Host, Nothing, &["smtpd", "qmtpd", "qmqpd", "send", "bounce", "queued", "spawn", "lookup", "login", "inject"], "Full name of this host; what many other files default to."),
-    of("moreipme", List(Network), Nothing, LATER, "Further addresses that are this host."),
+    of("me", Host, Nothing, &["smtpd", "qmtpd", "qmqpd", "send", "bounce", "queued", "spawn", "remote", "lookup", "login", "inject"], "Full name of this host; what many other files default to."),
+    of("moreipme", List(Network), Nothing, REMOTE, "Further addresses that are this host."),
     of("morercpthosts", List(Domain), Nothing, RECEPTION, "More of rcpthosts; meant for many domains, and so for a cdb."),
     of("msgqueuelen", Foreign, Nothing, LATER, "There is one queue."),
     of("msgqueuesize", Foreign, Nothing, LATER, "There is one queue."),
     of("mysql_lib", Foreign, Nothing, LATER, "No database library is loaded at run time."),
     of("nodnscheck", List(Word), Nothing, LATER, "Senders and HELO names that are exempt from DNS checks."),
     of("nosignaturedomains", List(Domain), Nothing, LATER, "Domains whose mail needs no DKIM signature."),
-    of("notipme", List(Network), Nothing, LATER, "Addresses that are not this host, though it bears them; wins over moreipme."),
+    of("notipme", List(Network), Nothing, REMOTE, "Addresses that are not this host, though it bears them; wins over moreipme."),
     of("notlshosts", List(Domain), Nothing, LATER, "Hosts with which TLS is never tried."),
     of("opt.smtp_auth_user_database", Flag, Value("0"), LATER, "1: users of the table eng_smtp_auth_users__raw_db_access may log in to send."),
     of("originipfield", Line, Nothing, LATER, "Name of the header field that tells a relaying client's address."),
@@ -172,7 +173,7 @@ pub const TABLE: &[File] = &[
     of("signaturedomains", List(Domain), Nothing, LATER, "Domains whose mail must bear a DKIM signature."),
     of("signatures", List(Word), Nothing, LATER, "First octets of encoded parts that are refused."),
     of("smtpgreeting", Line, Me, SMTPD, "Text after 220; its first word is the name of this host."),
-    of("smtproutes", Map(Route), Nothing, LATER, "Host to which mail for a domain is handed, as `domain:relay:port`."),
+    of("smtproutes", Map(Route), Nothing, REMOTE, "Host to which mail for a domain is handed, as `domain:relay:port`."),
     of("spamfilter", Map(Word), Nothing, LATER, "Spam filter, as `domain:program`."),
     of("spamignore", List(Address), Nothing, LATER, "Senders that pass by the spam filter."),
     of("spamignorepatterns", List(Pattern), Nothing, LATER, "Patterns of senders that pass by the spam filter."),
@@ -193,9 +194,9 @@ pub const TABLE: &[File] = &[
     of("surblrcpt", List(Address), Nothing, LATER, "Recipients whose mail is checked for web addresses."),
     of("tarpitcount", number("recipients", 0, 1_000_000), Value("0"), LATER, "Recipients after which a client is slowed, 0 for never."),
     of("tarpitdelay", number("seconds", 0, 300), Value("5"), LATER, "How much it is slowed."),
-    of("timeoutconnect", TIMEOUT, Value("60"), LATER, "Patience with a host that does not take a connection."),
+    of("timeoutconnect", TIMEOUT, Value("60"), REMOTE, "Patience with a host that does not take a connection."),
     of("timeoutread", Foreign, Nothing, LATER, "Time limits of lookup are built in."),
-    of("timeoutremote", TIMEOUT, Value("1200"), LATER, "Patience with each read and write to another host."),
+    of("timeoutremote", TIMEOUT, Value("1200"), REMOTE, "Patience with each read and write to another host."),
     of("timeoutsmtpd", TIMEOUT, Value("1200"), RECEPTIONS, "Patience with each read and write to a client."),
     of("timeoutwrite", Foreign, Nothing, LATER, "Time limits of lookup are built in."),
     of("tlsa.white", List(Domain), Nothing, LATER, "Hosts for which DANE is not asked."),

@@ -1,10 +1,13 @@
-//! SMTP, the server's side: bytes in, bytes out, questions to the [`House`].
+//! SMTP, the server's side: bytes in, bytes out, questions to the [`House`]; and the client's side, in
+//! [`mod@client`].
 //!
 //! RFC 5321 with PIPELINING, 8BITMIME, SIZE, ENHANCEDSTATUSCODES, SMTPUTF8, CHUNKING and LIMITS.
 //! Knows nothing of files, sockets, clocks, users or policy: whatever a session must learn or
 //! cause goes through the house. Messages leave it with LF line ends, as the suite keeps them.
 
+mod answer;
 mod body;
+pub mod client;
 mod command;
 mod house;
 mod parse;

@@ -20,6 +20,7 @@ pub struct Confine {
     write: Vec<PathBuf>,
     execute: Vec<PathBuf>,
     sockets: bool,
+    internet: bool,
     inherit: bool,
 }
 
@@ -53,6 +54,12 @@ impl Confine {
         self
     }
 
+    /// Keeps making sockets and connecting, by TCP too; listening on a TCP port is given up.
+    pub fn internet(mut self) -> Confine {
+        self.internet = true;
+        self.sockets()
+    }
+
     /// Only Landlock, no system call filter: the program executed next confines itself further.
     pub fn paths_only(mut self) -> Confine {
         self.inherit = true;
@@ -73,10 +80,11 @@ impl Confine {
         let abi = ABI::V5;
         let read = AccessFs::from_read(abi) & !AccessFs::Execute;
         let execute = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
+        let network = if self.internet { AccessNet::BindTcp.into() } else { AccessNet::from_all(abi) };
         Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(abi))?
-            .handle_access(AccessNet::from_all(abi))?
+            .handle_access(network)?
             .create()?
             .add_rules(path_beneath_rules(existing(&self.read), read))?
             .add_rules(path_beneath_rules(
@@ -253,6 +261,16 @@ mod tests {
                 && std::net::TcpStream::connect(port).is_err()
         }));
         drop(listener);
+    }
+
+    #[test]
+    fn a_program_that_keeps_the_internet_connects_by_tcp() {
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = tcp.local_addr().unwrap();
+        assert!(in_a_child(|| {
+            Confine::new().internet().apply().unwrap();
+            std::net::TcpStream::connect(port).is_ok()
+        }));
     }
 
     #[test]

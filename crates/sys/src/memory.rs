@@ -43,6 +43,11 @@ pub fn holding(bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(target.into())
 }
 
+/// An empty file in memory, for what comes from a pipe and is read more than once.
+pub fn unnamed() -> io::Result<File> {
+    Ok(memfd_create("message", MFdFlags::MFD_CLOEXEC)?.into())
+}
+
 fn copy_to_file(
     source: &File,
     offset: u64,

@@ -1,4 +1,4 @@
-//! Where `send` leaves its orders: the socket `run/spawn` and who may use it.
+//! Where `send` leaves its orders: a socket in `run/` and who may use it.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -9,15 +9,17 @@ use sys::signals::Signals;
 use sys::wait::{Interest, poll};
 use sys::{Listener, Packets, Stop};
 
-use crate::MOST;
-use crate::crew::Crew;
-use crate::order::Order;
+use crate::{Crew, Order};
 
 /// Longest wait for something to come.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The socket and those who are connected to it.
-pub(crate) struct Desk {
+#[derive(Debug)]
+pub struct Desk {
+    name: &'static str,
+    concurrency: &'static str,
+    most: usize,
     house: Home,
     uids: Uids,
     listener: Listener,
@@ -25,20 +27,27 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Binds the socket for the queue's uid alone.
-    pub(crate) fn open(house: Home, uids: Uids) -> Result<Desk, Stop> {
-        let path = house.run("spawn");
+    /// Binds the socket `run/name` for the queue's uid alone. At most `most` orders are taken at one time,
+    /// and as many as the control file `concurrency` says.
+    pub fn open(
+        name: &'static str,
+        concurrency: &'static str,
+        most: usize,
+        house: Home,
+        uids: Uids,
+    ) -> Result<Desk, Stop> {
+        let path = house.run(name);
         let at = |error| Stop::temporary(format_args!("can't listen on {}: {error}", path.display()));
         let listener = Listener::bind(&path, 0o600).map_err(at)?;
         if let Some(queue) = uids.identity(Role::Queue).map_err(Stop::temporary)? {
             let folder = sys::durable::open_any(&house.join("run")).map_err(at)?;
-            folder.give("spawn", queue.uid, queue.gid).map_err(at)?;
+            folder.give(name, queue.uid, queue.gid).map_err(at)?;
         }
-        Ok(Desk { house, uids, listener, clients: Vec::new() })
+        Ok(Desk { name, concurrency, most, house, uids, listener, clients: Vec::new() })
     }
 
     /// Waits once, and takes what has come: a client, an order, a client's end. A signal ends the wait.
-    pub(crate) fn attend(&mut self, signals: &Signals, crew: &Crew) -> Result<(), Stop> {
+    pub fn attend(&mut self, signals: &Signals, crew: &Crew) -> Result<(), Stop> {
         let mut fds = vec![(signals.as_fd(), Interest::Read), (self.listener.as_fd(), Interest::Read)];
         fds.extend(self.clients.iter().map(|client| (client.as_fd(), Interest::Read)));
         let ready = poll(&fds, Some(TICK)).map_err(Stop::temporary)?;
@@ -59,7 +68,7 @@ impl Desk {
             Ok(_) => {}
             // No descriptor left: the pause lets deliveries end.
             Err(error) => {
-                sys::log!("spawn: warning: can't accept: {error}");
+                sys::log!("{}: warning: can't accept: {error}", self.name);
                 std::thread::sleep(TICK);
             }
         }
@@ -70,17 +79,17 @@ impl Desk {
         match client.peer() {
             Ok(peer) if self.uids.holds(peer.uid, Role::Queue) => {}
             Ok(peer) => {
-                sys::log!("spawn: warning: refusing uid {}, which is not the queue's", peer.uid);
+                sys::log!("{}: warning: refusing uid {}, which is not the queue's", self.name, peer.uid);
                 return false;
             }
             Err(_) => return false,
         }
-        let most = Control::open(&self.house).number("concurrencylocal").unwrap_or_else(|broken| {
-            sys::log!("spawn: warning: {broken}");
+        let most = Control::open(&self.house).number(self.concurrency).unwrap_or_else(|broken| {
+            sys::log!("{}: warning: {broken}", self.name);
             1
         });
-        let most = most.min(MOST as u64).to_string();
-        client.send(&wire::packet(&[b"spawn", most.as_bytes()]), &[]).is_ok()
+        let most = most.min(self.most as u64).to_string();
+        client.send(&wire::packet(&[self.name.as_bytes(), most.as_bytes()]), &[]).is_ok()
     }
 }
 
@@ -90,14 +99,14 @@ fn take(client: &Arc<Packets>, crew: &Crew) -> bool {
         Ok(Some(packet)) => packet,
         Ok(None) => return false,
         Err(error) => {
-            sys::log!("spawn: warning: can't read orders: {error}");
+            sys::log!("{}: warning: can't read orders: {error}", sys::logging::name());
             return false;
         }
     };
     match Order::from_packet(packet) {
         Ok(order) => crew.give(order, client),
         Err(slot) => {
-            sys::log!("spawn: warning: order mangled");
+            sys::log!("{}: warning: order mangled", sys::logging::name());
             let _ = client.send(&wire::packet(&[&slot, b"Z4.3.0 order mangled"]), &[]);
         }
     }

@@ -7,11 +7,11 @@ use sys::packet::MAX;
 use wire::Fate;
 
 /// Octets of one fate that are passed on.
-pub(crate) const TEXT_MAX: usize = 4096;
+pub const TEXT_MAX: usize = 4096;
 
 /// One message for some recipients.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub struct Order {
     /// `send`'s name for this order; goes back as it came.
     pub slot: Vec<u8>,
     /// The message's id.
@@ -27,7 +27,7 @@ pub(crate) struct Order {
 impl Order {
     /// Reads `slot NUL id NUL sender NUL recipient...`, which brings the queue file. Gives the slot of
     /// what is no order.
-    pub(crate) fn from_packet(packet: Packet) -> Result<Order, Vec<u8>> {
+    pub fn from_packet(packet: Packet) -> Result<Order, Vec<u8>> {
         let fields = wire::fields(&packet.bytes);
         let slot = fields[0].to_vec();
         let [_, id, sender, recipients @ ..] = &fields[..] else { return Err(slot) };

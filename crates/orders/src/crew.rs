@@ -1,23 +1,31 @@
 //! Threads that carry orders out, as many as there are orders, up to a limit.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use sys::Packets;
 use wire::Fate;
 
-use crate::carrier::{Carrier, Shared};
 use crate::order::{Order, answer};
+
+/// Who carries orders out, one after the other, in a thread of its own.
+pub trait Carrier {
+    /// What becomes of `order`: one fate for each recipient.
+    fn carry_out(&mut self, order: &Order) -> Vec<Fate>;
+
+    /// What is to be done after the answer, when nobody waits for it.
+    fn tidy(&mut self) {}
+}
 
 /// Octets of a thread's stack.
 const STACK: usize = 256 * 1024;
 
 /// The threads and what waits for them.
-pub(crate) struct Crew {
+pub struct Crew {
     most: usize,
-    shared: Arc<Shared>,
+    hire: Arc<dyn Fn() -> Box<dyn Carrier> + Send + Sync>,
     board: Arc<Board>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -59,12 +67,13 @@ impl Board {
 }
 
 impl Crew {
-    pub(crate) fn new(most: usize, shared: Arc<Shared>) -> Crew {
-        Crew { most, shared, board: Arc::default(), threads: Mutex::default() }
+    /// `most`: deliveries at one time. `hire` makes a carrier, in the thread that it will work in.
+    pub fn new(most: usize, hire: impl Fn() -> Box<dyn Carrier> + Send + Sync + 'static) -> Crew {
+        Crew { most, hire: Arc::new(hire), board: Arc::default(), threads: Mutex::default() }
     }
 
     /// Has `order` carried out; the answer goes to `client`.
-    pub(crate) fn give(&self, order: Order, client: &Arc<Packets>) {
+    pub fn give(&self, order: Order, client: &Arc<Packets>) {
         let mut notes = self.board.lock();
         if notes.waiting.len() >= self.most {
             drop(notes);
@@ -86,18 +95,18 @@ impl Crew {
         if threads.len() >= self.most {
             return;
         }
-        let (board, shared) = (Arc::clone(&self.board), Arc::clone(&self.shared));
+        let (board, hire) = (Arc::clone(&self.board), Arc::clone(&self.hire));
         let work = move || {
-            let mut carrier = Carrier::new(shared);
+            let mut carrier = hire();
             while let Some((order, client)) = board.next() {
-                carrier.carry_out(order, &client);
+                work(&mut *carrier, &order, &client);
             }
         };
         match std::thread::Builder::new().stack_size(STACK).spawn(work) {
             Ok(thread) => threads.push(thread),
             // Those there are do the work; without any, no order would ever be answered.
             Err(error) => {
-                sys::log!("spawn: warning: can't start a thread: {error}");
+                sys::log!("{}: warning: can't start a thread: {error}", sys::logging::name());
                 if threads.is_empty() {
                     self.refuse_all();
                 }
@@ -113,8 +122,7 @@ impl Crew {
     }
 
     /// Waits until all orders are carried out, and ends the threads.
-    pub(crate) fn finish(&mut self) {
-        self.shared.ending.store(true, Ordering::Relaxed);
+    pub fn finish(&mut self) {
         self.board.lock().closing = true;
         self.board.changed.notify_all();
         let mut threads = self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -124,7 +132,36 @@ impl Crew {
     }
 }
 
+/// Carries `order` out and reports to `client`. A client that is gone has the order again later.
+fn work(carrier: &mut dyn Carrier, order: &Order, client: &Packets) {
+    let fates = whatever_happens(order, || carrier.carry_out(order));
+    if let Err(error) = client.send(&answer(&order.slot, &fates), &[]) {
+        sys::log!("{}: warning: can't report: {error}", sys::logging::name());
+    }
+    carrier.tidy();
+}
+
+/// The fates that `deliver` gives; "later" for all should it panic, since `send` waits for every order.
+fn whatever_happens(order: &Order, deliver: impl FnOnce() -> Vec<Fate>) -> Vec<Fate> {
+    std::panic::catch_unwind(AssertUnwindSafe(deliver))
+        .unwrap_or_else(|_| vec![Fate::later(3, 0, "a bug in the deliverer"); order.recipients.len()])
+}
+
 fn refuse(order: &Order, client: &Packets, why: &'static str) {
     let fates = vec![Fate::later(3, 0, why); order.recipients.len()];
     let _ = client.send(&answer(&order.slot, &fates), &[]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_in_one_delivery_is_answered_as_later() {
+        let bytes = b"7\x00123\0s\0a@x\0b@x".to_vec();
+        let fds = vec![tempfile::tempfile().unwrap().into()];
+        let order = Order::from_packet(sys::Packet { bytes, fds }).unwrap();
+        let fates = whatever_happens(&order, || panic!("a bug"));
+        assert!(fates.len() == 2 && fates.iter().all(|fate| fate.letter() == b'Z'));
+    }
 }

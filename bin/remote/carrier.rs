@@ -1,0 +1,89 @@
+//! One thread's work: an order of `send` carried out, recipients of one domain together.
+
+use std::sync::Arc;
+
+use control::{Control, Home};
+use dns::{Config, Resolver};
+use orders::{Carrier, Order};
+use queue::Stored;
+use wire::Fate;
+
+use crate::delivery::{World, deliver};
+use crate::letter::Letter;
+use crate::settings::Settings;
+use crate::tcpto::Memory;
+
+/// Carries orders out.
+pub(crate) struct Courier {
+    home: Home,
+    memory: Arc<Memory>,
+}
+
+impl Courier {
+    pub(crate) fn new(home: Home, memory: Arc<Memory>) -> Courier {
+        Courier { home, memory }
+    }
+
+    fn try_to(&self, order: &Order) -> Result<Vec<Fate>, Fate> {
+        let settings = Settings::read(&Control::open(&self.home)).map_err(|broken| {
+            sys::log!("remote: warning: {broken}");
+            Fate::later(3, 5, "this host's configuration is out of order")
+        })?;
+        let garbled = |error: &dyn std::fmt::Display| {
+            sys::log!("remote: warning: msg {}: {error}", String::from_utf8_lossy(&order.id));
+            Fate::later(3, 0, "the message can't be read from the queue")
+        };
+        let stored = order.file.try_clone().map_err(|error| garbled(&error))?;
+        let stored = Stored::of(stored).map_err(|trouble| garbled(&trouble))?;
+        stored.check_message().map_err(|trouble| garbled(&trouble))?;
+        let letter = Letter::open(stored.file(), stored.message_length()).map_err(|error| garbled(&error))?;
+        let resolver = Resolver::new(resolver_config());
+        let world = World { settings: &settings, resolver: &resolver, memory: &self.memory };
+        Ok(by_domain(&world, order, &letter))
+    }
+}
+
+/// DNSCACHEIP, as everywhere in the suite, names other servers than /etc/resolv.conf does.
+pub(crate) fn resolver_config() -> Config {
+    Config::find(&std::env::var("DNSCACHEIP").unwrap_or_default())
+}
+
+impl Carrier for Courier {
+    fn carry_out(&mut self, order: &Order) -> Vec<Fate> {
+        let fates = self.try_to(order).unwrap_or_else(|fate| vec![fate; order.recipients.len()]);
+        let id = String::from_utf8_lossy(&order.id);
+        for (recipient, fate) in order.recipients.iter().zip(&fates) {
+            let (letter, recipient) = (char::from(fate.letter()), String::from_utf8_lossy(recipient));
+            sys::log!("remote: {id} {letter} recipient={recipient} text={}", fate.text());
+        }
+        fates
+    }
+}
+
+/// `send` puts recipients of one domain into an order; whatever else comes is sorted out.
+fn by_domain(world: &World<'_>, order: &Order, letter: &Letter<'_>) -> Vec<Fate> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    let no_text = || Fate::never(1, 3, "an address that is no UTF-8 can't be sent anywhere");
+    let Some(sender) = text(&order.sender) else { return vec![no_text(); order.recipients.len()] };
+    let mut fates = vec![None; order.recipients.len()];
+    while let Some(first) = fates.iter().position(Option::is_none) {
+        let domain = domain(&order.recipients[first]);
+        let same =
+            |at: &usize| fates[*at].is_none() && crate::carrier::domain(&order.recipients[*at]) == domain;
+        let places: Vec<usize> = (first..fates.len()).filter(same).collect();
+        let named: Option<Vec<String>> = places.iter().map(|at| text(&order.recipients[*at])).collect();
+        let (Some(named), Ok(host)) = (named, std::str::from_utf8(&domain)) else {
+            places.iter().for_each(|at| fates[*at] = Some(no_text()));
+            continue;
+        };
+        let done = deliver(world, host, &sender, &named, letter);
+        places.iter().zip(done).for_each(|(at, fate)| fates[*at] = Some(fate));
+    }
+    fates.into_iter().flatten().collect()
+}
+
+/// What follows the last `@`, in lower case.
+fn domain(address: &[u8]) -> Vec<u8> {
+    let at = address.iter().rposition(|b| *b == b'@').map_or(address.len(), |at| at + 1);
+    address[at..].to_ascii_lowercase()
+}
