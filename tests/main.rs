@@ -17,6 +17,7 @@ mod odd_starts;
 mod outbound;
 mod qmail_programs;
 mod quickstart;
+mod real_peers;
 mod refusals;
 mod relaying;
 mod restart;
