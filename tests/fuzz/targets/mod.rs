@@ -26,6 +26,7 @@ mod qmtp;
 mod queue;
 mod rules;
 mod smtp;
+mod smtp_client;
 mod users;
 
 /// Panics if what it is to keep is broken.
@@ -54,6 +55,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("queue", queue::run),
     ("rules", rules::run),
     ("smtp", smtp::run),
+    ("smtp_client", smtp_client::run),
     ("users", users::run),
 ];
 
