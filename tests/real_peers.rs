@@ -52,7 +52,9 @@ fn start(name: &str, house: &House, next: SocketAddr) -> Option<Peer> {
 /// Lines that begin with dots, 8-bit letters, a line of nearly 998 octets, and an end without newline.
 fn awkward() -> String {
     let long = "x".repeat(990);
-    message(&format!("awkward\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n.\n..\n.text\nüber\n{long}\n\n.\nend"))
+    message(&format!(
+        "awkward\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n.\n..\n.text\nüber\n{long}\n\n.\nend"
+    ))
 }
 
 /// Sends from bob to a known and an unknown user; the one's mail is what `arrived` finds, the other's bounces.

@@ -38,7 +38,8 @@ impl Courier {
         stored.check_message().map_err(|trouble| garbled(&trouble))?;
         let letter = Letter::open(stored.file(), stored.message_length()).map_err(|error| garbled(&error))?;
         let resolver = Resolver::new(resolver_config());
-        let world = World { settings: &settings, resolver: &resolver, memory: &self.memory };
+        let relay = Some(&order.route[..]).filter(|relay| !relay.is_empty());
+        let world = World { settings: &settings, resolver: &resolver, memory: &self.memory, relay };
         Ok(by_domain(&world, order, &letter))
     }
 }

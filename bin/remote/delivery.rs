@@ -12,7 +12,7 @@ use wire::Fate;
 
 use crate::hosts;
 use crate::letter::Letter;
-use crate::route::route;
+use crate::route::{relay, route};
 use crate::settings::Settings;
 use crate::tcpto::Memory;
 
@@ -27,6 +27,8 @@ pub(crate) struct World<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) resolver: &'a Resolver,
     pub(crate) memory: &'a Memory,
+    /// Named by the admin for this message; smtproutes and MX records do not count.
+    pub(crate) relay: Option<&'a [u8]>,
 }
 
 /// Delivers; gives a fate for each of `recipients`, all of which are of `domain`.
@@ -44,10 +46,16 @@ pub(crate) fn deliver(
 }
 
 fn places(world: &World<'_>, domain: &str) -> Result<Vec<SocketAddr>, Fate> {
-    let route = route(&world.settings.smtproutes, domain).map_err(|broken| {
-        sys::log!("remote: warning: {broken}");
-        Fate::later(3, 5, "the routes of mail are out of order here")
-    })?;
+    let route = match world.relay {
+        Some(named) => std::str::from_utf8(named).ok().and_then(relay).ok_or_else(|| {
+            let text = "the relay named for this message is no host and port: fulmar queue route";
+            Fate::later(3, 5, text)
+        })?,
+        None => route(&world.settings.smtproutes, domain).map_err(|broken| {
+            sys::log!("remote: warning: {broken}");
+            Fate::later(3, 5, "the routes of mail are out of order here")
+        })?,
+    };
     let shuffle = sys::random::<8>().map_or(1, u64::from_le_bytes);
     hosts::find(&route, world.resolver, &world.settings.ourselves, shuffle)
 }

@@ -36,7 +36,7 @@ fn try_to(host: &str, sender: &str, recipients: &[String]) -> Result<Vec<Fate>, 
     let message = whole(message).map_err(unable)?;
     let letter = Letter::open(&message, message.metadata().map_err(unable)?.len()).map_err(unable)?;
     let (resolver, memory) = (Resolver::new(resolver_config()), Memory::default());
-    let world = World { settings: &settings, resolver: &resolver, memory: &memory };
+    let world = World { settings: &settings, resolver: &resolver, memory: &memory, relay: None };
     Ok(deliver(&world, &host.to_ascii_lowercase(), sender, recipients, &letter))
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn route(smtproutes: &Table, domain: &str) -> Result<Route, Broken> {
 }
 
 /// `host`, `host:port`, `1.2.3.4`, `[1.2.3.4]:port`, `[2001:db8::1]:port`.
-fn relay(value: &str) -> Option<Route> {
+pub(crate) fn relay(value: &str) -> Option<Route> {
     let (host, port) = match value.strip_prefix('[') {
         Some(rest) => {
             let (inside, port) = rest.split_once(']')?;

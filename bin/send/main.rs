@@ -13,6 +13,7 @@ mod route;
 mod settings;
 mod verp;
 mod walk;
+mod wishes;
 
 use std::process::ExitCode;
 

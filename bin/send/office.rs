@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use control::{Control, Home};
-use queue::{Found, Queue, Trigger, Trouble};
+use queue::{Found, Queue, Steering, Trigger, Trouble};
 use schedule::{Channel, Cursor, Schedule, Step};
 use sys::signals::{Signal, Signals};
 use sys::wait::{Interest, poll};
@@ -47,6 +47,12 @@ pub(crate) struct Office {
     pub(crate) single: HashSet<u64>,
     pub(crate) delivered: HashSet<u64>,
     pub(crate) partings: Partings,
+    /// What the admin has decided about messages.
+    pub(crate) steered: HashMap<u64, Steering>,
+    /// Messages that the admin wants back with their senders now: nothing of them is tried again.
+    pub(crate) given_up: HashSet<u64>,
+    /// Messages that the admin has deleted while something of them was under way.
+    pub(crate) deleted: HashSet<u64>,
     /// The time of day has not leapt, as far as is known.
     pub(crate) trusted: bool,
     /// No program delivers to other hosts here.
@@ -85,6 +91,9 @@ impl Office {
             single: HashSet::new(),
             delivered: HashSet::new(),
             partings: Partings::default(),
+            steered: HashMap::new(),
+            given_up: HashSet::new(),
+            deleted: HashSet::new(),
             trusted,
             no_remote: false,
             control,
@@ -100,7 +109,9 @@ impl Office {
     /// Works until a signal ends it.
     pub(crate) fn run(mut self) -> Result<(), Stop> {
         self.remove_orphans();
+        self.recall_decisions();
         self.set_limits();
+        self.take_wishes();
         self.log_status();
         loop {
             let busy = self.work();
@@ -195,8 +206,10 @@ impl Office {
         }
         let ready = poll(&fds, Some(limit)).map_err(Stop::temporary)?;
         if ready[1].read {
-            for id in self.trigger.take() {
-                self.load(id);
+            let news = self.trigger.take();
+            news.ids.into_iter().for_each(|id| self.load(id));
+            if news.wishes {
+                self.take_wishes();
             }
         }
         if ready[0].read {
@@ -254,14 +267,19 @@ impl Office {
                 self.schedule.set_lifetime(self.settings.lifetime);
                 self.lookup.forget();
                 self.set_limits();
-                self.schedule.reroute(self.clock.now());
-                // What waits for a verdict may need none now.
-                for cursor in std::mem::take(&mut self.suspended).into_values().flatten() {
-                    self.schedule.close(cursor, self.clock.now());
-                }
+                self.reroute();
                 self.log_status();
             }
             Err(broken) => sys::log!("alert: unable to reread controls: {broken}"),
+        }
+    }
+
+    /// Whoever has not been started is routed anew.
+    pub(crate) fn reroute(&mut self) {
+        self.schedule.reroute(self.clock.now());
+        // What waits for a verdict may need none now.
+        for cursor in std::mem::take(&mut self.suspended).into_values().flatten() {
+            self.schedule.close(cursor, self.clock.now());
         }
     }
 
@@ -301,6 +319,7 @@ impl Office {
         }
         self.look = now + LOOK;
         self.set_limits();
+        self.take_wishes();
         let renewed = self.trigger.renew().unwrap_or_else(|error| {
             sys::log!("alert: can't open lock/trigger: {error}; new mail waits for a scan");
             false
@@ -345,13 +364,15 @@ impl Office {
 
     /// Removes notes whose message is gone: a crash came between the two.
     fn remove_orphans(&self) {
-        let mut noted = Vec::new();
+        let (mut noted, mut answered) = (Vec::new(), Vec::new());
         let _ = self.queue.each_noted(|id| noted.push(id));
-        noted.retain(|id| matches!(self.queue.stored(*id), Err(Trouble::Gone)));
-        for id in noted {
+        let _ = self.queue.each_answered(|id| answered.push(id));
+        let is_orphan = |id: &u64| matches!(self.queue.stored(*id), Err(Trouble::Gone));
+        for id in noted.into_iter().filter(is_orphan) {
             if self.queue.remove_notes(id).is_ok() {
                 sys::log!("warning: removed bounce/{id}, whose message is gone");
             }
         }
+        answered.into_iter().filter(is_orphan).for_each(|id| self.queue.forget_answers(id));
     }
 }

@@ -13,7 +13,7 @@ use crate::verp;
 #[derive(Debug)]
 pub(crate) struct Delivery {
     channel: Channel,
-    message: u64,
+    pub(crate) message: u64,
     recipients: Vec<Pending>,
 }
 
@@ -22,6 +22,13 @@ struct Pending {
     place: u64,
     number: u64,
     outcome: Option<Outcome>,
+}
+
+impl Delivery {
+    /// Where the recipients that have no answer yet stand in the message's file.
+    pub(crate) fn open(&self) -> impl Iterator<Item = u64> {
+        self.recipients.iter().filter(|one| one.outcome.is_none()).map(|one| one.place)
+    }
 }
 
 /// Why a recipient was not tried at all; that never makes a bounce.
@@ -77,18 +84,20 @@ impl Office {
         let stored: Stored = self.queue.stored(id)?;
         let sender = stored.head()?.sender;
         let (slot, number) = (slot.to_string(), id.to_string());
+        let route = self.steered.get(&id).and_then(|steering| steering.route.as_deref());
+        let route = route.unwrap_or_default().as_bytes();
         let mut orders = Vec::new();
         let (whole, each) =
             if verp::is_verp(&sender) { (0, recipients) } else { (recipients.len(), &[][..]) };
         if whole > 0 {
-            let mut fields: Vec<&[u8]> = vec![slot.as_bytes(), number.as_bytes(), &sender];
+            let mut fields: Vec<&[u8]> = vec![slot.as_bytes(), number.as_bytes(), route, &sender];
             fields.extend(recipients.iter().map(|recipient| &recipient.address[..]));
             orders.push((wire::packet(&fields), stored.file().try_clone()?));
         }
         for (index, recipient) in each.iter().enumerate() {
             let name = format!("{slot}.{index}");
             let sender = verp::sender_for(&sender, &recipient.address);
-            let fields = [name.as_bytes(), number.as_bytes(), &sender, &recipient.address];
+            let fields = [name.as_bytes(), number.as_bytes(), route, &sender, &recipient.address];
             orders.push((wire::packet(&fields), stored.file().try_clone()?));
         }
         Ok(orders)
@@ -138,7 +147,8 @@ impl Office {
             answers = vec![None; range.len()];
         }
         let Some(delivery) = self.deliveries.get(&slot) else { return };
-        let (id, last) = (delivery.message, self.schedule.is_last(delivery.message));
+        let id = delivery.message;
+        let last = self.schedule.is_last(id) || self.given_up.contains(&id);
         let pending: Vec<(usize, u64)> = range.map(|at| (at, delivery.recipients[at].place)).collect();
         let decided: Vec<Decision> = answers.into_iter().map(|answer| Decision::of(answer, last)).collect();
         let outcomes = self.carry_out(id, &pending, &decided);
@@ -153,7 +163,7 @@ impl Office {
         }
     }
 
-    /// Notes failures, then marks who is done. What can't be noted is not done.
+    /// Notes failures and last answers, then marks who is done. What can't be noted is not done.
     fn carry_out(&mut self, id: u64, pending: &[(usize, u64)], decided: &[Decision]) -> Vec<Outcome> {
         let mut outcomes: Vec<Outcome> = decided.iter().map(Decision::outcome).collect();
         if let Err(error) = self.note(id, pending, decided) {
@@ -178,20 +188,41 @@ impl Office {
     }
 
     fn note(&self, id: u64, pending: &[(usize, u64)], decided: &[Decision]) -> Result<(), Trouble> {
-        let failed = pending.iter().zip(decided).filter_map(|((_, place), d)| Some((*place, d.failure()?)));
-        let failed: Vec<(u64, &Fate)> = failed.collect();
-        if failed.is_empty() {
+        // What the admin has deleted comes back to nobody.
+        if self.deleted.contains(&id) {
             return Ok(());
         }
+        let deferred = self.named(id, pending, decided, Decision::deferral)?;
+        if !deferred.is_empty() {
+            // Only for the admin to read.
+            let _ = self.queue.remember_answers(id, &deferred);
+        }
+        let failed = self.named(id, pending, decided, Decision::failure)?;
+        if failed.is_empty() { Ok(()) } else { Ok(self.queue.note(id, &failed)?) }
+    }
+
+    /// The recipients with an answer that `of` picks, as they were handed in: without what virtualdomains
+    /// put in front.
+    fn named(
+        &self,
+        id: u64,
+        pending: &[(usize, u64)],
+        decided: &[Decision],
+        of: fn(&Decision) -> Option<&Fate>,
+    ) -> Result<Vec<Failure>, Trouble> {
+        let picked = pending.iter().zip(decided).filter_map(|((_, place), d)| Some((*place, of(d)?)));
+        let picked: Vec<(u64, &Fate)> = picked.collect();
+        if picked.is_empty() {
+            return Ok(Vec::new());
+        }
         let stored = self.queue.stored(id)?;
-        let mut failures = Vec::with_capacity(failed.len());
-        for (place, fate) in failed {
-            // As it was handed in: without what virtualdomains put in front.
+        let mut named = Vec::with_capacity(picked.len());
+        for (place, fate) in picked {
             let recipient = stored.recipients(place, 1)?.recipients.pop();
             let address = recipient.ok_or(Trouble::Damaged("recipient missing"))?.address;
-            failures.push(Failure { address, fate: fate.clone() });
+            named.push(Failure { address, fate: fate.clone() });
         }
-        Ok(self.queue.note(id, &failures)?)
+        Ok(named)
     }
 
     fn close(&mut self, slot: usize) {
@@ -199,6 +230,9 @@ impl Office {
         let outcomes: Vec<Outcome> =
             delivery.recipients.iter().map(|r| r.outcome.unwrap_or(Outcome::Deferred)).collect();
         self.schedule.report(slot, &outcomes, self.clock.now());
+        if self.deleted.contains(&delivery.message) || self.given_up.contains(&delivery.message) {
+            self.schedule.due(delivery.message, self.clock.now());
+        }
         self.log_status();
     }
 
@@ -240,6 +274,10 @@ impl Decision {
             Decision::Success(_) | Decision::Failure(_) => Outcome::Finished,
             Decision::Deferral(_) | Decision::Mangled => Outcome::Deferred,
         }
+    }
+
+    fn deferral(&self) -> Option<&Fate> {
+        if let Decision::Deferral(fate) = self { Some(fate) } else { None }
     }
 
     fn failure(&self) -> Option<&Fate> {

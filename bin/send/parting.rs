@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::time::Duration;
 
-use queue::Trouble;
+use queue::{Steering, Trouble};
 use schedule::Channel;
 use sys::process::{self, Exit, Start};
 
@@ -48,6 +48,24 @@ impl Partings {
     pub(crate) fn wakeup(&self) -> Option<Duration> {
         let ((when, _), _) = self.waiting.first_key_value()?;
         Some(*when).filter(|_| self.running.len() < AT_ONCE)
+    }
+
+    /// Takes a message out whose bounce is not being made just now; false: it is.
+    pub(crate) fn withdraw(&mut self, message: u64) -> bool {
+        if self.running.values().any(|running| running.message == message) {
+            return false;
+        }
+        self.waiting.retain(|(_, other), _| *other != message);
+        self.all.remove(&message);
+        true
+    }
+
+    /// The message's bounce is tried at once.
+    pub(crate) fn hurry(&mut self, message: u64, now: Duration) {
+        let waits = self.waiting.keys().find(|(_, other)| *other == message).copied();
+        if let Some(pause) = waits.and_then(|key| self.waiting.remove(&key)) {
+            self.waiting.insert((now, message), pause);
+        }
     }
 
     fn wait(&mut self, message: u64, when: Duration, pause: Duration) {
@@ -121,6 +139,7 @@ impl Office {
             return self.put_off(message, pause);
         }
         self.partings.all.remove(&message);
+        self.forget(message);
         sys::log!("end msg {message}");
     }
 
@@ -134,9 +153,23 @@ impl Office {
         gone_is_fine(self.queue.remove_notes(id))
     }
 
-    fn end(&mut self, id: u64) {
+    /// Forgets what was remembered beside the message.
+    fn forget(&mut self, id: u64) {
+        self.queue.forget_answers(id);
+        self.given_up.remove(&id);
+        self.deleted.remove(&id);
+        if self.steered.remove(&id).is_some() {
+            // One that stays is removed at the next start.
+            let _ = self.queue.steer(id, &Steering::default());
+        }
+    }
+
+    pub(crate) fn end(&mut self, id: u64) {
         match gone_is_fine(self.queue.remove(id)) {
-            Ok(()) => sys::log!("end msg {id}"),
+            Ok(()) => {
+                self.forget(id);
+                sys::log!("end msg {id}");
+            }
             // Its recipients are marked, or will be delivered to again: the next scan finds it.
             Err(error) => {
                 sys::log!("alert: can't remove msg {id}: {error}; will try again");

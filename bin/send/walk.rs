@@ -72,6 +72,9 @@ impl Office {
         let mut sender = DefaultHasher::new();
         head.sender.hash(&mut sender);
         self.schedule.add(id, birth, sender.finish(), if settled { steady } else { due });
+        if self.steered.get(&id).is_some_and(|steering| steering.held) {
+            self.schedule.hold(id, true);
+        }
     }
 
     /// Offers some recipients to the schedule.

@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_bug_in_one_delivery_is_answered_as_later() {
-        let bytes = b"7\x00123\0s\0a@x\0b@x".to_vec();
+        let bytes = b"7\x00123\0\0s\0a@x\0b@x".to_vec();
         let fds = vec![tempfile::tempfile().unwrap().into()];
         let order = Order::from_packet(sys::Packet { bytes, fds }).unwrap();
         let fates = whatever_happens(&order, || panic!("a bug"));

@@ -16,6 +16,8 @@ pub struct Order {
     pub slot: Vec<u8>,
     /// The message's id.
     pub id: Vec<u8>,
+    /// The relay that the admin has named for this message, `host:port`; empty: none.
+    pub route: Vec<u8>,
     /// The envelope sender.
     pub sender: Vec<u8>,
     /// The recipients, at least one.
@@ -25,19 +27,19 @@ pub struct Order {
 }
 
 impl Order {
-    /// Reads `slot NUL id NUL sender NUL recipient...`, which brings the queue file. Gives the slot of
+    /// Reads `slot NUL id NUL route NUL sender NUL recipient...`, which brings the queue file. Gives the slot of
     /// what is no order.
     pub fn from_packet(packet: Packet) -> Result<Order, Vec<u8>> {
         let fields = wire::fields(&packet.bytes);
         let slot = fields[0].to_vec();
-        let [_, id, sender, recipients @ ..] = &fields[..] else { return Err(slot) };
+        let [_, id, route, sender, recipients @ ..] = &fields[..] else { return Err(slot) };
         let recipients: Vec<Vec<u8>> = recipients.iter().map(|recipient| recipient.to_vec()).collect();
         if recipients.is_empty() || recipients.iter().any(Vec::is_empty) {
             return Err(slot);
         }
-        let (id, sender) = (id.to_vec(), sender.to_vec());
+        let (id, route, sender) = (id.to_vec(), route.to_vec(), sender.to_vec());
         let Some(fd) = packet.fds.into_iter().next() else { return Err(slot) };
-        Ok(Order { slot, id, sender, recipients, file: File::from(fd) })
+        Ok(Order { slot, id, route, sender, recipients, file: File::from(fd) })
     }
 }
 
@@ -68,18 +70,20 @@ mod tests {
 
     #[test]
     fn an_order_names_a_message_and_its_recipients() {
-        let order = Order::from_packet(packet(b"7\x00123\0\0a@x\0b@x")).unwrap();
+        let order = Order::from_packet(packet(b"7\x00123\0\0\0a@x\0b@x")).unwrap();
         assert_eq!((&order.slot[..], &order.id[..], &order.sender[..]), (&b"7"[..], &b"123"[..], &b""[..]));
         assert_eq!(order.recipients, [b"a@x", b"b@x"]);
     }
 
     #[test]
     fn what_is_no_order_is_told_so_by_its_slot() {
-        for bytes in [&b""[..], b"7", b"7\x00123", b"7\x00123\0s", b"7\x00123\0s\0", b"7\x00123\0s\0a\0"] {
+        for bytes in
+            [&b""[..], b"7", b"7\x00123", b"7\x00123\0\0s", b"7\x00123\0\0s\0", b"7\x00123\0\0s\0a\0"]
+        {
             let slot = bytes.split(|b| *b == 0).next().unwrap();
             assert_eq!(Order::from_packet(packet(bytes)).unwrap_err(), slot, "{bytes:?}");
         }
-        let without = Packet { bytes: b"7\x00123\0s\0a".to_vec(), fds: vec![] };
+        let without = Packet { bytes: b"7\x00123\0\0s\0a".to_vec(), fds: vec![] };
         assert_eq!(Order::from_packet(without).unwrap_err(), b"7");
     }
 

@@ -4,15 +4,18 @@
 //! Does not know when a message is tried, by whom, or over which socket it came. Whatever a file
 //! holds, reading it is an answer or [`Trouble::Damaged`], never a panic.
 
+mod answers;
 mod draft;
 pub mod format;
 mod ids;
 mod intake;
 mod list;
 mod note;
+mod steering;
 mod store;
 mod stored;
 mod trigger;
+mod wish;
 
 pub use draft::Draft;
 pub use format::Head;
@@ -20,12 +23,16 @@ pub use ids::Ids;
 pub use intake::{ADDRESS_MAX, Bad, Intake, Record};
 pub use list::{Listed, Totals};
 pub use note::{Failure, Notes};
+pub use steering::Steering;
 pub use store::{Found, Queue, SPLIT};
 pub use stored::{Recipient, Stored, Window, copy_message};
-pub use trigger::{Bell, Trigger};
+pub use trigger::{Bell, News, Trigger};
+pub use wish::Wish;
 
 use std::{fmt, io};
 
+#[cfg(test)]
+mod admin_tests;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::SystemTime;
 
-use crate::{Found, Head, Queue, Stored, Trouble};
+use crate::{Found, Head, Queue, Steering, Stored, Trouble};
 
 /// A message as it is listed.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Listed {
     pub due: SystemTime,
     /// Some recipients have failed for good.
     pub noted: bool,
+    /// What the admin has decided about it.
+    pub steering: Steering,
     /// For the recipients: [`Stored::recipients`].
     pub stored: Stored,
 }
@@ -35,6 +37,8 @@ pub struct Totals {
     pub waiting: u64,
     /// Octets of all messages.
     pub octets: u64,
+    /// Messages that the admin holds.
+    pub held: u64,
     /// Files that can't be read or are damaged.
     pub damaged: u64,
     /// Arrival of the oldest message, µs since 1970.
@@ -59,7 +63,8 @@ impl Queue {
         let stored = self.stored(id)?;
         let (head, recipients, done) = stored.check()?;
         let (size, due, noted) = (stored.message_length(), stored.touched(), self.has_notes(id));
-        Ok(Listed { id, head, size, recipients, done, due, noted, stored })
+        let steering = self.steering(id)?;
+        Ok(Listed { id, head, size, recipients, done, due, noted, steering, stored })
     }
 
     /// Counts everything.
@@ -71,6 +76,7 @@ impl Queue {
                     totals.messages += 1;
                     totals.waiting += listed.recipients - listed.done;
                     totals.octets += listed.size;
+                    totals.held += u64::from(listed.steering.held);
                     let oldest = totals.oldest.unwrap_or(u64::MAX).min(listed.head.arrival);
                     totals.oldest = Some(oldest);
                 }

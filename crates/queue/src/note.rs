@@ -25,7 +25,7 @@ pub struct Failure {
 
 /// Reads the notes of a message one by one.
 #[derive(Debug)]
-pub struct Notes(BufReader<std::fs::File>);
+pub struct Notes(pub(crate) BufReader<std::fs::File>);
 
 impl Queue {
     /// Notes failures of message `id`, durably.
@@ -87,7 +87,7 @@ impl Iterator for Notes {
     }
 }
 
-fn write_line(lines: &mut Vec<u8>, failure: &Failure) {
+pub(crate) fn write_line(lines: &mut Vec<u8>, failure: &Failure) {
     let answer = failure.fate.to_bytes();
     lines.push(b'\n');
     lines.extend(failure.address.iter().flat_map(|byte| match byte {

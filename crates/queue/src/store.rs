@@ -20,6 +20,9 @@ pub struct Queue {
     pub(crate) mess: Vec<Folder>,
     pub(crate) bounce: Folder,
     pub(crate) lock: Folder,
+    pub(crate) ask: Folder,
+    pub(crate) steer: Folder,
+    pub(crate) defer: Folder,
     bad: Folder,
 }
 
@@ -41,7 +44,7 @@ impl Queue {
         }
         let top = durable::open_any(path)?;
         let mess = top.make_folder("mess", 0o700)?;
-        for name in ["tmp", "bounce", "lock", "ask", "bad"] {
+        for name in ["tmp", "bounce", "lock", "ask", "steer", "defer", "bad"] {
             top.make_folder(name, 0o700)?;
         }
         for number in 0..SPLIT {
@@ -60,7 +63,8 @@ impl Queue {
         let mess = (0..SPLIT).map(|number| mess.folder(number.to_string())).collect::<io::Result<_>>()?;
         let (tmp, bounce) = (top.folder("tmp")?, top.folder("bounce")?);
         let (lock, bad) = (top.folder("lock")?, top.folder("bad")?);
-        Ok(Queue { path: path.to_owned(), tmp, mess, bounce, lock, bad })
+        let (ask, steer, defer) = (top.folder("ask")?, top.folder("steer")?, top.folder("defer")?);
+        Ok(Queue { path: path.to_owned(), tmp, mess, bounce, lock, ask, steer, defer, bad })
     }
 
     /// Where it is.

@@ -349,7 +349,7 @@ fn a_bell_that_nobody_hears_leaves_a_wish_to_look() {
     let mut trigger = Trigger::open(&house.queue).unwrap();
     bell.ring(&house.queue, 23);
     bell.ring(&house.queue, 24);
-    assert_eq!(trigger.take(), [23, 24]);
+    assert_eq!(trigger.take().ids, [23, 24]);
     assert!(!house.queue.take_rescan());
     // Full: nothing waits, nothing is lost.
     for id in 1..100_000 {
@@ -357,7 +357,7 @@ fn a_bell_that_nobody_hears_leaves_a_wish_to_look() {
     }
     assert!(house.queue.take_rescan());
     let mut seen = 0;
-    while let ids @ [_, ..] = &trigger.take()[..] {
+    while let ids @ [_, ..] = &trigger.take().ids[..] {
         seen += ids.len();
     }
     assert!(seen > 1000);
@@ -367,7 +367,7 @@ fn a_bell_that_nobody_hears_leaves_a_wish_to_look() {
     drop(bell);
     let bell = Bell::new(&house.queue);
     bell.ring(&house.queue, 5);
-    assert_eq!(trigger.take(), [5]);
+    assert_eq!(trigger.take().ids, [5]);
 }
 
 #[test]
@@ -378,13 +378,13 @@ fn nonsense_in_the_trigger_is_passed_over() {
     let path = house.home.path().join("queue/lock/trigger");
     let mut writer = sys::durable::fifo_writer(&path).unwrap();
     writer.write_all(b"\0\0\n\n7\n../../etc/passwd\n-1\n99999999999999999999\n8").unwrap();
-    assert_eq!(trigger.take(), [7]);
+    assert_eq!(trigger.take().ids, [7]);
     writer.write_all(b"9\n").unwrap();
-    assert_eq!(trigger.take(), [89]);
+    assert_eq!(trigger.take().ids, [89]);
     writer.write_all(&[b'x'; 60_000]).unwrap();
-    assert!(trigger.take().is_empty());
+    assert!(trigger.take().ids.is_empty());
     writer.write_all(b"\n10\n").unwrap();
-    assert_eq!(trigger.take(), [10]);
+    assert_eq!(trigger.take().ids, [10]);
 }
 
 #[test]
@@ -429,7 +429,8 @@ fn the_admins_view_counts_what_is_there_and_what_is_damaged() {
         .unwrap();
     fs::write(house.path(3), "garbage").unwrap();
     let totals = house.queue.totals().unwrap();
-    let expect = Totals { messages: 2, waiting: 2, octets: 10, damaged: 1, oldest: Some(head().arrival) };
+    let expect =
+        Totals { messages: 2, waiting: 2, octets: 10, held: 0, damaged: 1, oldest: Some(head().arrival) };
     assert_eq!(totals, expect);
     assert_eq!(house.queue.ids().unwrap(), [1, 2, 3]);
 }

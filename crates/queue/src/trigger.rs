@@ -1,5 +1,6 @@
 //! How `queued` tells `send` of a new message: its ID, in the FIFO `lock/trigger`; and when nobody
-//! listens or the FIFO is full, the file `lock/rescan`, which means "look for yourself".
+//! listens or the FIFO is full, the file `lock/rescan`, which means "look for yourself". A `?` in
+//! the FIFO says that the admin wants something ([`crate::Wish`]).
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,6 +13,16 @@ use sys::durable;
 use crate::Queue;
 
 const RESCAN: &str = "rescan";
+const WISH: &[u8] = b"?";
+
+/// What the trigger tells.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Messages that have come.
+    pub ids: Vec<u64>,
+    /// There are wishes.
+    pub wishes: bool,
+}
 
 /// `queued`'s end.
 #[derive(Debug)]
@@ -32,6 +43,12 @@ impl Bell {
         if self.write(line.as_bytes()).is_err() {
             self.ask_scan(queue);
         }
+    }
+
+    /// Tells that there are wishes. When nobody listens, or the bell is not ours to ring, `send` sees
+    /// them at its next look around.
+    pub fn ring_for_wishes(&self) -> bool {
+        self.write(&[WISH, b"\n"].concat()).is_ok()
     }
 
     /// Has `send` look through the whole queue soon: a predecessor that was killed may have accepted
@@ -98,18 +115,22 @@ impl Trigger {
         Ok(true)
     }
 
-    /// The IDs that have come, at most a few thousand at once. What is no ID is passed over.
-    pub fn take(&mut self) -> Vec<u64> {
+    /// What has come, at most a few thousand IDs at once. What is neither ID nor wish is passed over.
+    pub fn take(&mut self) -> News {
         let mut piece = [0; 65_536];
         let count = self.fifo.read(&mut piece).unwrap_or(0);
         self.part.extend_from_slice(&piece[..count]);
         let Some(end) = self.part.iter().rposition(|b| *b == b'\n') else {
             self.part.truncate(64);
-            return Vec::new();
+            return News::default();
         };
-        let ids = self.part[..end].split(|b| *b == b'\n').filter_map(crate::store::id).collect();
+        let lines = || self.part[..end].split(|b| *b == b'\n');
+        let news = News {
+            ids: lines().filter_map(crate::store::id).collect(),
+            wishes: lines().any(|line| line == WISH),
+        };
         self.part.drain(..=end);
-        ids
+        news
     }
 }
 

@@ -40,6 +40,7 @@ struct Message {
     last: bool,
     again: bool,
     gone: bool,
+    held: bool,
 }
 
 impl Message {
@@ -49,6 +50,12 @@ impl Message {
 
     fn next(&self) -> i64 {
         self.due[0].min(self.due[1])
+    }
+
+    fn hurry(&mut self, now: i64) {
+        for due in self.due.iter_mut().filter(|due| **due < OVERFLOW) {
+            *due = now.min(*due);
+        }
     }
 }
 
@@ -118,6 +125,7 @@ impl Schedule {
             last: false,
             again: false,
             gone: false,
+            held: false,
         };
         self.messages.insert(message, new);
         self.heap.push(Reverse((due, message)));
@@ -178,15 +186,32 @@ impl Schedule {
         self.stopping = true;
     }
 
-    /// All that waits for its time is due at `now`.
+    /// All that waits for its time is due at `now`. What is held stays so.
     pub fn all_due(&mut self, now: i64) {
         for (number, message) in &mut self.messages {
-            for due in message.due.iter_mut().filter(|due| **due < OVERFLOW) {
-                *due = now.min(*due);
-            }
+            message.hurry(now);
             if message.is_idle() && message.next() < OVERFLOW {
                 self.heap.push(Reverse((message.next(), *number)));
             }
+        }
+    }
+
+    /// If the message waits for its time, it is due at `now`.
+    pub fn due(&mut self, number: u64, now: i64) {
+        let Some(message) = self.messages.get_mut(&number) else { return };
+        message.hurry(now);
+        if message.is_idle() && message.next() < OVERFLOW {
+            self.heap.push(Reverse((message.next(), number)));
+        }
+    }
+
+    /// No pass of the message is begun while it is held. What has begun goes on; [`Schedule::reroute`]
+    /// takes back what has not been started.
+    pub fn hold(&mut self, number: u64, held: bool) {
+        let Some(message) = self.messages.get_mut(&number) else { return };
+        message.held = held;
+        if message.is_idle() && message.next() < OVERFLOW {
+            self.heap.push(Reverse((message.next(), number)));
         }
     }
 
@@ -438,6 +463,7 @@ impl Schedule {
     }
 
     fn is_due_at(&self, number: u64, due: i64) -> bool {
-        self.messages.get(&number).is_some_and(|message| message.is_idle() && message.next() == due)
+        let message = self.messages.get(&number);
+        message.is_some_and(|message| !message.held && message.is_idle() && message.next() == due)
     }
 }

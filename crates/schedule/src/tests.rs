@@ -402,3 +402,28 @@ fn a_million_messages_are_planned_in_bounded_memory() {
     assert!(finished >= 850_000, "{finished}");
     assert!(office.most_held <= 40_600, "{} held", office.most_held);
 }
+
+#[test]
+fn what_is_held_is_not_begun_until_it_is_released_whatever_the_clock_or_alrm_say() {
+    let mut schedule = Schedule::new(settings(10, 10));
+    schedule.add(1, 0, 0, 0);
+    schedule.hold(1, true);
+    schedule.all_due(5);
+    schedule.due(1, 6);
+    assert!(schedule.next(1_000_000).is_none());
+    assert_eq!(schedule.wakeup(), None);
+    schedule.hold(1, false);
+    assert!(matches!(schedule.next(1_000_000), Some(Step::Read(_))));
+}
+
+#[test]
+fn one_message_is_due_at_once_and_others_keep_their_time() {
+    let mut schedule = Schedule::new(settings(10, 10));
+    schedule.add(1, 0, 0, 500);
+    schedule.add(2, 0, 0, 400);
+    schedule.due(1, 100);
+    assert_eq!(schedule.wakeup(), Some(100));
+    let Some(Step::Read(cursor)) = schedule.next(100) else { panic!("nothing to read") };
+    assert_eq!(cursor.message(), 1);
+    assert_eq!(schedule.wakeup(), Some(400));
+}

@@ -130,7 +130,7 @@ fn the_trigger_tells_of_each_message_and_without_a_reader_a_rescan_is_wished() {
     let mut seen = Vec::new();
     while seen.is_empty() {
         assert!(start.elapsed() < Duration::from_secs(30));
-        seen = trigger.take();
+        seen = trigger.take().ids;
     }
     assert_eq!(seen, [id]);
 }

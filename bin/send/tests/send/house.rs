@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use queue::{Bell, Draft, Head, Queue};
+use queue::{Bell, Draft, Head, Queue, Wish};
 use sys::signals::Signal;
 use sys::{Listener, Packets};
 
@@ -28,6 +28,7 @@ pub(crate) struct House {
 
 #[derive(Debug)]
 pub(crate) struct Order {
+    pub(crate) route: String,
     pub(crate) sender: String,
     pub(crate) recipients: Vec<String>,
     pub(crate) text: Vec<u8>,
@@ -107,6 +108,15 @@ impl House {
         let id = self.put(0, sender, recipients);
         Bell::new(&self.queue).ring(&self.queue, id);
         id
+    }
+
+    /// As `fulmar queue` does.
+    pub(crate) fn wish(&self, id: u64, wish: &Wish) {
+        self.queue.wish(id, wish).unwrap();
+        Bell::new(&self.queue).ring_for_wishes();
+        if self.send.is_some() {
+            self.until("the wish", || !self.queue.is_wished(id, wish));
+        }
     }
 
     pub(crate) fn file(&self, id: u64) -> PathBuf {
@@ -220,7 +230,7 @@ pub(crate) fn carrier(path: PathBuf, name: &'static str, told: Sender<Order>) ->
     neighbour(path, format!("{name}\x0010").into_bytes(), move |client, packet| {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let fields = wire::fields(&packet.bytes);
-        let recipients: Vec<String> = fields[3..].iter().map(|field| text(field)).collect();
+        let recipients: Vec<String> = fields[4..].iter().map(|field| text(field)).collect();
         let mut answer = fields[0].to_vec();
         for recipient in &recipients {
             answer.extend_from_slice(match recipient.as_bytes()[0] {
@@ -238,7 +248,8 @@ pub(crate) fn carrier(path: PathBuf, name: &'static str, told: Sender<Order>) ->
         }
         let message = copy.map(|fd| sys::memory::read_all(fd, 1 << 20).unwrap()).unwrap_or_default();
         let slow = recipients[0].starts_with("slow");
-        let _ = told.send(Order { sender: text(fields[2]), recipients, text: message });
+        let _ =
+            told.send(Order { route: text(fields[2]), sender: text(fields[3]), recipients, text: message });
         slow || client.send(&answer, &[]).is_ok()
     })
 }

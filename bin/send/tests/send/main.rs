@@ -4,6 +4,7 @@
 
 mod faults;
 mod house;
+mod wishes;
 
 use std::fs;
 use std::os::unix::process::CommandExt;

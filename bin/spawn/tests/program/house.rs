@@ -81,7 +81,7 @@ impl House {
 
     /// Orders without waiting for the answer.
     pub fn order(&self, slot: &str, recipients: &[&str], message: &[u8]) {
-        let mut bytes = format!("{slot}\x001795248000000001\0sender@x.test").into_bytes();
+        let mut bytes = format!("{slot}\x001795248000000001\0\0sender@x.test").into_bytes();
         for recipient in recipients {
             bytes.push(0);
             bytes.extend_from_slice(recipient.as_bytes());

@@ -201,7 +201,7 @@ fn a_mangled_order_is_told_so_and_the_next_is_carried_out() {
     house.send.send(b"7\0nothing", &[]).unwrap();
     assert_eq!(house.answer().0, "7");
     let null = std::fs::File::open("/dev/null").unwrap();
-    house.send.send(b"8\x001\0s@x.test\0alice@x.test\0", &[null.as_fd()]).unwrap();
+    house.send.send(b"8\x001\0\0s@x.test\0alice@x.test\0", &[null.as_fd()]).unwrap();
     assert_eq!(house.answer(), ("8".to_owned(), vec!["Z4.3.0 order mangled".to_owned()]));
     assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Kdid 1+0+0/"]);
 }
@@ -211,7 +211,7 @@ fn a_damaged_queue_file_is_never_delivered() {
     let house = House::new();
     house.home("alice");
     let file = std::fs::File::open("/etc/passwd").unwrap();
-    house.send.send(b"9\x001\0s@x.test\0alice@x.test\0bob@x.test", &[file.as_fd()]).unwrap();
+    house.send.send(b"9\x001\0\0s@x.test\0alice@x.test\0bob@x.test", &[file.as_fd()]).unwrap();
     let (slot, fates) = house.answer();
     assert_eq!((&slot[..], fates.len()), ("9", 2));
     assert!(fates.iter().all(|fate| fate.starts_with("Z4.3.0")), "{fates:?}");
