@@ -22,6 +22,12 @@ pub(crate) fn ask(home: &Home, words: &[&str]) -> Result<Vec<String>, Stop> {
     exchange(home, words).map(|(_, fields)| fields)
 }
 
+/// As [`ask`], but nothing is said when `lookup` does not answer.
+pub(crate) fn list(home: &Home, word: &str) -> Option<Vec<String>> {
+    Packets::connect(&home.run("admin")).ok()?;
+    ask(home, &[word]).ok()
+}
+
 fn exchange(home: &Home, words: &[&str]) -> Result<(String, Vec<String>), Stop> {
     let path = home.run("admin");
     let socket = Packets::connect(&path).map_err(|error| {

@@ -9,9 +9,12 @@ mod cdb;
 mod check;
 mod completions;
 mod domain;
+mod import;
 mod init;
 mod password;
+mod qmail_names;
 mod queue;
+mod service;
 mod show;
 mod user;
 
@@ -65,6 +68,11 @@ enum Command {
     /// Messages that wait to be delivered
     #[command(subcommand)]
     Queue(queue::Verb),
+    /// Take the messages of a qmail queue over
+    ImportQueue(import::Options),
+    /// The services: start, stop, say what runs
+    #[command(subcommand)]
+    Service(service::Verb),
     /// Print a completion script for a shell
     Completions(completions::Options),
 }
@@ -74,6 +82,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Stop> {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    if let Some(deed) = words.next().and_then(|name| qmail_names::deed(&name)) {
+        return deed(&Home::find(), &words.collect::<Vec<_>>());
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
@@ -88,6 +100,8 @@ fn run() -> Result<(), Stop> {
         Command::User(verb) => user::run(&home, &verb, shape),
         Command::Alias(verb) => alias::run(&home, &verb, shape),
         Command::Queue(verb) => queue::run(&home, &verb, shape),
+        Command::ImportQueue(options) => import::run(&home, &options),
+        Command::Service(verb) => service::run(&home, verb),
         Command::Completions(options) => completions::run::<Arguments>(&options),
     }
 }

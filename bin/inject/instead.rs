@@ -5,7 +5,7 @@ use sys::process::{Start, sibling};
 
 /// Shows the queue.
 pub(crate) fn queue() -> Result<(), Stop> {
-    become_program(Start::new(sibling("fulmar")).args(["queue", "list"]))
+    become_program(Start::new(sibling("fulmar")).args(["queue", "list", "--qmail"]))
 }
 
 /// Speaks SMTP on descriptors 0 and 1.

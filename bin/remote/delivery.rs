@@ -12,9 +12,9 @@ use wire::Fate;
 
 use crate::hosts;
 use crate::letter::Letter;
-use crate::route::{relay, route};
 use crate::settings::Settings;
 use crate::tcpto::Memory;
+use route::{hop, relay};
 
 /// The longest that one server may take in all, whatever it does: tarpits drip for ever. The time that
 /// the message takes comes on top, at [`SLOWEST`].
@@ -46,18 +46,18 @@ pub(crate) fn deliver(
 }
 
 fn places(world: &World<'_>, domain: &str) -> Result<Vec<SocketAddr>, Fate> {
-    let route = match world.relay {
+    let hop = match world.relay {
         Some(named) => std::str::from_utf8(named).ok().and_then(relay).ok_or_else(|| {
             let text = "the relay named for this message is no host and port: fulmar queue route";
             Fate::later(3, 5, text)
         })?,
-        None => route(&world.settings.smtproutes, domain).map_err(|broken| {
+        None => hop(&world.settings.smtproutes, domain).map_err(|broken| {
             sys::log!("remote: warning: {broken}");
             Fate::later(3, 5, "the routes of mail are out of order here")
         })?,
     };
     let shuffle = sys::random::<8>().map_or(1, u64::from_le_bytes);
-    hosts::find(&route, world.resolver, &world.settings.ourselves, shuffle)
+    hosts::find(&hop, world.resolver, &world.settings.ourselves, shuffle)
 }
 
 fn try_all(

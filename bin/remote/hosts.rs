@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use dns::{Error, Exchange, Resolver};
 use wire::Fate;
 
-use crate::route::{Host, Route};
+use route::{Hop, Host};
 
 const SMTP: u16 = 25;
 /// Most exchangers whose addresses are asked for, and most addresses that are tried.
@@ -38,14 +38,14 @@ impl Ourselves {
 
 /// Where to try, in this order. `shuffle` orders hosts of equal preference.
 pub(crate) fn find(
-    route: &Route,
+    route: &Hop,
     resolver: &Resolver,
     ourselves: &Ourselves,
     shuffle: u64,
 ) -> Result<Vec<SocketAddr>, Fate> {
     match route {
-        Route::Relay { host: Host::Address(ip), port } => Ok(vec![SocketAddr::new(*ip, *port)]),
-        Route::Relay { host: Host::Name(name), port } => {
+        Hop::Relay { host: Host::Address(ip), port } => Ok(vec![SocketAddr::new(*ip, *port)]),
+        Hop::Relay { host: Host::Name(name), port } => {
             let found = resolver.addresses(name).map_err(|error| match error {
                 // It is the admin's word that is wrong, not the sender's.
                 Error::NotFound => {
@@ -55,7 +55,7 @@ pub(crate) fn find(
             })?;
             Ok(found.into_iter().map(|ip| SocketAddr::new(ip, *port)).collect())
         }
-        Route::Exchangers(domain) => exchangers(domain, resolver, ourselves, shuffle),
+        Hop::Exchangers(domain) => exchangers(domain, resolver, ourselves, shuffle),
     }
 }
 

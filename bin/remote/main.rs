@@ -8,7 +8,6 @@ mod delivery;
 mod hosts;
 mod letter;
 mod once;
-mod route;
 mod settings;
 mod tcpto;
 

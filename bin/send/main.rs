@@ -9,7 +9,6 @@ mod lookup;
 mod office;
 mod outcome;
 mod parting;
-mod route;
 mod settings;
 mod verp;
 mod walk;

@@ -3,7 +3,7 @@
 use control::{Broken, Control};
 use schedule::{Channel, Limits};
 
-use crate::route::Routes;
+use route::Routes;
 
 /// Recipients of one message in one remote delivery.
 const BATCH: usize = 32;

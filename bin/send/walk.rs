@@ -9,7 +9,7 @@ use schedule::{Channel, Cursor, Found, Offer, Recipient, next_try};
 use crate::lookup::Verdict;
 use crate::office::Office;
 use crate::outcome::safe;
-use crate::route::{Route, domain};
+use route::{Route, domain};
 
 /// Recipients that are read at once.
 const WINDOW: usize = 100;

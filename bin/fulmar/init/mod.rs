@@ -12,6 +12,7 @@ use clap::Args;
 use control::{Home, Uids};
 use sys::Stop;
 
+use crate::qmail_names::LINKS;
 use crate::show::print;
 pub(crate) use folders::FOLDERS;
 use services::Lines;
@@ -52,6 +53,7 @@ pub(crate) fn run(home: &Home, options: &Options) -> Result<(), Stop> {
     let uids = Uids::read(home).map_err(Stop::permanent)?;
     folders::make_all(home, &uids)?;
     programs(home, options)?;
+    links(home)?;
     services::write(home, &Lines { me: &me, address: &options.address, base: options.ports, uids: &uids })?;
     crate::cdb::compile(home)?;
     print(&format!(
@@ -59,6 +61,17 @@ pub(crate) fn run(home: &Home, options: &Options) -> Result<(), Stop> {
         home.path().display(),
         home.join("etc/run").display()
     ))
+}
+
+/// Puts qmail's names beside the programs that are meant.
+fn links(home: &Home) -> Result<(), Stop> {
+    for (name, program) in LINKS {
+        let (link, new) = (home.program(name), home.bin().join(format!(".{name}.new")));
+        let _ = fs::remove_file(&new);
+        let placed = symlink(program, &new).and_then(|()| fs::rename(&new, &link));
+        placed.map_err(|error| folders::failed(&link, &error))?;
+    }
+    Ok(())
 }
 
 /// The name to greet with: as told, as an existing home has it, or the machine's.

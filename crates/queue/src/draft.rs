@@ -72,7 +72,12 @@ impl<'q> Draft<'q> {
 
     /// Writes what is left, syncs the file, and renames it to its place. Gives the memory back.
     /// Durable once [`Queue::folder`] of this number has been synced.
-    pub fn save(mut self) -> io::Result<Vec<u8>> {
+    pub fn save(self) -> io::Result<Vec<u8>> {
+        self.save_for(None)
+    }
+
+    /// As [`Draft::save`]; the file belongs to this uid and gid, when root writes for the queue's user.
+    pub fn save_for(mut self, owner: Option<(u32, u32)>) -> io::Result<Vec<u8>> {
         let (message, message_sum) = self.message.unwrap_or_default();
         let envelope_sum = self.sum.clone().finalize();
         let end = End { message, envelope: self.size() - message, message_sum, envelope_sum };
@@ -81,6 +86,9 @@ impl<'q> Draft<'q> {
         let Some(file) = &self.file else { return Err(io::ErrorKind::Other.into()) };
         file.sync_all()?;
         let name = self.id.to_string();
+        if let Some((uid, gid)) = owner {
+            self.queue.tmp.give(&name, uid, gid)?;
+        }
         self.queue.tmp.rename_new(&name, self.queue.folder(self.id), &name)?;
         self.file = None;
         Ok(std::mem::take(&mut self.gathered))

@@ -54,6 +54,14 @@ impl Queue {
         self.bounce.stat(id.to_string()).is_ok()
     }
 
+    /// Gives the notes of message `id` to the queue's user, when root has written them.
+    pub fn give_notes(&self, id: u64, owner: Option<(u32, u32)>) -> io::Result<()> {
+        match owner {
+            Some((uid, gid)) => self.bounce.give(id.to_string(), uid, gid),
+            None => Ok(()),
+        }
+    }
+
     /// Removes the notes of message `id`.
     pub fn remove_notes(&self, id: u64) -> io::Result<()> {
         self.bounce.remove(id.to_string())

@@ -1,13 +1,18 @@
 //! Where a recipient's mail goes, by control files: envnoathost, percenthack, locals, virtualdomains.
 //!
-//! Computed anew for each try, so that an edit re-routes waiting mail. Whether a domain that is in
-//! no file is ours is a question to `lookup`, which is not asked here.
+//! `send` computes it anew for each try, so that an edit re-routes waiting mail. Whether a domain that
+//! is in no file is ours is a question to `lookup`, which is not asked here. For other hosts'
+//! domains: who gets their mail, by smtproutes. Name servers are not asked here.
+
+mod hop;
+
+pub use hop::{Hop, Host, hop, relay};
 
 use control::{Broken, Control, Table};
 
 /// The files that say where mail goes.
 #[derive(Debug)]
-pub(crate) struct Routes {
+pub struct Routes {
     envnoathost: String,
     percenthack: Table,
     locals: Table,
@@ -16,7 +21,7 @@ pub(crate) struct Routes {
 
 /// Where a recipient's mail goes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Route {
+pub enum Route {
     /// To a mailbox here, under this address.
     Local(Vec<u8>),
     /// To another host, under this address.
@@ -26,7 +31,8 @@ pub(crate) enum Route {
 }
 
 impl Routes {
-    pub(crate) fn read(control: &Control) -> Result<Routes, Broken> {
+    /// Reads the files; what is broken must not become a way of mail.
+    pub fn read(control: &Control) -> Result<Routes, Broken> {
         Ok(Routes {
             envnoathost: control.text("envnoathost")?,
             percenthack: control.table("percenthack")?,
@@ -35,8 +41,8 @@ impl Routes {
         })
     }
 
-    /// The route of an envelope recipient.
-    pub(crate) fn of(&self, recipient: &[u8]) -> Result<Route, Broken> {
+    /// The route of an envelope recipient; asks the tables, which may be broken.
+    pub fn of(&self, recipient: &[u8]) -> Result<Route, Broken> {
         let mut address = recipient.to_vec();
         if !address.contains(&b'@') {
             address.push(b'@');
@@ -64,7 +70,7 @@ impl Routes {
 }
 
 /// What follows the last `@`; nothing if there is none.
-pub(crate) fn domain(address: &[u8]) -> &[u8] {
+pub fn domain(address: &[u8]) -> &[u8] {
     address.iter().rposition(|b| *b == b'@').map_or(b"", |at| &address[at + 1..])
 }
 

@@ -1,4 +1,4 @@
-//! Where mail for a domain is handed: smtproutes, else the domain's own exchangers.
+//! To whom mail for another host's domain is handed: smtproutes, else the domain's own exchangers.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -8,7 +8,7 @@ const SMTP: u16 = 25;
 
 /// Who is asked for a domain's mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
+pub enum Hop {
     /// The domain's mail exchangers.
     Exchangers(String),
     /// A host that an admin has named; a name is taken as it is, its MX records do not count.
@@ -22,19 +22,21 @@ pub(crate) enum Route {
 
 /// A host by its name or address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Host {
+pub enum Host {
+    /// Its name, as it was written.
     Name(String),
+    /// Its address.
     Address(IpAddr),
 }
 
-/// The route of `domain` by `smtproutes`.
-pub(crate) fn route(smtproutes: &Table, domain: &str) -> Result<Route, Broken> {
+/// Who gets the mail of `domain`, by the table `smtproutes`.
+pub fn hop(smtproutes: &Table, domain: &str) -> Result<Hop, Broken> {
     let value = smtproutes.host(domain)?.map(|hit| hit.value()).unwrap_or_default();
     let value = value.trim();
     if value.is_empty() {
         return Ok(match literal(domain) {
-            Some(ip) => Route::Relay { host: Host::Address(ip), port: SMTP },
-            None => Route::Exchangers(domain.to_owned()),
+            Some(ip) => Hop::Relay { host: Host::Address(ip), port: SMTP },
+            None => Hop::Exchangers(domain.to_owned()),
         });
     }
     relay(value).ok_or_else(|| {
@@ -46,8 +48,8 @@ pub(crate) fn route(smtproutes: &Table, domain: &str) -> Result<Route, Broken> {
     })
 }
 
-/// `host`, `host:port`, `1.2.3.4`, `[1.2.3.4]:port`, `[2001:db8::1]:port`.
-pub(crate) fn relay(value: &str) -> Option<Route> {
+/// A relay as smtproutes names it: `host`, `host:port`, `1.2.3.4`, `[1.2.3.4]:port`, `[2001:db8::1]:port`.
+pub fn relay(value: &str) -> Option<Hop> {
     let (host, port) = match value.strip_prefix('[') {
         Some(rest) => {
             let (inside, port) = rest.split_once(']')?;
@@ -60,7 +62,7 @@ pub(crate) fn relay(value: &str) -> Option<Route> {
         }
     };
     let port = if port.is_empty() { SMTP } else { port.parse().ok().filter(|port| *port > 0)? };
-    Some(Route::Relay { host, port })
+    Some(Hop::Relay { host, port })
 }
 
 /// RFC 5321 §4.1.3: `[192.0.2.1]`, `[IPv6:2001:db8::1]`.
@@ -83,10 +85,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("smtproutes"), routes).unwrap();
         let table = control::Control::at(folder.path()).table("smtproutes").unwrap();
-        match route(&table, domain) {
-            Ok(Route::Exchangers(domain)) => format!("mx {domain}"),
-            Ok(Route::Relay { host: Host::Name(name), port }) => format!("{name} {port}"),
-            Ok(Route::Relay { host: Host::Address(ip), port }) => format!("ip {ip} {port}"),
+        match hop(&table, domain) {
+            Ok(Hop::Exchangers(domain)) => format!("mx {domain}"),
+            Ok(Hop::Relay { host: Host::Name(name), port }) => format!("{name} {port}"),
+            Ok(Hop::Relay { host: Host::Address(ip), port }) => format!("ip {ip} {port}"),
             Err(broken) => format!("broken {broken}"),
         }
     }
