@@ -28,6 +28,11 @@ impl Demo {
         self.run_by(Command::new(script()), more)
     }
 
+    fn qmailctl(&self, word: &str) -> Output {
+        let home = self.home.path().join("demo");
+        Command::new(home.join("bin/qmailctl")).arg(word).env("FULMAR_HOME", home).output().unwrap()
+    }
+
     fn run_by(&self, mut command: Command, more: &[&str]) -> Output {
         let base = (self.ports.smtp().port() - 25).to_string();
         command.arg("--home").arg(self.home.path().join("demo")).args(["--ports", &base, "--detach"]);
@@ -55,12 +60,37 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
+/// The words that twenty years have put into the fingers work with every supervisor.
+fn obeys_qmailctl(demo: &Demo) {
+    let pid = || {
+        let said = text(&demo.qmailctl("stat"));
+        let line = said.lines().find(|line| line.starts_with("send: up (pid "))?.to_owned();
+        Some(line.split([' ', ')']).nth(3).unwrap().to_owned())
+    };
+    let first = demo.ports.until("send", pid);
+    assert!(demo.qmailctl("flush").status.success());
+    assert!(demo.qmailctl("reload").status.success());
+    assert!(demo.qmailctl("restart").status.success());
+    demo.ports.until("another send", || pid().filter(|pid| *pid != first));
+    assert!(demo.qmailctl("stop").status.success());
+    let is_down = || text(&demo.qmailctl("stat")).contains("send: down");
+    demo.ports.until("the end of send", || is_down().then_some(()));
+    assert!(demo.qmailctl("start").status.success());
+    demo.ports.until("send again", pid);
+    assert!(text(&demo.qmailctl("stat")).contains("smtp: up"));
+}
+
 fn works_under(supervisor: &str) {
     let demo = Demo::new();
     let first = demo.run(&["--supervisor", supervisor, "--user", "carol:se cret", "--user", "dan:x"]);
     let said = text(&first);
     assert!(first.status.success() && said.lines().last() == Some("ready"), "{said}");
     assert!(said.contains("carol@example.test") && said.contains("se cret"), "{said}");
+    if supervisor == "own" {
+        assert!(text(&demo.qmailctl("stat")).contains("send: not supervised"));
+    } else {
+        obeys_qmailctl(&demo);
+    }
     // Again, on the same home: it starts anew and loses nothing.
     let again = demo.run(&["--supervisor", supervisor]);
     assert!(again.status.success() && text(&again).contains("carol@example.test"), "{}", text(&again));
