@@ -7,6 +7,7 @@
 
 pub mod apop;
 mod argon;
+mod crypt;
 mod guess;
 mod secret;
 

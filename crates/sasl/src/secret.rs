@@ -9,6 +9,7 @@ use data_encoding::BASE64;
 use subtle::ConstantTimeEq;
 
 use crate::argon::{Argon, Cost};
+use crate::crypt::Crypt;
 
 /// Longest password, in octets.
 pub const LONGEST: usize = 1024;
@@ -18,6 +19,8 @@ pub const LONGEST: usize = 1024;
 pub enum Secret {
     /// `{ARGON2ID}`: tells nothing of the password; serves mechanisms that send it whole.
     Argon(Argon),
+    /// `{CRYPT}`, or as it stands in /etc/shadow: serves mechanisms that send the password whole.
+    Crypt(Crypt),
     /// `{PLAIN}`: the password itself, which APOP and CRAM-MD5 need.
     Plain(Vec<u8>),
 }
@@ -52,18 +55,21 @@ impl fmt::Display for Unusable {
 impl core::error::Error for Unusable {}
 
 impl Secret {
-    /// Reads the kept form. A text without `{SCHEME}` is taken by its `$argon2id$`, or not at all.
+    /// Reads the kept form. A text without `{SCHEME}` is taken by its `$argon2id$`, `$6$` and the
+    /// like, or not at all.
     pub fn parse(text: &[u8]) -> Result<Secret, Unusable> {
         let text = text.trim_ascii();
         match text.first() {
             None => return Err(Unusable::Empty),
             Some(b'!' | b'*') => return Err(Unusable::Locked),
-            Some(b'$') => return Argon::parse_any(text),
+            Some(b'$') if text.starts_with(b"$argon2id$") => return Argon::parse(text).map(Secret::Argon),
+            Some(b'$') => return Crypt::parse(text).map(Secret::Crypt),
             Some(_) => {}
         }
         let (scheme, rest) = scheme(text).ok_or(Unusable::UnknownScheme)?;
         match scheme.to_ascii_uppercase().as_slice() {
             b"ARGON2ID" => Argon::parse(rest).map(Secret::Argon),
+            b"CRYPT" => Crypt::parse(rest).map(Secret::Crypt),
             b"PLAIN" => Secret::plain_of(rest.to_vec()),
             b"PLAIN.B64" => Secret::plain_of(BASE64.decode(rest).map_err(|_| Unusable::Malformed)?),
             _ => Err(Unusable::UnknownScheme),
@@ -85,7 +91,7 @@ impl Secret {
     pub fn plain(&self) -> Option<&[u8]> {
         match self {
             Secret::Plain(password) => Some(password),
-            Secret::Argon(_) => None,
+            Secret::Argon(_) | Secret::Crypt(_) => None,
         }
     }
 
@@ -94,6 +100,7 @@ impl Secret {
         match self {
             Secret::Plain(_) => "PLAIN",
             Secret::Argon(_) => "ARGON2ID",
+            Secret::Crypt(_) => "CRYPT",
         }
     }
 
@@ -105,6 +112,7 @@ impl Secret {
     fn matches(&self, password: &[u8]) -> bool {
         match self {
             Secret::Argon(argon) => argon.matches(password),
+            Secret::Crypt(crypt) => crypt.matches(password),
             Secret::Plain(kept) => kept.ct_eq(password).into(),
         }
     }
@@ -112,17 +120,8 @@ impl Secret {
     fn work(&self) -> u64 {
         match self {
             Secret::Argon(argon) => argon.cost.work(),
-            Secret::Plain(_) => 0,
+            Secret::Crypt(_) | Secret::Plain(_) => 0,
         }
-    }
-}
-
-impl Argon {
-    fn parse_any(text: &[u8]) -> Result<Secret, Unusable> {
-        if !text.starts_with(b"$argon2id$") {
-            return Err(Unusable::UnknownScheme);
-        }
-        Argon::parse(text).map(Secret::Argon)
     }
 }
 
@@ -131,6 +130,7 @@ impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Secret::Argon(argon) => write!(f, "{{ARGON2ID}}{argon}"),
+            Secret::Crypt(crypt) => write!(f, "{{CRYPT}}{}", crypt.text()),
             Secret::Plain(password) => match text_as_it_is(password) {
                 Some(text) => write!(f, "{{PLAIN}}{text}"),
                 None => write!(f, "{{PLAIN.B64}}{}", BASE64.encode(password)),
