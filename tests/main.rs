@@ -25,4 +25,5 @@ mod restart;
 mod routes;
 mod sending;
 mod smtp_dialogs;
+mod system_users;
 mod taking_over;

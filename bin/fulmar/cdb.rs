@@ -10,8 +10,8 @@ use sys::Stop;
 use crate::show::print;
 
 pub(crate) fn run(home: &Home) -> Result<(), Stop> {
-    let (tables, users) = (compile(home), users(home));
-    tables.and(users)
+    let (tables, users, assigned) = (compile(home), users(home), crate::assign::compile(home));
+    tables.and(users).and(assigned)
 }
 
 /// The tables of rules and control files.

@@ -5,6 +5,7 @@
 
 mod admin;
 mod alias;
+mod assign;
 mod cdb;
 mod check;
 mod completions;

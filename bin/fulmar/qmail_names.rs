@@ -3,6 +3,7 @@
 use control::{Broken, Control, Home, Kind};
 use sys::Stop;
 
+use crate::assign;
 use crate::queue::qmail;
 use crate::service;
 use crate::show::print;
@@ -14,6 +15,10 @@ pub(crate) const LINKS: &[(&str, &str)] = &[
     ("qmail-inject", "inject"),
     ("qmail-local", "dot-qmail"),
     ("qmail-newmrh", "fulmar"),
+    ("qmail-newu", "fulmar"),
+    ("qmail-pop3d", "pop3d"),
+    ("qmail-popup", "popup"),
+    ("qmail-pw2u", "fulmar"),
     ("qmail-qmqpc", "qmqpc"),
     ("qmail-qmqpd", "qmqpd"),
     ("qmail-qmtpd", "qmtpd"),
@@ -33,6 +38,8 @@ pub(crate) const LINKS: &[(&str, &str)] = &[
 type Deed = fn(&Home, &[String]) -> Result<(), Stop>;
 const DEEDS: &[(&str, Deed)] = &[
     ("qmail-newmrh", |home, _| newmrh(home)),
+    ("qmail-newu", |home, _| assign::newu(home)),
+    ("qmail-pw2u", assign::pw2u),
     ("qmail-qread", |home, _| qmail::qread(home)),
     ("qmail-qstat", |home, _| qmail::qstat(home)),
     ("qmail-showctl", |home, _| showctl(home)),

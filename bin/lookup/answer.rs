@@ -13,6 +13,7 @@ pub(crate) const VERBS: &[Verb] = &[
     Verb { name: "recipient", desks: &[Desk::Lookup, Desk::Root], run: Run::Text(people::recipient) },
     Verb { name: "relay", desks: &[Desk::Lookup], run: Run::Text(people::relay) },
     Verb { name: "auth", desks: &[Desk::Lookup], run: Run::Octets(auth::auth) },
+    Verb { name: "proof", desks: &[Desk::Root], run: Run::Octets(auth::proof) },
     Verb { name: "login", desks: &[Desk::Root], run: Run::Text(auth::login) },
     Verb { name: "owner", desks: &[Desk::Root], run: Run::Text(people::owner) },
     Verb { name: "admin", desks: &[Desk::Admin], run: Run::Text(admin::admin) },

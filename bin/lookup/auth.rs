@@ -15,7 +15,7 @@ use wire::Fate;
 use crate::answer::{Answer, Caller, misunderstood};
 use crate::house::{House, later};
 use crate::people;
-use crate::tickets::Login;
+use crate::tickets::{Login, Who};
 
 /// A name is cut to this many octets where it is counted and logged.
 const NAME_MAX: usize = 100;
@@ -37,6 +37,18 @@ pub(crate) fn auth(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answ
         ("PASS" | "APOP", _) => misunderstood(),
         _ => NOT_OFFERED.into(),
     }
+}
+
+/// `proof SERVICE CLIENTIP TLSFACTS MECH DATA...`, for checkpassword: as `auth`, in one step. The timestamp
+/// of an APOP digest is whoever's who asks, and he is root.
+pub(crate) fn proof(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answer {
+    let [service, ip, _tls, b"APOP", user, digest, stamp] = fields else {
+        return auth(house, caller, fields);
+    };
+    let [service, ip, stamp] = [service, ip, stamp].map(|field| String::from_utf8_lossy(field));
+    let Some(service) = Service::of(&service) else { return misunderstood() };
+    let door = Door { house, service, client: Client::of(&ip), ip: &ip };
+    door.prove("APOP", user, |kept| apop::check(kept, &stamp, digest))
 }
 
 const NOT_OFFERED: Fate = Fate::Never(wire::Text {
@@ -78,20 +90,23 @@ impl std::fmt::Display for Outside {
 impl Door<'_> {
     fn prove(&self, mechanism: &str, user: &[u8], check: impl FnOnce(Option<&Secret>) -> bool) -> Answer {
         let (user, start) = (String::from_utf8_lossy(user), sys::monotonic());
-        // What is no address is no user, whom it takes as long to refuse.
-        let address = Address::login(&user).ok();
-        let name = address.as_ref().map_or_else(|| cut(&user), Address::to_string);
+        // What is neither address nor user is nobody, whom it takes as long to refuse.
+        let who = match self.who(&user) {
+            Ok(who) => who,
+            Err(broken) => return later(&broken).into(),
+        };
+        let name = who.as_ref().map_or_else(|| cut(&user), Who::to_string);
         let asked = self.house.guesses().ask(self.client, &name, start);
         let delay = match asked {
             Ok(delay) => delay,
             Err(refused) => return self.too_many(&name, mechanism, refused.wait),
         };
-        let judged = self.judge(mechanism, address.as_ref(), check);
+        let judged = self.judge(mechanism, who.as_ref(), check);
         match judged {
-            Ok(Ok(address)) => {
+            Ok(Ok(who)) => {
                 self.house.guesses().right(self.client, &name, sys::monotonic());
                 self.log("login", &name, mechanism, "");
-                self.admit(address)
+                self.admit(who)
             }
             Ok(Err(outside)) => {
                 self.log("refuse", &name, mechanism, &format!(" cause={outside}"));
@@ -106,14 +121,30 @@ impl Door<'_> {
         }
     }
 
+    /// Whom `user` names: an account by its address, else a user of this system.
+    fn who(&self, user: &str) -> Result<Option<Who>, Broken> {
+        let address = Address::login(user).ok();
+        let known = match &address {
+            Some(address) => self.house.store.settings(&address.domain)?.is_some(),
+            None => false,
+        };
+        if !known
+            && let Some(system) = &self.house.system
+            && let Some(person) = system.login(user)?
+        {
+            return Ok(Some(Who::User(person.user)));
+        }
+        Ok(address.map(Who::Account))
+    }
+
     /// The outer error: it can't be told.
     fn judge(
         &self,
         mechanism: &str,
-        address: Option<&Address>,
+        who: Option<&Who>,
         check: impl FnOnce(Option<&Secret>) -> bool,
-    ) -> Result<Result<Address, Outside>, Fate> {
-        let known = address.map(|address| self.find(address)).transpose().map_err(|broken| later(&broken))?;
+    ) -> Result<Result<Who, Outside>, Fate> {
+        let known = who.map(|who| self.find(who)).transpose().map_err(|broken| later(&broken))?;
         let (kept, permitted) = known.unwrap_or((Err(Outside::Wrong("no address")), Ok(())));
         let right = {
             let turn = self.house.turns.take();
@@ -128,13 +159,21 @@ impl Door<'_> {
             (Ok(_), false) => Err(Outside::Wrong("wrong password")),
             (Ok(_), true) => permitted,
         };
-        Ok(judged.and_then(|()| address.cloned().ok_or(Outside::Wrong("no address"))))
+        Ok(judged.and_then(|()| who.cloned().ok_or(Outside::Wrong("no address"))))
     }
 
     /// The kept password, or why there is none; and whether its owner may in, once he has proved it.
     #[allow(clippy::type_complexity)] // two answers to one question, used once
-    fn find(&self, address: &Address) -> Result<(Result<Secret, Outside>, Result<(), Outside>), Broken> {
+    fn find(&self, who: &Who) -> Result<(Result<Secret, Outside>, Result<(), Outside>), Broken> {
         let store = &self.house.store;
+        let address = match (who, &self.house.system) {
+            (Who::Account(address), _) => address,
+            (Who::User(name), Some(system)) => {
+                let kept = system.password(name)?.map(|kept| Secret::parse(&kept).map_err(Outside::Unusable));
+                return Ok((kept.unwrap_or(Err(Outside::Wrong("no password"))), Ok(())));
+            }
+            (Who::User(_), None) => return Ok((Err(Outside::Wrong("no such user")), Ok(()))),
+        };
         let Some(account) = store.account(&address.domain, &address.local)? else {
             return Ok((Err(Outside::Wrong("no such account")), Ok(())));
         };
@@ -158,9 +197,9 @@ impl Door<'_> {
         })
     }
 
-    fn admit(&self, address: Address) -> Answer {
-        let user = format!("user={address}");
-        let login = Login { address, service: self.service };
+    fn admit(&self, who: Who) -> Answer {
+        let user = format!("user={who}");
+        let login = Login { who, service: self.service };
         let ticket =
             sys::random().ok().and_then(|random| self.house.tickets().issue(login, random, sys::monotonic()));
         match ticket {
@@ -195,13 +234,27 @@ pub(crate) fn login(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
     let Some(login) = house.tickets().redeem(ticket, sys::monotonic()) else {
         return Fate::never(7, 8, "no such ticket").into();
     };
-    let Login { address, service } = login;
+    let Login { who, service } = login;
+    let address = match who {
+        Who::Account(address) => address,
+        Who::User(name) => return opened_for_user(house, &name),
+    };
     match house.store.account(&address.domain, &address.local) {
         Ok(Some(account)) if account.disabled.is_none() => opened(house, address, account),
         Ok(_) => {
             sys::log!("lookup: refuse service={} user={address} cause=gone meanwhile", service.name());
             Fate::never(7, 8, "no such account").into()
         }
+        Err(broken) => later(&broken).into(),
+    }
+}
+
+fn opened_for_user(house: &House, name: &str) -> Answer {
+    let Some(system) = &house.system else { return Fate::never(7, 8, "no such user").into() };
+    let person = system.login(name);
+    match person.and_then(|found| found.map(|person| system.owner(&person, name, "")).transpose()) {
+        Ok(Some(owner)) => Answer::whole(owner.to_packet()),
+        Ok(None) => Fate::never(7, 8, "no such user").into(),
         Err(broken) => later(&broken).into(),
     }
 }

@@ -10,12 +10,15 @@ use users::name::Address;
 use users::{Settings, Store};
 use wire::Fate;
 
+use crate::system::System;
 use crate::tickets::Tickets;
 use crate::turns::Turns;
 
 /// Everything that outlives a connection.
 pub(crate) struct House {
     pub(crate) store: Store,
+    /// The users of this system, if control/users names them.
+    pub(crate) system: Option<System>,
     /// The folder `mail/`, of which we know the path and nothing else.
     pub(crate) mail: PathBuf,
     /// This host's name, for timestamps.
@@ -36,13 +39,20 @@ enum Owners {
 }
 
 impl House {
-    pub(crate) fn new(home: &Home, uids: &Uids) -> House {
+    pub(crate) fn new(home: &Home, uids: &Uids) -> Result<House, Broken> {
         let owners = match uids.identity(Role::Users) {
             Ok(None) => Owners::One(Identity { uid: sys::uid(), gid: sys::gid(), groups: Vec::new() }),
             _ => Owners::Many(uids.identity(Role::Mail).ok().flatten()),
         };
-        House {
+        let backends = Control::open(home).list("users")?.unwrap_or_default();
+        let nobody = match &owners {
+            Owners::One(identity) | Owners::Many(Some(identity)) => identity.clone(),
+            Owners::Many(None) => Identity { uid: sys::uid(), gid: sys::gid(), groups: Vec::new() },
+        };
+        let system = backends.iter().any(|name| name == "system").then(|| System::new(home, nobody));
+        Ok(House {
             store: Store::new(home.users()),
+            system,
             mail: home.mail(),
             me: Control::open(home).me().unwrap_or_default(),
             control: Control::open(home),
@@ -50,7 +60,7 @@ impl House {
             tickets: Mutex::default(),
             guesses: Mutex::default(),
             owners,
-        }
+        })
     }
 
     /// Are logins offered that need a password kept readable? A client that is offered one takes it,

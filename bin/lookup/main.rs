@@ -10,6 +10,7 @@ mod auth;
 mod desk;
 mod house;
 mod people;
+mod system;
 mod tickets;
 mod turns;
 
@@ -40,17 +41,21 @@ fn run() -> Result<(), Stop> {
     let _hangup = Signals::new(&[Signal::SIGHUP]).map_err(Stop::temporary)?;
     Control::open(&home).known_backends().map_err(Stop::temporary)?;
     let uids = Uids::read(&home).map_err(Stop::temporary)?;
-    let myself = uids.identity(Role::Users).map_err(Stop::temporary)?;
+    let mut myself = uids.identity(Role::Users).map_err(Stop::temporary)?;
     make_folders(&home, myself.as_ref())?;
-    let house = Arc::new(House::new(&home, &uids));
+    let house = Arc::new(House::new(&home, &uids).map_err(Stop::temporary)?);
     let desks = Desk::ALL.map(|desk| Ok((desk, listen(&home, desk, &uids)?)));
     let desks = desks.into_iter().collect::<Result<Vec<_>, Stop>>()?;
     // Many connections, each a descriptor; what the limit is now has to do otherwise.
     let _ = raise_file_limit();
-    if let Some(myself) = &myself {
+    if let Some(myself) = &mut myself {
+        if house.system.is_some() {
+            // Passwords of users of this system are read as this group.
+            myself.groups.extend(sys::group_id("shadow").ok().flatten());
+        }
         sys::become_user(myself).map_err(Stop::temporary)?;
     }
-    confine(&home).apply().map_err(Stop::temporary)?;
+    confine(&home, &house).apply().map_err(Stop::temporary)?;
     sys::log!("lookup: ready");
     desk::serve(&house, &uids, desks)
 }
@@ -82,7 +87,10 @@ fn listen(home: &Home, desk: Desk, uids: &Uids) -> Result<Listener, Stop> {
     Ok(listener)
 }
 
-fn confine(home: &Home) -> Confine {
-    let read = Confine::new().read(home.control()).read("/etc/passwd").read("/etc/group");
+fn confine(home: &Home, house: &House) -> Confine {
+    // The folder, not the files in it: passwd is replaced by another file when somebody is added.
+    let read = Confine::new().read(home.control()).read("/etc");
+    let alias = house.system.as_ref().and_then(|_| sys::user("alias").ok().flatten());
+    let read = alias.map_or(read.clone(), |alias| read.read(alias.home));
     read.write(home.users()).write(home.relay()).sockets()
 }

@@ -8,11 +8,13 @@ use wire::Fate;
 
 use crate::answer::{Answer, Caller, misunderstood};
 use crate::house::{House, later};
+use crate::system::System;
 
 /// The folder that forwards without an account run in. No account's name begins with a dot.
 const FORWARDS: &str = ".forwards";
 
-/// `domain NAME`: `K` with `name=` (of an alias: the real domain) and perhaps `journal=`, or `D`.
+/// `domain NAME`: `K` with `name=` (of an alias: the real domain) and perhaps `journal=`, or, if it is of this
+/// system's users, `listed=yes`; or `D`.
 pub(crate) fn domain(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
     let [name] = fields else { return misunderstood() };
     let Ok(name) = name::domain(name) else { return not_ours().into() };
@@ -21,17 +23,33 @@ pub(crate) fn domain(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
             let journal = settings.journal.iter().map(|address| format!("journal={address}"));
             Answer::of("K").with(std::iter::once(format!("name={real}")).chain(journal))
         }
-        Ok(None) => not_ours().into(),
+        Ok(None) => match system(house, |system| system.has(&name)) {
+            Ok(true) => Answer::of("K").with([format!("name={name}"), "listed=yes".to_owned()]),
+            Ok(false) => not_ours().into(),
+            Err(broken) => later(&broken).into(),
+        },
         Err(broken) => later(&broken).into(),
     }
+}
+
+/// What the users of this system say, if they are asked at all.
+fn system<T: Default>(house: &House, ask: impl FnOnce(&System) -> Result<T, Broken>) -> Result<T, Broken> {
+    house.system.as_ref().map_or(Ok(T::default()), ask)
 }
 
 /// `recipient ADDRESS`: does it take mail?
 pub(crate) fn recipient(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
     let [address] = fields else { return misunderstood() };
-    match refused(resolve(&house.store, address)) {
-        Ok(_) => Answer::of("K"),
-        Err(fate) => fate.into(),
+    match resolve(&house.store, address) {
+        Resolution::NotOurs => match system(house, |system| system.recipient(address)) {
+            Ok(None) => not_ours().into(),
+            Ok(Some(person)) if house.system.as_ref().is_some_and(|system| !system.takes_mail(&person)) => {
+                Fate::never(1, 1, "Sorry, no mailbox here by that name.").into()
+            }
+            Ok(Some(_)) => Answer::of("K"),
+            Err(broken) => later(&broken).into(),
+        },
+        other => refused(other).map_or_else(Answer::from, |_| Answer::of("K")),
     }
 }
 
@@ -43,18 +61,32 @@ pub(crate) fn relay(_: &House, _: &mut Caller, _: &[&str]) -> Answer {
 /// `owner ADDRESS`: who to become, and what to do with the mail.
 pub(crate) fn owner(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
     let [address] = fields else { return misunderstood() };
-    let found = match refused(resolve(&house.store, address)) {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    let resolution = resolve(&house.store, address);
+    if let (Resolution::NotOurs, Some(system)) = (&resolution, &house.system) {
+        return of_system(system, local, domain);
+    }
+    let found = match refused(resolution) {
         Ok(Found::Account(hit)) => account(house, &hit),
         Ok(Found::Forward(asked, targets)) => forward(house, &asked, &targets),
         Err(fate) => return fate.into(),
     };
-    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     match found {
         Ok(owner) => {
             let ext = as_written(local, &owner.ext);
             let owner = Owner { local: local.into(), domain: domain.to_ascii_lowercase(), ext, ..owner };
             Answer::whole(owner.to_packet())
         }
+        Err(broken) => later(&broken).into(),
+    }
+}
+
+/// Whoever asks has been told by `send` that it is a local address: the domain does not count.
+fn of_system(system: &System, local: &str, domain: &str) -> Answer {
+    let person = system.person(local);
+    match person.and_then(|found| found.map(|person| system.owner(&person, local, domain)).transpose()) {
+        Ok(Some(owner)) => Answer::whole(owner.to_packet()),
+        Ok(None) => Fate::never(1, 1, "Sorry, no mailbox here by that name.").into(),
         Err(broken) => later(&broken).into(),
     }
 }

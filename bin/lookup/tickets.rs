@@ -11,10 +11,28 @@ const LIFE: Duration = Duration::from_secs(30);
 /// Most tickets at once.
 const MOST: usize = 100_000;
 
+/// Who somebody is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The owner of an account.
+    Account(Address),
+    /// A user of this system.
+    User(String),
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Who::Account(address) => address.fmt(f),
+            Who::User(name) => f.write_str(name),
+        }
+    }
+}
+
 /// What was proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Login {
-    pub(crate) address: Address,
+    pub(crate) who: Who,
     pub(crate) service: Service,
 }
 
@@ -54,7 +72,7 @@ mod tests {
     use super::*;
 
     fn login() -> Login {
-        Login { address: Address::parse("alice@example.test").unwrap(), service: Service::Pop3 }
+        Login { who: Who::Account(Address::parse("alice@example.test").unwrap()), service: Service::Pop3 }
     }
 
     #[test]

@@ -91,9 +91,11 @@ fn memory(home: &Home) -> Result<Memory, Stop> {
     Ok(Memory::open(file))
 }
 
+/// Folders of what says where name servers are: its files are replaced by others when that changes.
+const RESOLVER: &[&str] = &["/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"];
+
 fn confine(home: &Home) -> Confine {
-    let files = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf"];
-    files.iter().fold(Confine::new().read(home.control()).internet(), Confine::read)
+    RESOLVER.iter().fold(Confine::new().read(home.control()).internet(), Confine::read)
 }
 
 fn show() -> Result<(), Stop> {

@@ -26,6 +26,8 @@ const KEPT: usize = 10_000;
 pub(crate) enum Verdict {
     Ours,
     NotOurs,
+    /// control/locals or control/virtualdomains name it: whoever has to ask has read older ones.
+    Listed,
     /// Nobody can tell now.
     Later,
 }
@@ -110,6 +112,11 @@ impl Lookup {
         self.known.clear();
     }
 
+    /// Has one of these domains been listed since the files were read?
+    pub(crate) fn listed(&self, told: &[Vec<u8>]) -> bool {
+        told.iter().any(|domain| matches!(self.known.get(domain), Some((Verdict::Listed, _))))
+    }
+
     /// To wait for while something has been asked.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.connection.as_ref().map(Packets::as_fd)
@@ -181,6 +188,9 @@ fn question(domain: &[u8]) -> Vec<u8> {
 fn verdict(answer: &[u8]) -> Verdict {
     let first = answer.split(|b| *b == 0).next().unwrap_or_default();
     match Fate::parse(first) {
+        Some(Fate::Done(_)) if answer.split(|b| *b == 0).any(|field| field == b"listed=yes") => {
+            Verdict::Listed
+        }
         Some(Fate::Done(_)) => Verdict::Ours,
         Some(Fate::Never(_)) => Verdict::NotOurs,
         _ => Verdict::Later,

@@ -66,6 +66,6 @@ fn confine(home: &Home) -> std::io::Result<()> {
     let programs = sys::process::sibling("bounce");
     let programs = std::path::Path::new(&programs).parent().unwrap_or(std::path::Path::new("/"));
     let mut confine = Confine::new().write(home.queue()).read(home.control()).sockets();
-    confine = confine.read("/etc/passwd").read("/etc/group").read("/etc/ld.so.cache").execute(programs);
+    confine = confine.read("/etc").execute(programs);
     LIBRARIES.iter().fold(confine, |confine, path| confine.execute(path)).apply()
 }

@@ -63,6 +63,8 @@ pub(crate) struct Office {
     /// Found, not looked into yet.
     unloaded: VecDeque<u64>,
     look: Duration,
+    /// The tables are not read again before, unless by HUP.
+    reread_again: Duration,
     scan: Duration,
     exiting: bool,
 }
@@ -101,6 +103,7 @@ impl Office {
             trigger,
             unloaded: VecDeque::new(),
             look: Duration::ZERO,
+            reread_again: Duration::ZERO,
             scan: Duration::ZERO,
             exiting: false,
         })
@@ -284,7 +287,13 @@ impl Office {
     }
 
     fn take_verdicts(&mut self) {
-        for domain in self.lookup.take(sys::monotonic()) {
+        let (told, now) = (self.lookup.take(sys::monotonic()), sys::monotonic());
+        // Whoever edits tables may forget to tell us; what was accepted by the new ones goes by them.
+        if self.lookup.listed(&told) && now >= self.reread_again {
+            self.reread_again = now + LOOK;
+            self.reread();
+        }
+        for domain in told {
             for cursor in self.suspended.remove(&domain).unwrap_or_default() {
                 self.read(cursor);
             }

@@ -119,6 +119,9 @@ impl Office {
                 match self.lookup.verdict(&domain, sys::monotonic()) {
                     Some(Verdict::Ours) => (Channel::Local, address),
                     Some(Verdict::NotOurs) => (Channel::Remote, address),
+                    Some(Verdict::Listed) => {
+                        return self.nowhere(cursor, recipient, "control files have changed; send HUP");
+                    }
                     Some(Verdict::Later) => return self.nowhere(cursor, recipient, "lookup can't tell"),
                     None => return Placed::Waits(domain),
                 }

@@ -11,6 +11,7 @@ use super::folders::{self, failed, identity};
 pub(crate) const PROGRAMS: &[&str] = &[
     "bounce",
     "bouncesaying",
+    "checkpassword",
     "condredirect",
     "datemail",
     "dot-qmail",
@@ -27,6 +28,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "maildirmake",
     "mailsubj",
     "pop3d",
+    "popup",
     "predate",
     "preline",
     "qmqpc",

@@ -11,9 +11,7 @@ const FIELDS: usize = 8;
 /// was cut), and there is none.
 pub fn compile(text: &[u8]) -> Result<Vec<u8>, Broken> {
     let (mut records, mut ends) = (Vec::new(), Vec::new());
-    let mut number = 0;
-    for line in text.split(|octet| *octet == b'\n') {
-        number += 1;
+    for (index, line) in text.split(|octet| *octet == b'\n').enumerate() {
         match line {
             b"." => {
                 ends.sort_unstable();
@@ -24,7 +22,7 @@ pub fn compile(text: &[u8]) -> Result<Vec<u8>, Broken> {
             }
             b"" => {}
             line => {
-                let (key, value) = record(line).map_err(|broken| broken.at(number))?;
+                let (key, value) = record(line).map_err(|broken| broken.at(index + 1))?;
                 // Whoever looks up a wildcard need only try where one could end.
                 if key.last() != Some(&0) {
                     ends.extend(key.last().filter(|_| key.len() > 1));

@@ -110,11 +110,16 @@ impl Control {
     /// Refuses places of users (the file `users`) that nothing can be asked of: it would look as if
     /// the users there did not exist.
     pub fn known_backends(&self) -> Result<(), Broken> {
-        match self.list("users")?.unwrap_or_default().into_iter().find(|backend| backend != "cdb") {
+        match self
+            .list("users")?
+            .unwrap_or_default()
+            .into_iter()
+            .find(|backend| !["cdb", "system"].contains(&&backend[..]))
+        {
             None => Ok(()),
             Some(other) => {
                 let problem = format!("`{other}` is not a place of users that this version knows");
-                Err(Broken::new("control/users", problem, "write cdb and nothing else, or remove the file"))
+                Err(Broken::new("control/users", problem, "write cdb, system, or both, or remove the file"))
             }
         }
     }

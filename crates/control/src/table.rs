@@ -90,7 +90,7 @@ pub const TABLE: &[File] = &[
     of("concurrencylocal", DELIVERIES, Value("10"), &["send", "spawn"], "Local deliveries at one time; 0 holds them."),
     of("concurrencyremote", DELIVERIES, Value("20"), &["send", "remote"], "Remote deliveries at one time; 0 holds them."),
     of("databytes", BYTES, Value("0"), RECEPTIONS, "Most bytes in a message, 0 for no limit; DATABYTES in the environment wins."),
-    of("defaultdelivery", Line, Value("./Maildir/"), LATER, "What is done for a user who has no .qmail file."),
+    of("defaultdelivery", Line, Value("./Maildir/"), &["lookup"], "What is done for a user of this system who has no .qmail file."),
     of("defaultdomain", Line, Me, INJECT, "Appended to a host without a dot."),
     of("defaulthost", Line, Me, INJECT, "Appended to an address without a host."),
     of("digestlogins", Flag, Value("0"), &["lookup"], "1: offer logins by digest (APOP), which only accounts with a password kept readable can use."),
@@ -206,6 +206,6 @@ pub const TABLE: &[File] = &[
     of("tlsservermethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("todointerval", Foreign, Nothing, LATER, "New mail is taken up at once."),
     of("uids", Map(Word), Nothing, &["fulmar", "gate", "lookup", "queued", "send", "smtpd", "spawn"], "Who programs run as, `role:user` or `role:uid:gid`, for the roles fulmar-net, -tls, -users, -queue, -remote, -mail, -admin, -web and -log; the users of these names by default."),
-    of("users", List(Word), Value("cdb"), &["lookup"], "Where users are kept. This version knows `cdb` alone, the folder users/; lookup does not start with any other."),
+    of("users", List(Word), Value("cdb"), &["lookup"], "Where users are kept: `cdb`, the folder users/, always asked first; `system`, users/assign and /etc/passwd, for locals and virtualdomains. lookup does not start with any other."),
     of("virtualdomains", Map(Route), Nothing, SEND, "Domains and addresses that one local user controls: `domain:prepend`, `user@domain:prepend`, `.suffix:prepend`, `:prepend` for all others; with nothing after the colon, an exception."),
 ];
