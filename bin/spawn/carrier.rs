@@ -38,7 +38,9 @@ impl Shared {
             sys::log!("spawn: warning: {broken}");
             0
         });
-        let (turns, ending) = (Turns::default(), AtomicBool::new(false));
+        let at_once = Control::open(&house).number("concurrencylocal").unwrap_or(1);
+        let at_once = usize::try_from(at_once).map_or(most, |number| number.min(most));
+        let (turns, ending) = (Turns::new(at_once), AtomicBool::new(false));
         Shared { house, workers, turns, patience, most_delivered_to, ending }
     }
 }
@@ -82,6 +84,9 @@ impl Carrier {
         if let Err(error) = owner::ensure_home(&self.shared.house.mail(), owner) {
             return Fate::later(2, 1, format!("home folder {}: {error}", owner.home.display()));
         }
+        let Some(_place) = self.shared.turns.place(&owner.home) else {
+            return Fate::later(2, 1, "too many deliveries to this owner at once, and they do not end");
+        };
         let key = Key { identity: owner.identity.clone(), home: owner.home.clone() };
         let packet = packet(order, owner, self.shared.most_delivered_to);
         match self.shared.workers.deliver(&key, &packet, message) {

@@ -17,10 +17,6 @@ use sys::process::{Child, Exit, Start, sibling};
 use sys::wait::{self, Interest};
 use wire::{Code, Fate, Text};
 
-/// How often it is looked whether the program has ended while something that it left running still
-/// holds its descriptors.
-const LOOK: Duration = Duration::from_millis(200);
-
 /// What a delivery without a .qmail file does when its account names nothing else.
 const USUAL: &str = "./Maildir/";
 
@@ -118,26 +114,18 @@ impl Words {
 /// Hears the report out and waits for the end; `None`: it does not come before `until`. What a program
 /// left running does not keep us, even if it holds the report's other end.
 fn listen(child: &mut Child, mut report: PipeReader, words: &mut Words, until: Duration) -> Option<Exit> {
+    let end = child.watch().ok()?;
     let mut open = true;
     loop {
         let left = until.checked_sub(sys::monotonic())?;
-        let ready = match open {
-            true => wait::until(report.as_fd(), Interest::Read, Some(LOOK.min(left))).unwrap_or(false),
-            false => {
-                std::thread::sleep(LOOK.min(left) / 20);
-                false
-            }
-        };
-        if ready {
+        let both = [(end.as_fd(), Interest::Read), (report.as_fd(), Interest::Read)];
+        let ready = wait::poll(&both[..1 + usize::from(open)], Some(left)).unwrap_or_default();
+        let [ended, said] = [0, 1].map(|at| ready.get(at).is_some_and(|ready| ready.read));
+        // The words of a program that has ended are heard to their end, unless nothing more is kept.
+        if said && !(ended && words.0.len() >= TEXT_MAX) {
             open = words.read(&mut report);
-        }
-        if (!ready || !open)
-            && let Ok(Some(exit)) = child.try_wait()
-        {
-            while open && wait::until(report.as_fd(), Interest::Read, Some(Duration::ZERO)).unwrap_or(false) {
-                open = words.read(&mut report) && words.0.len() < TEXT_MAX;
-            }
-            return Some(exit);
+        } else if ended {
+            return child.wait().ok();
         }
     }
 }

@@ -1,13 +1,28 @@
-//! Turns: where programs are run, one delivery at a time to one address.
+//! Turns: where programs are run, one delivery at a time to one address; and no owner has all deliveries.
+//!
+//! The owner of a mailbox may stop what delivers to him, his programs may sleep: each holds a thread of ours
+//! for as long as a delivery may take. Others' mail goes on all the same.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a delivery waits for others of the same owner to end, if he has his share.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who is being delivered to.
-#[derive(Default)]
 pub(crate) struct Turns {
-    busy: Mutex<HashSet<String>>,
+    busy: Mutex<Busy>,
     changed: Condvar,
+    /// Most deliveries at one time to one home.
+    share: usize,
+}
+
+#[derive(Default)]
+struct Busy {
+    addresses: HashSet<String>,
+    homes: HashMap<PathBuf, usize>,
 }
 
 /// A turn; ends when dropped.
@@ -16,26 +31,63 @@ pub(crate) struct Turn<'a> {
     address: String,
 }
 
+/// A place in the share of one home; given back when dropped.
+pub(crate) struct Place<'a> {
+    turns: &'a Turns,
+    home: PathBuf,
+}
+
 impl Turns {
-    /// Waits for the turn of `local@domain`. Half of all deliveries at most go to one address, so that
-    /// there are others that don't wait here.
+    /// `most`: deliveries at one time. Three quarters of them may go to one home.
+    pub(crate) fn new(most: usize) -> Turns {
+        Turns { busy: Mutex::default(), changed: Condvar::new(), share: (most * 3 / 4).max(1) }
+    }
+
+    /// Waits for the turn of `local@domain`.
     pub(crate) fn take(&self, local: &str, domain: &str) -> Turn<'_> {
         let address = format!("{local}@{domain}").to_lowercase();
         let mut busy = self.lock();
-        while !busy.insert(address.clone()) {
+        while !busy.addresses.insert(address.clone()) {
             busy = self.changed.wait(busy).unwrap_or_else(PoisonError::into_inner);
         }
         Turn { turns: self, address }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+    /// A place for one more delivery to `home`; `None`: its owner has his share, and none of it ends soon.
+    pub(crate) fn place(&self, home: &Path) -> Option<Place<'_>> {
+        let full = |busy: &mut Busy| busy.homes.get(home).is_some_and(|count| *count >= self.share);
+        let waited = self.changed.wait_timeout_while(self.lock(), PATIENCE, full);
+        let (mut busy, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return None;
+        }
+        *busy.homes.entry(home.to_owned()).or_default() += 1;
+        Some(Place { turns: self, home: home.to_owned() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Busy> {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.turns.lock().remove(&self.address);
+        self.turns.lock().addresses.remove(&self.address);
+        self.turns.changed.notify_all();
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut busy = self.turns.lock();
+        let left = busy.homes.get_mut(&self.home).map_or(0, |count| {
+            *count -= 1;
+            *count
+        });
+        if left == 0 {
+            busy.homes.remove(&self.home);
+        }
+        drop(busy);
         self.turns.changed.notify_all();
     }
 }
@@ -47,7 +99,7 @@ mod tests {
 
     #[test]
     fn one_address_is_never_served_twice_at_a_time_and_others_do_not_wait() {
-        let (turns, inside, most) = (Turns::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (turns, inside, most) = (Turns::new(10), AtomicUsize::new(0), AtomicUsize::new(0));
         let other = turns.take("bob", "x.test");
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -61,6 +113,20 @@ mod tests {
         });
         drop(other);
         assert_eq!(most.into_inner(), 1);
-        assert!(turns.lock().is_empty());
+        assert!(turns.lock().addresses.is_empty());
+    }
+
+    #[test]
+    fn one_home_never_has_all_deliveries_and_a_place_that_gets_free_is_taken() {
+        let turns = Turns::new(4);
+        let alice = Path::new("/home/alice");
+        let places: Vec<_> = (0..3).map(|_| turns.place(alice).unwrap()).collect();
+        assert!(turns.place(Path::new("/home/bob")).is_some());
+        std::thread::scope(|scope| {
+            let fourth = scope.spawn(|| turns.place(alice).is_some());
+            drop(places);
+            assert!(fourth.join().unwrap());
+        });
+        assert!(turns.lock().homes.is_empty());
     }
 }

@@ -174,6 +174,19 @@ fn a_delivery_that_hangs_is_ended_by_the_clock() {
 }
 
 #[test]
+fn an_owner_whose_deliveries_never_end_does_not_hold_up_those_of_others() {
+    let (house, _queue) = with_a_slow_account(&[]);
+    // Ten at one time by default; three quarters of them may be his.
+    for slot in 0..8 {
+        house.order(&format!("slow{slot}"), &["slow@x.test"], MESSAGE);
+    }
+    house.order("other", &["alice@x.test"], MESSAGE);
+    assert_eq!(house.answer(), ("other".to_owned(), vec!["Kdid 1+0+0/".to_owned()]));
+    let (slot, fates) = house.answer();
+    assert!(slot.starts_with("slow") && fates[0].starts_with("Z4.2.1 too many deliveries"), "{fates:?}");
+}
+
+#[test]
 fn a_worker_that_talks_nonsense_is_not_believed() {
     let script = "#!/bin/sh\nhead -c 1 <&3 >/dev/null\nprintf 'nonsense' >&3\ncat <&3 >/dev/null\n";
     let house = House::with(&[], &[("local-deliver", script)], |house, address| {
