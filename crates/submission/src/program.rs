@@ -41,7 +41,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// Starts the program that `env` names, with that environment, in the home whose `run/queue`
-    /// is at `socket`: where qmail-queue is started, too.
+    /// is at `socket` (where qmail-queue is started, too) if there is one.
     pub(crate) fn start(socket: &Path, env: &Env) -> io::Result<Program> {
         let path = env.get(VARIABLE).unwrap_or_default();
         let named = |what: &str| format!("{VARIABLE} is {}: {what}", path.escape_ascii());
@@ -53,7 +53,9 @@ impl Program {
         let (words, words_in) = io::pipe()?;
         let mut start = Start::new(OsStr::from_bytes(path)).env_only(env);
         start = start.fd(0, message_out).fd(1, envelope_out).fd(6, words_in);
-        if let Some(home) = socket.parent().and_then(Path::parent).filter(|home| home.is_absolute()) {
+        if let Some(home) =
+            socket.parent().and_then(Path::parent).filter(|home| home.is_absolute() && home.is_dir())
+        {
             start = start.chdir(home);
         }
         let child = start.spawn().map_err(|error| io::Error::new(error.kind(), named(&error.to_string())))?;
