@@ -6,6 +6,8 @@
 
 #[path = "house/clients.rs"]
 mod clients;
+#[path = "house/people.rs"]
+pub mod people;
 #[path = "house/ports.rs"]
 mod ports;
 #[path = "house/processes.rs"]

@@ -16,6 +16,7 @@ mod netstrings;
 mod odd_starts;
 mod outbound;
 mod qmail_programs;
+mod qmail_situations;
 mod queue_verbs;
 mod quickstart;
 mod real_peers;
