@@ -28,10 +28,19 @@ pub(crate) struct Notice {
     pub(crate) arrival: i64,
     /// The message's id in the queue.
     pub(crate) id: u64,
-    /// The failed message was a bounce itself.
-    pub(crate) double: bool,
+    /// What is said before the failed recipients, each line with its newline.
+    pub(crate) words: String,
     /// Letters and digits that occur in no text: random.
     pub(crate) boundary: String,
+}
+
+/// What has failed.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    /// Those that are told, one by one.
+    pub(crate) told: Vec<Failure>,
+    /// How many there are beside them.
+    pub(crate) more: u64,
 }
 
 /// How much of the original goes back.
@@ -47,7 +56,7 @@ impl Notice {
     /// Writes everything up to the original, which has to follow, and then [`Notice::end`].
     pub(crate) fn start(
         &self,
-        failures: &[Failure],
+        failures: &Failures,
         original: Original,
         out: &mut impl Write,
     ) -> io::Result<()> {
@@ -82,27 +91,20 @@ impl Notice {
     }
 
     // The words begin as qmail's bounces do, which programs know by it (QSBMF).
-    fn words(&self, failures: &[Failure], original: Original, out: &mut impl Write) -> io::Result<()> {
+    fn words(&self, failures: &Failures, original: Original, out: &mut impl Write) -> io::Result<()> {
         self.part("text/plain; charset=utf-8", "8bit", out)?;
-        let me = line(&self.me);
-        match self.double {
-            false => write!(
-                out,
-                "Hi. This is the Fulmar mail server at {me}.\n\
-                 I'm afraid I wasn't able to deliver your message to the following addresses.\n\
-                 This is a permanent error; I've given up. Sorry it didn't work out.\n"
-            )?,
-            true => write!(
-                out,
-                "Hi. This is the Fulmar mail server at {me}.\n\
-                 I tried to deliver a bounce message to this address, but the bounce bounced!\n"
-            )?,
+        writeln!(out, "Hi. This is the Fulmar mail server at {}.", line(&self.me))?;
+        for text in self.words.lines() {
+            writeln!(out, "{}", line(text))?;
         }
-        for failure in failures {
+        for failure in &failures.told {
             write!(out, "\n<{}>:\n{}\n", line_of(&failure.address), line(&failure.fate.text().sentence))?;
             if matches!(failure.fate, Fate::Later(_)) {
                 out.write_all(b"I'm not going to try again; this message has been in the queue too long.\n")?;
             }
+        }
+        if failures.more > 0 {
+            write!(out, "\nThere are {} more recipients that failed; they are not listed.\n", failures.more)?;
         }
         match original {
             Original::Whole => out.write_all(b"\n--- Below this line is a copy of the message.\n"),
@@ -113,7 +115,7 @@ impl Notice {
     }
 
     // RFC 3464 §2
-    fn report(&self, failures: &[Failure], out: &mut impl Write) -> io::Result<()> {
+    fn report(&self, failures: &Failures, out: &mut impl Write) -> io::Result<()> {
         self.part("message/delivery-status", "7bit", out)?;
         let arrival = message::date(self.arrival);
         write!(
@@ -122,7 +124,7 @@ impl Notice {
             ascii(&self.me),
             self.id
         )?;
-        for failure in failures {
+        for failure in &failures.told {
             let text = failure.fate.text();
             write!(
                 out,
@@ -201,18 +203,18 @@ mod tests {
             now: 1_795_248_000,
             arrival: 1_795_247_000,
             id: 1_795_247_000_000_001,
-            double: false,
+            words: "I could not.\n".into(),
             boundary: "BORDER".into(),
         }
     }
 
     fn written(failures: &[(&str, Fate)]) -> String {
-        let failures: Vec<Failure> = failures
+        let told: Vec<Failure> = failures
             .iter()
             .map(|(address, fate)| Failure { address: address.as_bytes().to_vec(), fate: fate.clone() })
             .collect();
         let mut out = Vec::new();
-        notice().start(&failures, Original::Whole, &mut out).unwrap();
+        notice().start(&Failures { told, more: 0 }, Original::Whole, &mut out).unwrap();
         out.extend_from_slice(b"Subject: hi\n\nbody\n");
         notice().end(&mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -242,7 +244,7 @@ mod tests {
             fate: Fate::Never(wire::Text { code: Code(5, 0, 0), sentence: evil.into() }),
         };
         let mut out = Vec::new();
-        notice().start(&[failure], Original::Whole, &mut out).unwrap();
+        notice().start(&Failures { told: vec![failure], more: 0 }, Original::Whole, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(!text.lines().any(|line| line.starts_with("X-Evil") || line.contains('\0') || line == "."));
         assert_eq!(text.lines().filter(|line| line.starts_with("Content-Type:")).count(), 4);

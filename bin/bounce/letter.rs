@@ -7,12 +7,18 @@ use std::os::unix::fs::FileExt;
 
 use control::{Broken, Control};
 use data_encoding::BASE32_NOPAD;
-use queue::{Failure, Head, Queue, Stored, Trouble};
+use queue::{Head, Queue, Stored, Trouble};
 use submission::Submission;
 
-use crate::dsn::{Notice, Original};
+use crate::dsn::{Failures, Notice, Original};
 
 const PIECE: usize = 64 * 1024;
+/// Failed recipients that are told one by one: a letter about a million would be larger than any limit.
+const TOLD: usize = 10_000;
+/// What is said where the admin has written nothing.
+const WORDS: &str = "I'm afraid I wasn't able to deliver your message to the following addresses.\n\
+    This is a permanent error; I've given up. Sorry it didn't work out.\n";
+const DOUBLE_WORDS: &str = "I tried to deliver a bounce message to this address, but the bounce bounced!\n";
 
 /// A letter to be written.
 pub(crate) struct Letter {
@@ -22,14 +28,15 @@ pub(crate) struct Letter {
     subject: String,
     /// Octets of an original that is given back whole; 0: any.
     most: u64,
-    double: bool,
+    words: String,
 }
 
 impl Letter {
     /// To the sender `to` of a message that failed.
     pub(crate) fn to_sender(control: &Control, to: Vec<u8>) -> Result<Letter, Broken> {
         let subject = control.text("bouncesubject")?;
-        Letter::of(control, to, subject, false)
+        let words = control.whole("bouncemessage")?.unwrap_or_else(|| WORDS.to_owned());
+        Letter::of(control, to, subject, words)
     }
 
     /// To the postmaster, about a bounce that failed.
@@ -39,12 +46,13 @@ impl Letter {
             to = format!("{to}@{}", control.text("doublebouncehost")?);
         }
         let subject = control.text("doublebouncesubject")?;
-        Letter::of(control, to.into_bytes(), subject, true)
+        let words = control.whole("doublebouncemessage")?.unwrap_or_else(|| DOUBLE_WORDS.to_owned());
+        Letter::of(control, to.into_bytes(), subject, words)
     }
 
-    fn of(control: &Control, to: Vec<u8>, subject: String, double: bool) -> Result<Letter, Broken> {
+    fn of(control: &Control, to: Vec<u8>, subject: String, words: String) -> Result<Letter, Broken> {
         let from = format!("{}@{}", control.text("bouncefrom")?, control.text("bouncehost")?);
-        Ok(Letter { me: control.me()?, from, to, subject, most: control.number("bouncemaxbytes")?, double })
+        Ok(Letter { me: control.me()?, from, to, subject, most: control.number("bouncemaxbytes")?, words })
     }
 
     /// The envelope recipient.
@@ -57,7 +65,7 @@ impl Letter {
         &self,
         id: u64,
         head: &Head,
-        failures: &[Failure],
+        failures: &Failures,
         message: &Stored,
         submission: &mut Submission,
     ) -> Result<(), Trouble> {
@@ -69,7 +77,7 @@ impl Letter {
             now: sys::unix_seconds() as i64,
             arrival: (head.arrival / 1_000_000) as i64,
             id,
-            double: self.double,
+            words: self.words.clone(),
             boundary: BASE32_NOPAD.encode(&sys::random::<16>()?),
         };
         let size = message.message_length();
@@ -89,16 +97,19 @@ impl Letter {
 }
 
 /// The failures that are noted for message `id`. One that was noted twice, as a crash may cause,
-/// counts once, in its last form.
-pub(crate) fn failures(queue: &Queue, id: u64) -> io::Result<Vec<Failure>> {
-    let mut places = BTreeMap::new();
-    let mut failures: Vec<Failure> = Vec::new();
+/// counts once, in its last form (of those that are not told that is not known).
+pub(crate) fn failures(queue: &Queue, id: u64) -> io::Result<Failures> {
+    let mut places: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    let mut failures = Failures::default();
     for failure in queue.notes(id)?.ok_or(ErrorKind::NotFound)? {
         let failure = failure?;
-        let place = *places.entry(failure.address.clone()).or_insert(failures.len());
-        match failures.get_mut(place) {
-            Some(known) => *known = failure,
-            None => failures.push(failure),
+        match places.get(&failure.address) {
+            Some(place) => failures.told[*place] = failure,
+            None if failures.told.len() == TOLD => failures.more += 1,
+            None => {
+                places.insert(failure.address.clone(), failures.told.len());
+                failures.told.push(failure);
+            }
         }
     }
     Ok(failures)

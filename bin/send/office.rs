@@ -83,7 +83,7 @@ impl Office {
         Ok(Office {
             queue,
             clock: Clock::new(),
-            schedule: Schedule::new(schedule::Settings { lifetime: settings.lifetime, channels: limits }),
+            schedule: Schedule::new(settings.schedule(limits)),
             settings,
             lookup: Lookup::at(home.run("lookup")),
             carriers: ["spawn", "remote"].map(|name| Carrier::new(name, home.run(name))),
@@ -267,7 +267,7 @@ impl Office {
         match Settings::read(&self.control) {
             Ok(settings) => {
                 self.settings = settings;
-                self.schedule.set_lifetime(self.settings.lifetime);
+                self.schedule.set_lifetime(self.settings.lifetime, self.settings.bounce_lifetime);
                 self.lookup.forget();
                 self.set_limits();
                 self.reroute();

@@ -12,6 +12,9 @@ const BATCH: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) lifetime: i64,
+    pub(crate) bounce_lifetime: i64,
+    /// Seconds between two deliveries to one local recipient.
+    pub(crate) pause: i64,
     /// Deliveries at once, by channel.
     pub(crate) concurrency: [u32; 2],
     /// Channels that are not to deliver.
@@ -22,19 +25,42 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn read(control: &Control) -> Result<Settings, Broken> {
         let deliveries = |name| control.number(name).map(|number| number.min(65_535) as u32);
+        let seconds = |name| control.number(name).map(|number| number.min(i64::MAX as u64) as i64);
         Ok(Settings {
-            lifetime: control.number("queuelifetime")?.min(i64::MAX as u64) as i64,
+            lifetime: seconds("queuelifetime")?,
+            bounce_lifetime: seconds("bouncelifetime")?,
+            pause: seconds("recipientpause")?,
             concurrency: [deliveries("concurrencylocal")?, deliveries("concurrencyremote")?],
             hold: [control.flag("holdlocal")?, control.flag("holdremote")?],
             routes: Routes::read(control)?,
         })
     }
 
+    /// The schedule's settings, with these limits.
+    pub(crate) fn schedule(&self, channels: [Limits; 2]) -> schedule::Settings {
+        schedule::Settings { lifetime: self.lifetime, bounce_lifetime: self.bounce_lifetime, channels }
+    }
+
+    /// How long a message from `sender` is tried, in seconds.
+    pub(crate) fn lifetime_of(&self, sender: &[u8]) -> i64 {
+        if is_bounce(sender) { self.bounce_lifetime } else { self.lifetime }
+    }
+
     /// The schedule's limits for a channel that takes `concurrency` deliveries at once now. Half of
     /// them may go to one destination, so that a slow one leaves room.
     pub(crate) fn limits(&self, channel: Channel, concurrency: u32) -> Limits {
-        let at_once = self.concurrency[channel.index()].div_ceil(2).max(1);
-        let batch = if channel == Channel::Remote { BATCH } else { 1 };
-        Limits { concurrency, at_once, batch }
+        let half = self.concurrency[channel.index()].div_ceil(2).max(1);
+        match channel {
+            Channel::Remote => Limits { concurrency, at_once: half, batch: BATCH, pause: 0 },
+            Channel::Local if self.pause > 0 => {
+                Limits { concurrency, at_once: 1, batch: 1, pause: self.pause }
+            }
+            Channel::Local => Limits { concurrency, at_once: half, batch: 1, pause: 0 },
+        }
     }
+}
+
+/// Nobody is told of its failure but the postmaster.
+pub(crate) fn is_bounce(sender: &[u8]) -> bool {
+    matches!(sender, b"" | b"#@[]")
 }

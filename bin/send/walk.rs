@@ -9,6 +9,7 @@ use schedule::{Channel, Cursor, Found, Offer, Recipient, next_try};
 use crate::lookup::Verdict;
 use crate::office::Office;
 use crate::outcome::safe;
+use crate::settings::is_bounce;
 use route::{Route, domain};
 
 /// Recipients that are read at once.
@@ -56,7 +57,7 @@ impl Office {
         let arrival = (head.arrival / 1_000_000) as i64;
         let (wall, steady) = (sys::unix_seconds() as i64, self.clock.now());
         self.trusted &= !self.clock.has_leapt();
-        let lifetime = self.settings.lifetime;
+        let lifetime = self.settings.lifetime_of(&head.sender);
         let birth = schedule::birth(Found { arrival, wall, steady, lifetime, trusted: self.trusted });
         let touched = stored.touched().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
         let tried = settled || touched > head.arrival / 1_000_000 + TRIED;
@@ -72,6 +73,9 @@ impl Office {
         let mut sender = DefaultHasher::new();
         head.sender.hash(&mut sender);
         self.schedule.add(id, birth, sender.finish(), if settled { steady } else { due });
+        if is_bounce(&head.sender) {
+            self.schedule.mark_bounce(id);
+        }
         if self.steered.get(&id).is_some_and(|steering| steering.held) {
             self.schedule.hold(id, true);
         }

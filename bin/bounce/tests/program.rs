@@ -162,6 +162,36 @@ fn a_bounce_that_fails_goes_to_the_postmaster_and_that_one_to_nobody() {
 }
 
 #[test]
+fn the_admin_s_words_stand_before_the_recipients() {
+    let home = home("alice@example.org", b"Subject: hello\n\n");
+    std::fs::write(home.path().join("control/bouncemessage"), "Leider nein.\n# a comment\n--x\nSorry.\n")
+        .unwrap();
+    let (_, _, text) = bounce(home.path(), "K17");
+    let text = String::from_utf8(text).unwrap();
+    let words = "\nHi. This is the Fulmar mail server at mx.example.test.\nLeider nein.\n--x\nSorry.\n\n<nobody@example.test>:\n";
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
+fn a_letter_about_very_many_failures_has_an_end() {
+    // Q12
+    let home = home("alice@example.org", b"Subject: hello\n\n");
+    let queue = Queue::open(&home.path().join("queue")).unwrap();
+    let failures: Vec<Failure> = (0..25_000)
+        .map(|number| Failure {
+            address: format!("user{number}@example.test").into_bytes(),
+            fate: Fate::never(1, 1, "x".repeat(400)),
+        })
+        .collect();
+    queue.note(ID, &failures).unwrap();
+    let (code, _, text) = bounce(home.path(), "K17");
+    let text = String::from_utf8(text).unwrap();
+    assert!(code == Some(0) && text.len() < 20_000_000, "{}", text.len());
+    assert!(text.contains("\nThere are 15001 more recipients that failed; they are not listed.\n"));
+    assert_eq!(text.matches("\nFinal-Recipient: ").count(), 10_000);
+}
+
+#[test]
 fn a_queue_that_does_not_take_it_is_a_reason_to_try_again() {
     let home = home("alice@example.org", b"\n");
     assert_eq!(bounce(home.path(), "Z4.3.1 Disk full").0, Some(111));

@@ -6,6 +6,7 @@
 //! Recipients stay in the message's file; only a window of them is ever held here.
 
 mod channel;
+mod message;
 mod retry;
 mod state;
 mod step;

@@ -8,56 +8,16 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use crate::channel::{Name, Parked, Turn, Waiting};
+use crate::message::{Message, NEVER, OVERFLOW};
 use crate::step::{Cursor, Limits, Offer, Outcome, Settings, Step};
 use crate::{Channel, Recipient, next_try};
 
-/// Not due: nothing of the message waits for this channel.
-const NEVER: i64 = i64::MAX;
-/// Due when the channel holds fewer recipients.
-const OVERFLOW: i64 = i64::MAX - 1;
 /// Most recipients that a channel holds; beyond that, messages wait as a number.
 const OF_A_CHANNEL: usize = 20_000;
 /// Most recipients of one message under way at once.
 const OF_A_MESSAGE: u32 = 200;
 /// Most messages being read at once.
 const READERS: usize = 1000;
-
-#[derive(Debug)]
-struct Message {
-    birth: i64,
-    sender: u64,
-    due: [i64; 2],
-    /// When the pass began.
-    began: i64,
-    paused: Option<Box<Cursor>>,
-    /// Recipients held or under way.
-    open: u32,
-    /// Cursors and marks.
-    cursors: u32,
-    trying: [bool; 2],
-    deferred: [bool; 2],
-    overflow: [bool; 2],
-    last: bool,
-    again: bool,
-    gone: bool,
-    held: bool,
-}
-
-impl Message {
-    fn is_idle(&self) -> bool {
-        self.open == 0 && self.cursors == 0
-    }
-
-    fn next(&self) -> i64 {
-        self.due[0].min(self.due[1])
-    }
-
-    fn hurry(&mut self, now: i64) {
-        for due in self.due.iter_mut().filter(|due| **due < OVERFLOW) {
-            *due = now.min(*due);
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Running {
@@ -75,6 +35,8 @@ pub struct Schedule {
     heap: BinaryHeap<Reverse<(i64, u64)>>,
     waiting: [Waiting; 2],
     overflow: [VecDeque<u64>; 2],
+    /// Destinations that have a pause after a delivery, until when.
+    resting: [VecDeque<(i64, Name)>; 2],
     reading: VecDeque<Cursor>,
     /// Cursors that the caller holds.
     lent: usize,
@@ -95,6 +57,7 @@ impl Schedule {
             heap: BinaryHeap::new(),
             waiting: Default::default(),
             overflow: Default::default(),
+            resting: Default::default(),
             reading: VecDeque::new(),
             lent: 0,
             slots: Vec::new(),
@@ -111,22 +74,7 @@ impl Schedule {
         if self.messages.contains_key(&message) {
             return false;
         }
-        let new = Message {
-            birth,
-            sender,
-            due: [due; 2],
-            began: due,
-            paused: None,
-            open: 0,
-            cursors: 0,
-            trying: [false; 2],
-            deferred: [false; 2],
-            overflow: [false; 2],
-            last: false,
-            again: false,
-            gone: false,
-            held: false,
-        };
+        let new = Message::new(birth, sender, due);
         self.messages.insert(message, new);
         self.heap.push(Reverse((due, message)));
         true
@@ -172,13 +120,23 @@ impl Schedule {
 
     /// Sets a channel's limits.
     pub fn limit(&mut self, channel: Channel, limits: Limits) {
-        self.settings.channels[channel.index()] = limits;
+        let before = std::mem::replace(&mut self.settings.channels[channel.index()], limits);
+        if before.pause != limits.pause {
+            self.end_rests(channel, i64::MAX);
+        }
         self.waiting[channel.index()].wake_all();
     }
 
-    /// Sets how long messages are tried, in seconds.
-    pub fn set_lifetime(&mut self, lifetime: i64) {
-        self.settings.lifetime = lifetime;
+    /// Sets how long messages are tried, and bounces, in seconds.
+    pub fn set_lifetime(&mut self, lifetime: i64, bounce: i64) {
+        (self.settings.lifetime, self.settings.bounce_lifetime) = (lifetime, bounce);
+    }
+
+    /// The message is a bounce, which has a lifetime of its own.
+    pub fn mark_bounce(&mut self, number: u64) {
+        if let Some(message) = self.messages.get_mut(&number) {
+            message.bounce = true;
+        }
     }
 
     /// Nothing new is started or read from now on.
@@ -245,12 +203,18 @@ impl Schedule {
         if self.stopping {
             return None;
         }
+        Channel::ALL.into_iter().for_each(|channel| self.end_rests(channel, now));
         let start = Channel::ALL.into_iter().find_map(|channel| self.start(channel));
         start.or_else(|| self.read(now))
     }
 
-    /// When the next message is due; `None`: none is waiting for a time.
+    /// When the next message is due, or the next pause over; `None`: nothing is waiting for a time.
     pub fn wakeup(&mut self) -> Option<i64> {
+        let rest = self.resting.iter().filter_map(|resting| resting.front().map(|(until, _)| *until)).min();
+        self.next_due().into_iter().chain(rest).min()
+    }
+
+    fn next_due(&mut self) -> Option<i64> {
         while let Some(Reverse((due, number))) = self.heap.peek().copied() {
             if self.is_due_at(number, due) {
                 return Some(due);
@@ -341,7 +305,10 @@ impl Schedule {
         self.free.push(slot);
         let index = running.channel.index();
         self.running[index] -= 1;
-        self.waiting[index].free(&running.name);
+        match self.settings.channels[index].pause {
+            pause if pause > 0 => self.resting[index].push_back((now.saturating_add(pause), running.name)),
+            _ => self.waiting[index].free(&running.name),
+        }
         self.refill(index);
         let Some(message) = self.messages.get_mut(&running.message) else { return };
         message.open -= running.count;
@@ -350,6 +317,14 @@ impl Schedule {
             self.reading.extend(message.paused.take().map(|cursor| *cursor));
         }
         self.settle(running.message, now);
+    }
+
+    /// Whose pause is over may have deliveries again.
+    fn end_rests(&mut self, channel: Channel, now: i64) {
+        let index = channel.index();
+        while let Some((_, name)) = self.resting[index].pop_front_if(|(until, _)| *until <= now) {
+            self.waiting[index].free(&name);
+        }
     }
 
     fn start(&mut self, channel: Channel) -> Option<Step> {
@@ -392,7 +367,7 @@ impl Schedule {
 
     /// Begins a pass of the message that has been due for longest.
     fn begin(&mut self, now: i64) -> Option<Cursor> {
-        if self.lent + self.reading.len() >= READERS || self.wakeup()? > now {
+        if self.lent + self.reading.len() >= READERS || self.next_due()? > now {
             return None;
         }
         let Reverse((_, number)) = self.heap.pop()?;
@@ -403,7 +378,9 @@ impl Schedule {
                 message.due[index] = NEVER;
             }
         }
-        message.last = now.saturating_sub(message.birth) > self.settings.lifetime;
+        let Settings { lifetime, bounce_lifetime, .. } = self.settings;
+        let lifetime = if message.bounce { bounce_lifetime } else { lifetime };
+        message.last = now.saturating_sub(message.birth) > lifetime;
         message.began = now;
         message.cursors = 1;
         Some(Cursor { message: number, only: None, left: Vec::new(), epoch: self.epoch, from: 0 })

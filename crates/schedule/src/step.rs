@@ -12,6 +12,8 @@ pub struct Limits {
     pub at_once: u32,
     /// Recipients of one message in one delivery.
     pub batch: usize,
+    /// Seconds from the end of a delivery until its place at the destination is free again.
+    pub pause: i64,
 }
 
 /// What the schedule is told by the admin.
@@ -19,6 +21,8 @@ pub struct Limits {
 pub struct Settings {
     /// Seconds after which a message gets its last pass.
     pub lifetime: i64,
+    /// The same for bounces: see [`crate::Schedule::mark_bounce`].
+    pub bounce_lifetime: i64,
     /// By [`Channel::index`].
     pub channels: [Limits; 2],
 }

@@ -9,8 +9,8 @@ use super::*;
 const WEEK: i64 = 604_800;
 
 fn settings(concurrency: u32, at_once: u32) -> Settings {
-    let limits = Limits { concurrency, at_once, batch: 1 };
-    Settings { lifetime: WEEK, channels: [limits, Limits { batch: 10, ..limits }] }
+    let limits = Limits { concurrency, at_once, batch: 1, pause: 0 };
+    Settings { lifetime: WEEK, bounce_lifetime: WEEK / 7, channels: [limits, Limits { batch: 10, ..limits }] }
 }
 
 /// What a destination does with a delivery.
@@ -190,6 +190,32 @@ fn a_message_that_keeps_being_deferred_gets_one_pass_after_its_life_and_is_over(
 }
 
 #[test]
+fn a_bounce_has_a_life_of_its_own() {
+    let mut office = Office::new(settings(10, 10));
+    office.hosts.insert(7, Host::Defers(0));
+    office.post(1, 1, vec![(Channel::Remote, 7)]);
+    office.schedule.mark_bounce(1);
+    office.run(WEEK);
+    let last = office.letters[&1].tries.last().unwrap().1;
+    assert!(last > WEEK / 7 && last < WEEK / 6, "{last}");
+}
+
+#[test]
+fn a_pause_lies_between_two_deliveries_to_one_recipient_and_others_do_not_wait_for_it() {
+    let mut settings = settings(10, 1);
+    settings.channels[0].pause = 30;
+    let mut office = Office::new(settings);
+    for number in 1..=4 {
+        office.post(number, number, vec![(Channel::Local, u32::from(number != 4))]);
+    }
+    office.run(1000);
+    let mut times: Vec<i64> = (1..=3).map(|number| office.letters[&number].tries[0].1).collect();
+    times.sort_unstable();
+    assert_eq!(times, [0, 31, 62]);
+    assert_eq!(office.letters[&4].tries, [(0, 0)]);
+}
+
+#[test]
 fn both_channels_of_a_message_keep_their_own_times() {
     let mut office = Office::new(settings(10, 10));
     office.hosts.extend([(7, Host::Defers(0)), (8, Host::Defers(0))]);
@@ -271,7 +297,7 @@ fn raising_a_limit_lets_those_go_who_waited_for_it() {
     let mut office = Office::new(settings(20, 1));
     (0..10).for_each(|number| office.post(number, number, vec![(Channel::Local, 7)]));
     office.settle();
-    office.schedule.limit(Channel::Local, Limits { concurrency: 20, at_once: 20, batch: 1 });
+    office.schedule.limit(Channel::Local, Limits { concurrency: 20, at_once: 20, batch: 1, pause: 0 });
     office.settle();
     assert_eq!(office.schedule.running(Channel::Local), 10);
 }
@@ -279,7 +305,7 @@ fn raising_a_limit_lets_those_go_who_waited_for_it() {
 #[test]
 fn a_channel_on_hold_keeps_its_mail_and_lets_the_other_go() {
     let mut office = Office::new(settings(20, 10));
-    let held = Limits { concurrency: 0, at_once: 10, batch: 1 };
+    let held = Limits { concurrency: 0, at_once: 10, batch: 1, pause: 0 };
     office.schedule.limit(Channel::Local, held);
     office.keep_tries = false;
     for number in 0..60_000 {
