@@ -126,6 +126,34 @@ fn a_message_past_its_life_gets_one_more_try_whose_deferral_is_a_failure() {
 }
 
 #[test]
+fn a_bounce_may_have_a_shorter_life_than_other_mail() {
+    let mut house = House::new(&[("bouncelifetime", "86400\n")], "/bin/false");
+    let _spawn = house.spawn();
+    let other = house.put(2 * DAY, "a@x", &["z@local.test"]);
+    let bounce = house.put(2 * DAY, "", &["z@local.test"]);
+    house.start();
+    house.until_logged("been_in_the_queue_too_long");
+    house.until_logged("deferral: 4.2.1_Not_now\n");
+    assert!(house.queue.has_notes(bounce) && !house.queue.has_notes(other));
+}
+
+#[test]
+fn a_recipient_gets_one_message_and_then_a_pause_and_others_need_not_wait() {
+    let mut house = House::new(&[("recipientpause", "3600\n")], "/bin/true");
+    let _spawn = house.spawn();
+    house.start();
+    let first = house.post("a@x", &["k@local.test"]);
+    house.until_gone(first);
+    let second = house.post("a@x", &["k@Local.test"]);
+    let other = house.post("a@x", &["k2@local.test"]);
+    house.until_gone(other);
+    assert!(house.file(second).exists());
+    fs::remove_file(house.path("control/recipientpause")).unwrap();
+    house.signal(Signal::SIGHUP);
+    house.until_gone(second);
+}
+
+#[test]
 fn a_clock_that_leapt_does_not_bounce_what_waits() {
     // L02, Q09
     let mut house = House::new(&[], "/bin/true");

@@ -53,6 +53,7 @@ fn what_is_deleted_is_gone_without_a_bounce() {
 
 #[test]
 fn what_is_deleted_under_way_leaves_when_its_deliveries_are_over_and_nobody_is_told() {
+    // Q14
     let (mut house, spawn) = House::running();
     let id = house.post("a@x", &["slow@local.test", "d@local.test"]);
     house.until_logged("failure: 5.1.1");
