@@ -8,6 +8,7 @@ mod deaf_log;
 mod dialog;
 mod fetching;
 mod foreign_servers;
+mod installing;
 mod kill_storm;
 mod little_memory;
 mod little_programs;

@@ -1,7 +1,9 @@
 //! `fulmar init`: makes a home, or completes one. What an admin has written is kept.
 
 mod folders;
+mod made;
 mod services;
+mod starters;
 mod texts;
 
 use std::fs;
@@ -9,7 +11,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use control::{Home, Uids};
+use control::{Control, Home, Uids};
 use sys::Stop;
 
 use crate::qmail_names::LINKS;
@@ -27,12 +29,12 @@ pub(crate) struct Options {
     /// [default: the server's own name]
     #[arg(long, value_name = "NAME")]
     domain: Option<String>,
-    /// The address to listen at; 0 means all
-    #[arg(long, value_name = "IP", default_value = "0")]
-    address: String,
-    /// Added to every port number: 20000 makes SMTP listen at 20025
-    #[arg(long, value_name = "BASE", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=60_000))]
-    ports: u16,
+    /// The address to listen at; 0 means all [default: as last time, else 0]
+    #[arg(long, value_name = "IP")]
+    address: Option<String>,
+    /// Added to every port number: 20000 makes SMTP listen at 20025 [default: as last time, else 0]
+    #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(0..=60_000))]
+    ports: Option<u16>,
     /// As root: run the programs with numeric ids from this one on, instead of the users named
     /// fulmar-net and so on
     #[arg(long, value_name = "FIRST", value_parser = clap::value_parser!(u32).range(1..=4_000_000_000))]
@@ -46,7 +48,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(home: &Home, options: &Options) -> Result<(), Stop> {
-    let me = own_name(options)?;
+    let me = own_name(home, options)?;
     folders::make(home, "", 0o755)?;
     folders::make(home, "control", 0o755)?;
     texts::write(home, &me, options.domain.as_deref(), options.uids)?;
@@ -54,7 +56,8 @@ pub(crate) fn run(home: &Home, options: &Options) -> Result<(), Stop> {
     folders::make_all(home, &uids)?;
     programs(home, options)?;
     links(home)?;
-    services::write(home, &Lines { me: &me, address: &options.address, base: options.ports, uids: &uids })?;
+    let (address, base) = listening(home, options)?;
+    services::write(home, &Lines { me: &me, address: &address, base, uids: &uids })?;
     crate::cdb::compile(home)?;
     print(&format!(
         "home {} is ready; its services are in {}\n",
@@ -74,9 +77,21 @@ fn links(home: &Home) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Where to listen, and what is added to ports: as told, or as last time.
+fn listening(home: &Home, options: &Options) -> Result<(String, u16), Stop> {
+    let last = |choice| made::remembered(home, choice);
+    let address = options.address.clone().or_else(|| last("address")).unwrap_or_else(|| "0".to_owned());
+    let base = options.ports.or_else(|| last("ports")?.parse().ok()).unwrap_or(0);
+    folders::make(home, "etc/made", 0o755)?;
+    made::remember(home, "address", &address)?;
+    made::remember(home, "ports", &base.to_string())?;
+    Ok((address, base))
+}
+
 /// The name to greet with: as told, as an existing home has it, or the machine's.
-fn own_name(options: &Options) -> Result<String, Stop> {
-    let name = options.me.clone().unwrap_or_else(sys::hostname).to_ascii_lowercase();
+fn own_name(home: &Home, options: &Options) -> Result<String, Stop> {
+    let existing = || Control::open(home).line("me").ok().flatten();
+    let name = options.me.clone().or_else(existing).unwrap_or_else(sys::hostname).to_ascii_lowercase();
     let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     if name.is_empty() || !name.chars().all(good) || name.len() > 253 {
         return Err(Stop::permanent(format_args!(

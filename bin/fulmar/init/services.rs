@@ -1,11 +1,10 @@
 //! The run scripts: one folder a service, as s6, runit and daemontools want them.
 
-use std::fs;
-
 use control::{Home, Role, Uids};
 use sys::Stop;
 
 use super::folders::{self, failed, identity};
+use super::{made, starters};
 
 /// All programs that a home holds.
 pub(crate) const PROGRAMS: &[&str] = &[
@@ -46,6 +45,8 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "tcprulescheck",
     "tcpserver",
 ];
+
+const SCRIPT: u32 = 0o755;
 
 /// What the run lines are made of.
 pub(super) struct Lines<'a> {
@@ -91,9 +92,11 @@ impl Lines<'_> {
     }
 }
 
-struct Service {
-    name: &'static str,
-    about: &'static str,
+/// A service: a run script.
+pub(super) struct Service {
+    pub(super) name: &'static str,
+    /// A sentence.
+    pub(super) about: &'static str,
     line: String,
 }
 
@@ -133,15 +136,17 @@ fi
 exec cat >>\"$1/current\"
 ";
 
-/// Writes the scripts. One that was changed by hand is kept beside the new one as `run.old`.
+/// Writes the scripts.
 pub(super) fn write(home: &Home, lines: &Lines<'_>) -> Result<(), Stop> {
-    script(home, "etc/log", LOG)?;
+    made::write(home, "etc/log", LOG, SCRIPT)?;
     let owner = identity(lines.uids, Role::Log)?;
     let become_owner = owner.as_ref().map_or(String::new(), |log| {
         let (uid, gid) = (log.uid, log.gid);
         format!("command -v setpriv >/dev/null && exec setpriv --reuid={uid} --regid={gid} --clear-groups etc/log log/")
     });
-    for service in lines.all()? {
+    let services = lines.all()?;
+    starters::write(home, &services)?;
+    for service in services {
         let name = service.name;
         folders::make(home, &format!("log/{name}"), 0o750)?;
         if let Some(log) = &owner {
@@ -151,19 +156,8 @@ pub(super) fn write(home: &Home, lines: &Lines<'_>) -> Result<(), Stop> {
         }
         folders::make(home, &format!("etc/run/{name}/log"), 0o755)?;
         let logger = if become_owner.is_empty() { String::new() } else { format!("{become_owner}{name}\n") };
-        script(home, &format!("etc/run/{name}/run"), &service.run())?;
-        script(home, &format!("etc/run/{name}/log/run"), &service.log(&logger))?;
+        made::write(home, &format!("etc/run/{name}/run"), &service.run(), SCRIPT)?;
+        made::write(home, &format!("etc/run/{name}/log/run"), &service.log(&logger), SCRIPT)?;
     }
     Ok(())
-}
-
-fn script(home: &Home, name: &str, text: &str) -> Result<(), Stop> {
-    let path = home.join(name);
-    match fs::read_to_string(&path) {
-        Ok(old) if old == text => return Ok(()),
-        Ok(old) => sys::durable::replace(&path.with_extension("old"), old.as_bytes(), 0o644),
-        Err(_) => Ok(()),
-    }
-    .and_then(|()| sys::durable::replace(&path, text.as_bytes(), 0o755))
-    .map_err(|error| failed(&path, &error))
 }

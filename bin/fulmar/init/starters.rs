@@ -1,0 +1,77 @@
+//! What others who start programs want of us: units for systemd, lines for inetd, cron and logrotate.
+//!
+//! They are only written here, below `etc/`; `scripts/install` puts them where they are read.
+
+use control::Home;
+use sys::Stop;
+
+use super::services::Service;
+use super::{folders, made};
+
+const TEXT: u32 = 0o644;
+
+/// Writes all of them.
+pub(super) fn write(home: &Home, services: &[Service]) -> Result<(), Stop> {
+    folders::make(home, "etc/systemd", 0o755)?;
+    let here = home.path().display().to_string();
+    for service in services {
+        let name = format!("etc/systemd/fulmar-{}.service", service.name);
+        made::write(home, &name, &unit(&here, service), TEXT)?;
+    }
+    made::write(home, "etc/systemd/fulmar.target", &target(services), TEXT)?;
+    made::write(home, "etc/inetd.conf", &inetd(&here), TEXT)?;
+    made::write(home, "etc/cron", &cron(&here), TEXT)?;
+    made::write(home, "etc/logrotate", &logrotate(&here), TEXT)
+}
+
+/// What is under way when a service is ended goes on by itself, as under daemontools: only the service
+/// is told to end.
+fn unit(home: &str, service: &Service) -> String {
+    let Service { name, about, .. } = service;
+    format!(
+        "[Unit]\nDescription=Fulmar {name}: {about}\nPartOf=fulmar.target\nAfter=network.target\n\n\
+         [Service]\nExecStart={home}/etc/run/{name}/run\nRestart=always\nRestartSec=1\n\
+         KillMode=process\nLimitNOFILE=65536\nSyslogIdentifier=fulmar-{name}\n\n\
+         [Install]\nWantedBy=fulmar.target\n"
+    )
+}
+
+fn target(services: &[Service]) -> String {
+    let wants: Vec<String> =
+        services.iter().map(|service| format!("fulmar-{}.service", service.name)).collect();
+    format!(
+        "[Unit]\nDescription=Fulmar mail server\nWants=network-online.target {}\nAfter=network-online.target\n\n\
+         [Install]\nWantedBy=multi-user.target\n",
+        wants.join(" ")
+    )
+}
+
+/// Only what faces the network can be started by inetd: the others are needed all the time.
+fn inetd(home: &str) -> String {
+    format!(
+        "# For inetd, in place of the services smtp, submission and pop3. tcp.smtp has no say then: nobody\n\
+         # relays but by control files. A tcpserver is faster.\n\
+         smtp        stream  tcp   nowait  root  {home}/bin/smtpd  smtpd\n\
+         smtp        stream  tcp6  nowait  root  {home}/bin/smtpd  smtpd\n\
+         submission  stream  tcp   nowait  root  {home}/bin/smtpd  smtpd\n\
+         pop3        stream  tcp   nowait  root  {home}/bin/gate   gate pop3d login pop3\n\
+         pop3        stream  tcp6  nowait  root  {home}/bin/gate   gate pop3d login pop3\n"
+    )
+}
+
+fn cron(home: &str) -> String {
+    format!(
+        "# Once a day: is everything as it should be? What is not comes by mail.\n\
+         MAILTO=postmaster\n\
+         17 5 * * *  root  found=$({home}/bin/fulmar --home {home} check 2>&1) || echo \"$found\"\n"
+    )
+}
+
+/// multilog, s6-log, svlogd and journald keep their own measure.
+fn logrotate(home: &str) -> String {
+    format!(
+        "# For logs that are written by cat, where there is no multilog, s6-log or svlogd.\n\
+         {home}/log/*/current {{\n    weekly\n    rotate 8\n    missingok\n    notifempty\n    \
+         copytruncate\n    compress\n}}\n"
+    )
+}
