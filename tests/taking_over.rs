@@ -92,3 +92,60 @@ fn what_is_no_qmail_queue_is_told_so_and_a_damaged_message_hinders_no_other() {
     );
     assert!(out.ends_with("1 messages taken over\n"), "{out}");
 }
+
+#[test]
+fn a_newcomer_is_told_what_becomes_of_his_control_files_and_they_work() {
+    let theirs = tempfile::tempdir().unwrap();
+    let control = theirs.path().join("control");
+    let write = |name: &str, text: &str| {
+        let path = theirs.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    for (name, text) in [
+        ("me", "mail.old.test\n"),
+        ("defaultdomain", "old.test\n"),
+        ("locals", "localhost\nmail.old.test\n"),
+        ("rcpthosts", "localhost\nmail.old.test\nold.test\n"),
+        ("plusdomain", "test\n"),
+        ("concurrencyremote", "255\n"),
+        ("concurrencyincoming", "30\n"),
+        ("smtproutes", "old.test:[127.0.0.1]:1\n"),
+        ("databytes", "20000000\n"),
+        ("qmqpservers", "127.0.0.1\n"),
+        ("servercert.pem", "x\n"),
+    ] {
+        write(&format!("control/{name}"), text);
+    }
+    write("users/assign", ".\n");
+    write("alias/.qmail-root", "&root\n");
+    let mut house = House::empty();
+    let said = house.well(&["check", "--control", control.to_str().unwrap()]);
+    for line in [
+        "used       me: by ",
+        "used       smtproutes: by remote",
+        "used       databytes: by ",
+        "ignored    concurrencyincoming: no program reads",
+        "ignored    servercert.pem: ",
+        "different  concurrencyremote: one destination has half",
+        "different  users: missing: write two lines",
+    ] {
+        assert!(said.lines().any(|seen| seen.starts_with(line)), "{line}: {said}");
+    }
+    assert!(said.contains("/users/assign: copy it") && said.contains("/alias: stays"), "{said}");
+    let json = house.well(&["--json", "check", "--control", control.to_str().unwrap()]);
+    assert!(json.contains("\"verdict\": \"used\""), "{json}");
+    // What he has is copied as it is, and works.
+    for file in tests::files(&control) {
+        fs::copy(&file, house.path("control").join(file.file_name().unwrap())).unwrap();
+    }
+    house.run();
+    assert!(house.well(&["check"]).lines().all(|line| !line.starts_with("error:")));
+    write("control/rcpthosts", ".test\n");
+    let refused = house.fulmar(&["check", "--control", control.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(100));
+    assert!(
+        String::from_utf8_lossy(&refused.stdout).starts_with("dangerous  rcpthosts: `.test`"),
+        "{refused:?}"
+    );
+}

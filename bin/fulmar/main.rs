@@ -56,7 +56,7 @@ enum Command {
     /// Compile the tables: tcp.smtp, control files, users
     Cdb,
     /// Look for trouble: every control file and table, permissions, services
-    Check,
+    Check(check::Options),
     /// Domains that this server receives mail for
     #[command(subcommand)]
     Domain(domain::Verb),
@@ -96,7 +96,7 @@ fn run() -> Result<(), Stop> {
     match arguments.command {
         Command::Init(options) => init::run(&home, &options),
         Command::Cdb => cdb::run(&home),
-        Command::Check => check::run(&home, shape),
+        Command::Check(options) => check::run(&home, &options, shape),
         Command::Domain(verb) => domain::run(&home, &verb, shape),
         Command::User(verb) => user::run(&home, &verb, shape),
         Command::Alias(verb) => alias::run(&home, &verb, shape),

@@ -1,14 +1,28 @@
 //! `fulmar check`: everything that is wrong with a home, at once, each with its cure.
 
 mod house;
+mod theirs;
 
+use std::path::PathBuf;
+
+use clap::Args;
 use control::{Home, Problem, Role, Severity, Uids};
 use serde_json::{Value, json};
 use sys::Stop;
 
 use crate::show::{Shape, print};
 
-pub(crate) fn run(home: &Home, shape: Shape) -> Result<(), Stop> {
+#[derive(Args)]
+pub(crate) struct Options {
+    /// A control folder of another qmail: says what of it is used here, ignored, different, dangerous
+    #[arg(long, value_name = "DIR")]
+    control: Option<PathBuf>,
+}
+
+pub(crate) fn run(home: &Home, options: &Options, shape: Shape) -> Result<(), Stop> {
+    if let Some(folder) = &options.control {
+        return theirs::run(folder, shape);
+    }
     if !home.path().is_dir() {
         let path = home.path().display();
         return Err(Stop::permanent(format_args!("there is no home at {path}; make one with: fulmar init")));

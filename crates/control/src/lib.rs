@@ -18,7 +18,7 @@ mod table;
 mod uids;
 
 pub use broken::Broken;
-pub use check::{Problem, Severity, check};
+pub use check::{Judged, Problem, Severity, Verdict, check, judge};
 pub use compile::{Compiled, compile, compile_all, compile_rules};
 pub use file::{Default, Entry, File, Kind};
 pub use home::Home;

@@ -6,6 +6,7 @@
 mod cross;
 mod entry;
 mod rule;
+mod theirs;
 mod value;
 
 use std::fs::{self, Metadata};
@@ -16,6 +17,7 @@ use crate::broken::short;
 use crate::{Broken, Control, File, Home, Kind, TABLE, Uids, file, lookup, stamp};
 
 pub(crate) use entry::entries;
+pub use theirs::{Judged, Verdict, judge};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
