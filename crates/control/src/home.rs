@@ -10,12 +10,19 @@ const USUAL: &str = "/var/fulmar";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home(PathBuf);
 
+/// The home in which the running program was installed.
+fn around_program() -> Option<PathBuf> {
+    let program = env::current_exe().ok()?;
+    let home = program.parent().filter(|bin| bin.ends_with("bin"))?.parent()?;
+    home.join("control").is_dir().then(|| home.to_owned())
+}
+
 impl Home {
-    /// The folder that `FULMAR_HOME` names, else `/var/fulmar`. Nothing is touched.
-    /// Taking it from the environment is safe since no program is setuid.
+    /// The folder that `FULMAR_HOME` names, else that in whose `bin/` the running program is, else
+    /// `/var/fulmar`. Nothing is touched. Taking it from the environment is safe since no program is setuid.
     pub fn find() -> Home {
-        let named = env::var_os("FULMAR_HOME").filter(|path| !path.is_empty());
-        Home::at(named.unwrap_or_else(|| USUAL.into()))
+        let named = env::var_os("FULMAR_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+        Home::at(named.or_else(around_program).unwrap_or_else(|| USUAL.into()))
     }
 
     /// The house at `path`; a relative path is taken from the current folder, now.
