@@ -4,6 +4,7 @@
 //! `queue/lock/imported`, so that the command can be given again, and qmail's own queue stays as it
 //! was until the admin removes it. Both must not run: `qmail-send` holds a lock while it does.
 
+mod records;
 mod theirs;
 
 use std::collections::HashSet;

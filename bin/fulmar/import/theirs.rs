@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use super::records::{failures, records};
+
 /// Octets of an envelope file that are read.
 const ENVELOPE_MAX: u64 = 256 << 20;
 
@@ -47,17 +49,6 @@ impl Mess {
             Err(error) => Err(error),
         }
     }
-}
-
-/// Paragraphs of `<address>:`, then lines of reason, then an empty line.
-fn failures(text: &[u8]) -> Vec<(Vec<u8>, String)> {
-    let text = String::from_utf8_lossy(text);
-    let paragraphs = text.split("\n\n").filter_map(|paragraph| {
-        let (address, why) = paragraph.trim_start_matches('\n').split_once(">:\n")?;
-        let address = address.strip_prefix('<')?;
-        Some((address.as_bytes().to_vec(), why.trim_end().replace('\n', "/")))
-    });
-    paragraphs.collect()
 }
 
 /// The lock of `qmail-send`; `None`: it runs.
@@ -113,10 +104,6 @@ impl Places {
     }
 }
 
-fn records(text: &[u8]) -> Vec<Vec<u8>> {
-    text.split(|octet| *octet == 0).filter(|record| !record.is_empty()).map(<[u8]>::to_vec).collect()
-}
-
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     match fs::metadata(path)?.len() {
         length if length > ENVELOPE_MAX => Err(io::Error::other("its envelope is too long")),
@@ -141,19 +128,4 @@ fn places(folder: &Path) -> io::Result<HashMap<u64, PathBuf>> {
         }
     }
     Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn noted_failures_are_read_paragraph_by_paragraph() {
-        let text = b"<a@x.test>:\nSorry, no mailbox.\nTwo lines.\n\n<b@x.test>:\nno\n\nnonsense\n\n";
-        let expect = [
-            (b"a@x.test".to_vec(), "Sorry, no mailbox./Two lines.".to_owned()),
-            (b"b@x.test".to_vec(), "no".to_owned()),
-        ];
-        assert_eq!(failures(text), expect);
-    }
 }

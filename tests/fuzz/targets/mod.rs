@@ -4,12 +4,16 @@
 //! toolchain, by `tests/fuzz_replay.rs` over the corpus and its mutations.
 
 mod address;
+mod assign;
 mod cdb;
 mod control;
 mod dns;
 mod dot;
 mod envelope;
 mod header;
+#[path = "../../../bin/fulmar/import/records.rs"]
+mod import_records;
+mod imported;
 mod lines;
 mod mailbox;
 mod maildir;
@@ -35,12 +39,14 @@ type Target = fn(&[u8]);
 /// All targets, by the names of their corpora.
 pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("address", address::run),
+    ("assign", assign::run),
     ("cdb", cdb::run),
     ("control", control::run),
     ("dns", dns::run),
     ("dot", dot::run),
     ("envelope", envelope::run),
     ("header", header::run),
+    ("imported", imported::run),
     ("lines", lines::run),
     ("mailbox", mailbox::run),
     ("maildir", maildir::run),
