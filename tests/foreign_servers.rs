@@ -116,3 +116,60 @@ fn our_tcpserver_runs_any_program() {
 fn debian(name: &str) -> Option<std::path::PathBuf> {
     tool(name).filter(|path| !path.starts_with(program("fulmar").parent().unwrap()))
 }
+
+#[test]
+fn recordio_shows_a_session_under_tcpserver_of_ucspi_tcp_and_under_inetd() {
+    let (Some(tcpserver), Some(inetd)) = (debian("tcpserver"), tool("inetd")) else { return };
+    let house = House::start();
+    let address = spare(&house);
+    let port = address.port().to_string();
+    let log = house.path("recorded");
+    let (recordio, smtpd) = (program("recordio"), program("smtpd"));
+    {
+        let mut command = Command::new(tcpserver);
+        command.args(["-HR", "-l", "mail.example.test"]).args(as_net()).args(["127.0.0.1", &port]);
+        command.arg(&recordio).arg(&smtpd).stderr(fs::File::create(&log).unwrap());
+        let _server = serve(&mut command, &house, address);
+        assert!(Smtp::connect(address).command("NOOP").starts_with("250"));
+        house.until("the record", || fs::read_to_string(&log).ok().filter(|text| text.contains("< NOOP")));
+    }
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: inetd wants root");
+        return;
+    }
+    let script = house.path("recorded.sh");
+    fs::write(
+        &script,
+        format!("#!/bin/sh\nexec {} {} 2>>{}\n", recordio.display(), smtpd.display(), log.display()),
+    )
+    .unwrap();
+    let config = format!("127.0.0.1:{port} stream tcp nowait root /bin/sh sh {}\n", script.display());
+    let path = house.path("etc/inetd.recordio");
+    fs::write(&path, config).unwrap();
+    fs::write(&log, "").unwrap();
+    let _server =
+        serve(Command::new(&inetd).args(["-d", "-i"]).arg(&path).stderr(Stdio::null()), &house, address);
+    assert!(Smtp::connect(address).command("NOOP").starts_with("250"));
+    house.until("the record", || fs::read_to_string(&log).ok().filter(|text| text.contains("< NOOP")));
+}
+
+#[test]
+fn lmtp_on_a_unix_socket_takes_mail_and_answers_for_each_recipient() {
+    let Some(python) = tool("python3") else { return };
+    let house = House::start();
+    let socket = house.path("lmtp");
+    let mut command = Command::new(program("tcpserver"));
+    command.arg(format!("unix:{}", socket.display())).arg(program("smtpd")).arg("lmtp");
+    let home = house.path("");
+    command.env("FULMAR_HOME", home.to_str().unwrap().trim_end_matches('/')).stdin(Stdio::null());
+    let _server = Server(command.spawn().unwrap());
+    house.until("the socket", || std::os::unix::net::UnixStream::connect(&socket).ok());
+    let script = "import smtplib,sys\nl=smtplib.LMTP(sys.argv[1])\n\
+        r=l.sendmail('a@b.example',['alice@example.test','bob@example.test','nobody@example.test'],'Subject: by LMTP\\r\\n\\r\\nx\\r\\n')\n\
+        print(sorted(r))";
+    let output = Command::new(python).arg("-c").arg(script).arg(&socket).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said.trim(), "['nobody@example.test']", "{output:?}");
+    house.await_mail("alice", 1);
+    house.await_mail("bob", 1);
+}

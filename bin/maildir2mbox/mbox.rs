@@ -1,6 +1,6 @@
 //! An mbox file and its successor, which holds more.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -11,8 +11,6 @@ use message::Quoter;
 const PIECE: usize = 64 * 1024;
 /// How long others may hold the lock.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A lock can't be waited for and given up after a time; so it is tried.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// The mbox, locked, and its successor so far.
 #[derive(Debug)]
@@ -27,7 +25,9 @@ impl Mbox {
     /// Locks the mbox at `path` (made if missing) and begins its successor at `new_path` with all that
     /// it holds.
     pub(crate) fn open(path: &Path, new_path: &Path) -> io::Result<Mbox> {
-        let mut old = locked(path)?;
+        let mut options = fs::OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600).custom_flags(sys::durable::NO_WAITING);
+        let mut old = sys::durable::locked(&options, path, PATIENCE)?;
         let new =
             fs::OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(new_path)?;
         let (seen, new_seen) = (old.metadata()?, new.metadata()?);
@@ -84,34 +84,6 @@ impl Mbox {
         sys::durable::open_any(folder)?.sync()?;
         drop(self.old);
         Ok(())
-    }
-}
-
-/// The mbox at `path` with a lock on it. Whoever waits for the lock may get it on a file that has been
-/// replaced meanwhile: that one is not the mbox any more.
-fn locked(path: &Path) -> io::Result<File> {
-    let until = sys::monotonic() + PATIENCE;
-    loop {
-        let flags = sys::durable::NO_WAITING;
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(flags)
-            .open(path)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) if sys::monotonic() < until => std::thread::sleep(PAUSE),
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(ErrorKind::TimedOut, "another program holds its lock"));
-            }
-            Ok(()) | Err(TryLockError::Error(_)) => {
-                let (held, there) = (file.metadata()?, fs::metadata(path)?);
-                if (held.dev(), held.ino()) == (there.dev(), there.ino()) {
-                    return Ok(file);
-                }
-            }
-        }
     }
 }
 

@@ -8,21 +8,18 @@ mod clock;
 mod connection;
 mod house;
 
-use std::io;
 use std::process::ExitCode;
 
-use control::{Home, Role, Uids};
+use control::Home;
 use reception::{Files, Lookup};
 use submission::Submission;
 use sys::Stop;
-use sys::confine::{Confine, Limits};
 use sys::worker::{self, After};
 
 use crate::house::Kept;
 
 /// Address space, far more than is used: a list of recipients is the largest thing held.
 const MEMORY: u64 = 1 << 30;
-const FILES: u64 = 64;
 
 fn main() -> ExitCode {
     sys::main("smtpd", run)
@@ -35,7 +32,7 @@ fn run() -> Result<(), Stop> {
         _ => return Err(Stop::usage("smtpd [lmtp]   (under tcpserver or inetd)")),
     };
     let home = Home::find();
-    drop_root(&home)?;
+    reception::drop_root(&home)?;
     let mut kept = Some(prepare(&home)?);
     let mut outcome = Ok(());
     worker::serve(|job| {
@@ -50,13 +47,6 @@ fn run() -> Result<(), Stop> {
     if worker::is_worker() { Ok(()) } else { outcome }
 }
 
-/// Under inetd it may have been started by root.
-fn drop_root(home: &Home) -> Result<(), Stop> {
-    let identity = Uids::read(home).and_then(|uids| uids.identity(Role::Net)).map_err(Stop::temporary)?;
-    let Some(identity) = identity else { return Ok(()) };
-    sys::become_user(&identity).map_err(|error| Stop::temporary(format_args!("can't change uid: {error}")))
-}
-
 /// Makes ready all that is kept, and gives up all that will not be needed.
 fn prepare(home: &Home) -> Result<Kept, Stop> {
     let mut kept = Kept {
@@ -68,12 +58,7 @@ fn prepare(home: &Home) -> Result<Kept, Stop> {
     kept.lookup.connect_early();
     if !may_execute {
         kept.queue.connect_early();
-        confine(home).map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
+        reception::confine(home, MEMORY)?;
     }
     Ok(kept)
-}
-
-fn confine(home: &Home) -> io::Result<()> {
-    Limits { memory: Some(MEMORY), files: Some(FILES), file_size: None }.apply()?;
-    Confine::new().read(home.control()).sockets().apply()
 }

@@ -8,6 +8,7 @@ mod client;
 mod deposit;
 mod judge;
 mod lookup;
+mod rights;
 mod rules;
 mod tables;
 
@@ -15,6 +16,7 @@ pub use client::Facts;
 pub use deposit::Deposit;
 pub use judge::{Judge, Refused};
 pub use lookup::Lookup;
+pub use rights::{confine, drop_root};
 pub use rules::{Files, Rules};
 
 /// One word for everything of a connection: when it began, and in which process.

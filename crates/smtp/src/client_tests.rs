@@ -76,6 +76,17 @@ fn a_server_that_refuses_ehlo_is_greeted_with_helo() {
 }
 
 #[test]
+fn an_offer_of_tls_is_not_taken_and_costs_nothing() {
+    // R03
+    let dialog = "S: 220 hello\nC: EHLO us.test\nS: 250-them\nS: 250 STARTTLS\nC: MAIL FROM:<bob@x.test>\n\
+        S: 250 ok\nC: RCPT TO:<a@y.test>\nS: 250 ok\nC: DATA\nS: 354 go\nD:\nS: 250 ok\nC: QUIT";
+    assert_eq!(letters(&["a@y.test"], dialog), "K");
+    // One that demands it is told so to the sender, and that is not for this server's neighbours to mend.
+    let dialog = "S: 220 x\nC: EHLO us.test\nS: 250 STARTTLS\nC: MAIL FROM:<bob@x.test>\nS: 530 5.7.0 Must issue STARTTLS\nC: QUIT";
+    assert_eq!(letters(&["a@y.test"], dialog), "D");
+}
+
+#[test]
 fn another_server_is_tried_where_this_one_has_had_no_say_about_the_message() {
     for (dialog, expect) in [
         ("S: 554 no service\nC: QUIT", "Z+"),

@@ -4,11 +4,13 @@
 //! "durable" has done both. The first error of a sync is final: asking again would lie.
 
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags, open, openat, renameat, renameat2};
@@ -258,8 +260,33 @@ pub fn open_any(path: &Path) -> io::Result<Folder> {
 pub fn lock(file: &File) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(false),
-        Err(std::fs::TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Between two tries for a lock: it can't be waited for and given up after a time.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The file at `path`, opened by `options`, with its lock, for which others are waited for at most
+/// `patience`. Whoever waits may get the lock on a file that has been replaced meanwhile: that one is not
+/// the file at `path` any more, and is let go. Where locks are not supported there is none.
+pub fn locked(options: &OpenOptions, path: &Path, patience: Duration) -> io::Result<File> {
+    let until = crate::monotonic() + patience;
+    loop {
+        let file = options.open(path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if crate::monotonic() < until => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(ErrorKind::TimedOut, "another program holds its lock"));
+            }
+            Ok(()) | Err(TryLockError::Error(_)) => {
+                let (held, there) = (file.metadata()?, std::fs::metadata(path));
+                if there.is_ok_and(|there| (held.dev(), held.ino()) == (there.dev(), there.ino())) {
+                    return Ok(file);
+                }
+            }
+        }
     }
 }
 
