@@ -12,6 +12,10 @@ use owner::Owner;
 use route::{Route, Routes};
 use sys::Identity;
 
+/// A day, in seconds.
+const DAY: u64 = 86_400;
+/// The field of /etc/shadow that says when the account expires. shadow(5).
+const EXPIRES: usize = 7;
 /// What is done for a person of whom nothing is left but mail to be thrown away.
 const NOTHING: &str = "#";
 /// Where that is done, below `mail/`. No domain's name begins with a dot.
@@ -125,14 +129,39 @@ impl System {
                 "let lookup's user be in the group shadow, or start lookup as root",
             )
         })?;
-        let lines = text.split(|octet| *octet == b'\n');
-        let mut entries = lines.map(|line| line.split(|octet| *octet == b':').collect::<Vec<_>>());
-        let found = entries.find(|fields| fields.first() == Some(&user.as_bytes()));
-        Ok(found.and_then(|fields| fields.get(1).map(|kept| kept.to_vec())))
+        Ok(kept_password(&text, user, sys::unix_seconds() / DAY))
+    }
+}
+
+/// The password field of `user` in the text of /etc/shadow; none if there is no such user, or if the account
+/// has expired by `today`, in days since 1970.
+fn kept_password(text: &[u8], user: &str, today: u64) -> Option<Vec<u8>> {
+    let lines = text.split(|octet| *octet == b'\n');
+    let mut entries = lines.map(|line| line.split(|octet| *octet == b':').collect::<Vec<_>>());
+    let fields = entries.find(|fields| fields.first() == Some(&user.as_bytes()))?;
+    let expires = fields.get(EXPIRES).and_then(|field| str::from_utf8(field).ok()?.parse::<u64>().ok());
+    match expires {
+        Some(day) if day <= today => None,
+        _ => fields.get(1).map(|kept| kept.to_vec()),
     }
 }
 
 /// What stands before the last `@`.
 fn local_part(address: &str) -> &str {
     address.rsplit_once('@').map_or(address, |(local, _)| local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_account_has_no_password_and_one_that_is_not_has_its_own() {
+        let text = b"root:*:1:0:::::\nann:$y$x:19000:0:99999:7:::\nold:$y$y:1:0:99999:7::100:\nbob\n";
+        let kept =
+            |user: &str, today| kept_password(text, user, today).map(|kept| String::from_utf8(kept).unwrap());
+        assert_eq!(kept("ann", 20_000).as_deref(), Some("$y$x"));
+        assert_eq!((kept("old", 99).as_deref(), kept("old", 100)), (Some("$y$y"), None));
+        assert_eq!((kept("bob", 1), kept("an", 1), kept("", 1)), (None, None, None));
+    }
 }
