@@ -1,8 +1,8 @@
-//! Passwords as /etc/shadow keeps them: SHA-256 and SHA-512 crypt, bcrypt, yescrypt. Only compared with.
+//! Passwords as /etc/shadow keeps them: MD5, SHA-256 and SHA-512 crypt, bcrypt, yescrypt. Only compared with.
 
 use sha_crypt::PasswordVerifier;
 
-use crate::Unusable;
+use crate::{Unusable, md5_crypt};
 
 /// Most rounds of SHA crypt that a stored password may ask for; a second or so.
 const ROUNDS_MAX: u32 = 2_000_000;
@@ -16,6 +16,7 @@ const YESCRYPT_MAX: usize = 15;
 /// How it was hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
+    Md5,
     Sha,
     Bcrypt,
     Yescrypt,
@@ -29,12 +30,13 @@ pub struct Crypt {
 }
 
 impl Crypt {
-    /// Reads `$5$`, `$6$`, `$2a$`, `$2b$`, `$2y$` or `$y$` and what belongs to it.
+    /// Reads `$1$`, `$5$`, `$6$`, `$2a$`, `$2b$`, `$2y$` or `$y$` and what belongs to it.
     pub(crate) fn parse(text: &[u8]) -> Result<Crypt, Unusable> {
         let text = str::from_utf8(text).map_err(|_| Unusable::Malformed)?;
         let mut parts = text.split('$').skip(1);
         let (scheme, second) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let way = match scheme {
+            "1" => Way::Md5,
             "5" | "6" => rounds(second)?,
             "2a" | "2b" | "2y" => bcrypt_cost(second)?,
             "y" => yescrypt_cost(second)?,
@@ -48,6 +50,11 @@ impl Crypt {
 
     pub(crate) fn matches(&self, password: &[u8]) -> bool {
         match self.way {
+            Way::Md5 => {
+                let mut parts = self.text.splitn(4, '$').skip(2).map(str::as_bytes);
+                let (salt, hash) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+                md5_crypt::matches(password, salt, hash)
+            }
             Way::Sha => sha_crypt::ShaCrypt::default().verify_password(password, self.text.as_str()).is_ok(),
             Way::Bcrypt => bcrypt::verify(password, &self.text).unwrap_or(false),
             Way::Yescrypt => {
@@ -105,7 +112,8 @@ mod tests {
     #[test]
     fn what_is_unknown_garbled_or_would_take_for_ever_is_refused() {
         for (kept, why) in [
-            ("$1$abcdefgh$aaaaaaaaaaaaaaaaaaaaaa", Unusable::UnknownScheme),
+            ("$3$abcdefgh$aaaaaaaaaaaaaaaaaaaaaa", Unusable::UnknownScheme),
+            ("$1$abcdefgh$", Unusable::Malformed),
             ("$6$", Unusable::Malformed),
             ("$6$salt", Unusable::Malformed),
             ("$6$rounds=999999999$salt$x", Unusable::TooCostly),
@@ -123,6 +131,7 @@ mod tests {
     }
 
     const KEPT: &[&str] = &[
+        "$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1",
         "$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi.",
         "$6$rounds=5000$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz.",
         "$6$anothersalt$kjqAClHMqaQiOnAnzhgxuhxfIHhrGd8t0/fYomIe6fwLgzE6CRIFnBDIbgWQj2labEw1gJCr0BQmQhzD49MS2/",

@@ -9,6 +9,7 @@ pub mod apop;
 mod argon;
 mod crypt;
 mod guess;
+mod md5_crypt;
 mod secret;
 
 pub use argon::Cost;

@@ -240,7 +240,7 @@ mod tests {
             ("{}x", Unusable::UnknownScheme),
             ("{PLAIN", Unusable::UnknownScheme),
             ("secret", Unusable::UnknownScheme),
-            ("$1$abcdefgh$", Unusable::UnknownScheme),
+            ("$3$abcdefgh$", Unusable::UnknownScheme),
             ("{ARGON2ID}", Unusable::Malformed),
             ("{ARGON2ID}$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$", Unusable::Malformed),
             ("{ARGON2ID}$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$AAAA", Unusable::Malformed),
