@@ -126,7 +126,7 @@ impl System {
             Broken::new(
                 "/etc/shadow",
                 problem,
-                "let lookup's user be in the group shadow, or start lookup as root",
+                "start lookup as root, and let a group shadow read it (chgrp shadow, chmod g+r)",
             )
         })?;
         Ok(kept_password(&text, user, sys::unix_seconds() / DAY))
