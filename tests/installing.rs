@@ -62,3 +62,10 @@ fn a_debian_package_is_built_installed_upgraded_removed_and_purged() {
         run("package", "");
     }
 }
+
+#[test]
+fn an_old_qmail_moves_over_by_the_commands_that_the_page_about_it_shows() {
+    if tool("s6-svscan").is_some() {
+        run("moving", "");
+    }
+}

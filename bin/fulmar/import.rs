@@ -42,8 +42,10 @@ pub(crate) fn run(home: &Home, options: &Options) -> Result<(), Stop> {
         Some(lock) => lock,
         None => return Err(failed(&"qmail-send is running on it; stop it first")),
     };
-    let queue = crate::queue::open(home)?;
-    let mut books = Books::open(home, &queue)?;
+    let owner = Uids::read(home).and_then(|uids| uids.identity(Role::Queue)).map_err(Stop::temporary)?;
+    let owner = owner.map(|queue| (queue.uid, queue.gid));
+    let queue = open(home, owner)?;
+    let mut books = Books::open(home, &queue, owner)?;
     let (mut count, mut result) = (0, Ok(()));
     for mess in messes {
         let taken = mess.map_err(|error| error.to_string()).and_then(|mess| {
@@ -64,6 +66,19 @@ pub(crate) fn run(home: &Home, options: &Options) -> Result<(), Stop> {
     result
 }
 
+/// Our queue; it is made, if nothing has been started here yet.
+fn open(home: &Home, owner: Option<(u32, u32)>) -> Result<Queue, Stop> {
+    let path = home.queue();
+    if path.join("mess").exists() {
+        return crate::queue::open(home);
+    }
+    let made = match owner {
+        Some((uid, gid)) => Queue::make_for(&path, uid, gid),
+        None => Queue::make(&path),
+    };
+    made.map_err(|error| Stop::temporary(format_args!("can't make {}: {error}; be root", path.display())))
+}
+
 fn say(dry_run: bool, mess: &Mess) {
     let word = if dry_run { "would take" } else { "takes" };
     let sender = String::from_utf8_lossy(&mess.sender).into_owned();
@@ -81,15 +96,13 @@ struct Books<'q> {
 }
 
 impl<'q> Books<'q> {
-    fn open(home: &Home, queue: &'q Queue) -> Result<Books<'q>, Stop> {
+    fn open(home: &Home, queue: &'q Queue, owner: Option<(u32, u32)>) -> Result<Books<'q>, Stop> {
         let path = home.queue().join("lock/imported");
         let at = |error| Stop::temporary(format_args!("{}: {error}; be root", path.display()));
         let mut list =
             std::fs::File::options().read(true).append(true).create(true).open(&path).map_err(at)?;
         let mut text = String::new();
         list.read_to_string(&mut text).map_err(at)?;
-        let owner = Uids::read(home).and_then(|uids| uids.identity(Role::Queue)).map_err(Stop::temporary)?;
-        let owner = owner.map(|queue| (queue.uid, queue.gid));
         Ok(Books { queue, done: text.lines().map(str::to_owned).collect(), list, owner })
     }
 

@@ -19,7 +19,8 @@ const SMTPD: Readers = &["smtpd"];
 const RECEPTION: Readers = &["smtpd", "qmtpd"];
 const RECEPTIONS: Readers = &["smtpd", "qmtpd", "qmqpd"];
 const SEND: Readers = &["send"];
-const DOOR: Readers = &["smtpd", "qmtpd", "send"];
+const DOOR: Readers = &["smtpd", "qmtpd", "send", "lookup"];
+const ROUTES: Readers = &["send", "lookup"];
 const BOUNCE: Readers = &["bounce"];
 const REMOTE: Readers = &["remote"];
 const INJECT: Readers = &["inject"];
@@ -123,7 +124,7 @@ pub const TABLE: &[File] = &[
     of("idhost", Host, Me, INJECT, "Right side of Message-ID."),
     of("localdomains", List(Domain), Nothing, LATER, "Sender domains from which users who wish so accept mail alone."),
     of("localiphost", Host, Me, RECEPTION, "Host that replaces this host's own address in `user@[address]`."),
-    of("locals", List(Domain), Me, SEND, "Domains whose mail is delivered here; a file without entries means none."),
+    of("locals", List(Domain), Me, ROUTES, "Domains whose mail is delivered here; a file without entries means none."),
     of("logheaders", List(Word), Nothing, LATER, "Header fields that are logged when mail is queued."),
     of("mailarchive", Map(Pattern), Nothing, LATER, "Mailboxes that get a copy, as `type:pattern:mailbox`."),
     of("maxcmdlen", number("octets", 512, 1 << 20), Nothing, LATER, "Longest SMTP command line."),
@@ -207,5 +208,5 @@ pub const TABLE: &[File] = &[
     of("todointerval", Foreign, Nothing, LATER, "New mail is taken up at once."),
     of("uids", Map(Word), Nothing, &["fulmar", "gate", "lookup", "queued", "send", "smtpd", "spawn"], "Who programs run as, `role:user` or `role:uid:gid`, for the roles fulmar-net, -tls, -users, -queue, -remote, -mail, -admin, -web and -log; the users of these names by default."),
     of("users", List(Word), Value("cdb"), &["lookup"], "Where users are kept: `cdb`, the folder users/, always asked first; `system`, users/assign and /etc/passwd, for locals and virtualdomains. lookup does not start with any other."),
-    of("virtualdomains", Map(Route), Nothing, SEND, "Domains and addresses that one local user controls: `domain:prepend`, `user@domain:prepend`, `.suffix:prepend`, `:prepend` for all others; with nothing after the colon, an exception."),
+    of("virtualdomains", Map(Route), Nothing, ROUTES, "Domains and addresses that one local user controls: `domain:prepend`, `user@domain:prepend`, `.suffix:prepend`, `:prepend` for all others; with nothing after the colon, an exception."),
 ];

@@ -56,6 +56,17 @@ impl Queue {
         Queue::open(path)
     }
 
+    /// The same for another user, by root, before that user's programs were ever started. `ask` keeps its
+    /// owner: admins write there.
+    pub fn make_for(path: &Path, uid: u32, gid: u32) -> io::Result<Queue> {
+        let queue = Queue::make(path)?;
+        let mess = durable::open_any(path)?.folder("mess")?;
+        let some = [&mess, &queue.tmp, &queue.bounce, &queue.lock, &queue.bad, &queue.steer, &queue.defer];
+        some.into_iter().chain(&queue.mess).try_for_each(|folder| folder.give(".", uid, gid))?;
+        queue.lock.give("trigger", uid, gid)?;
+        Ok(queue)
+    }
+
     /// Opens the folders, which must be there.
     pub fn open(path: &Path) -> io::Result<Queue> {
         let top = durable::open_any(path)?;
