@@ -147,10 +147,12 @@ fn pid(status: &[u8]) -> Option<u64> {
     }
 }
 
-/// When that was so: a TAI64 label, ten seconds before unix time began.
+/// When that was so: a TAI64 label. Unix time began ten seconds into it; s6 counts the leap seconds since
+/// (27 up to now), the others do not.
 fn since(status: &[u8]) -> Option<u64> {
     let label = u64::from_be_bytes(status.get(..8)?.try_into().ok()?);
-    label.checked_sub((1 << 62) + 10)
+    let ahead = if status.len() > 20 { 37 } else { 10 };
+    label.checked_sub((1 << 62) + ahead)
 }
 
 fn name(service: &Path) -> String {
@@ -197,8 +199,9 @@ mod tests {
         let runit = [&daemontools[..], &[0, 1]].concat();
         assert_eq!(pid(&runit), Some(4711));
         let mut s6 = vec![0; 43];
+        s6[..8].copy_from_slice(&((1_u64 << 62) + 37 + 1_700_000_000).to_be_bytes());
         s6[24..32].copy_from_slice(&4712_u64.to_be_bytes());
-        assert_eq!(pid(&s6), Some(4712));
+        assert_eq!((pid(&s6), since(&s6)), (Some(4712), Some(1_700_000_000)));
         assert_eq!((pid(b"?"), since(b"?")), (None, None));
     }
 }
