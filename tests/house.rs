@@ -122,6 +122,11 @@ impl House {
         }
     }
 
+    /// What all services have said up to now.
+    pub fn log(&self) -> String {
+        self.services.log()
+    }
+
     /// Its services, to be killed, asked for their log, and so on.
     pub fn services(&mut self) -> &mut Services {
         &mut self.services

@@ -99,6 +99,17 @@ fn users_assign_comes_first_and_a_mistake_in_it_leaves_the_old_table() {
 }
 
 #[test]
+fn nobody_becomes_root_by_a_slip_in_a_table() {
+    let Some(house) = start() else { return };
+    house.write("users/assign", "=slip:root:0:0:/root:::\n+slip-:root:0:0:/root:-::\n.\n");
+    house.well(&["cdb"]);
+    send(&house, "slip");
+    house.until("a deferral", || house.log().contains("deferral:").then_some(()));
+    assert_eq!(house.queued(), 1, "it waits for the table to be mended");
+    assert!(!std::path::Path::new("/root/Maildir").exists());
+}
+
+#[test]
 fn a_virtual_domain_of_a_user_is_his_with_every_name_in_it() {
     let Some(house) = start() else { return };
     maildir(&house, "ann", "club");
