@@ -111,14 +111,17 @@ fn two_who_forward_to_each_other_get_one_bounce_between_them() {
 }
 
 #[test]
-fn a_vacation_message_and_a_receipt_are_sent_and_the_mail_is_kept() {
+fn condredirect_leads_to_an_autoresponder_while_its_owner_is_away_and_the_mail_is_kept() {
     let Some(house) = start() else { return };
     for name in ["ann", "joe-smith"] {
         maildir(&house, name, "Maildir");
     }
+    let away = format!("|condredirect joe-smith-away@{HERE} test -f gone\n./Maildir/\n");
     let reply = "|( echo \"From: joe-smith@system.test\"; echo \"To: $SENDER\"; echo \"Subject: away\"; echo; echo Back soon. ) \
         | qmail-inject -f '' -- \"$SENDER\"\n|qreceipt joe-smith@system.test\n./Maildir/\n";
-    write(&house, "joe-smith", ".qmail", reply);
+    write(&house, "joe-smith", ".qmail", &away);
+    write(&house, "joe-smith", ".qmail-away", reply);
+    write(&house, "joe-smith", "gone", "");
     let text = format!("Notice-Requested-Upon-Delivery-To: joe-smith@{HERE}\n{}", message("joe-smith"));
     let to = format!("joe-smith@{HERE}");
     let sent = Smtp::connect(house.smtp()).send(&format!("ann@{HERE}"), &[&to], text.as_bytes());
