@@ -96,3 +96,66 @@ fn a_broken_rule_is_refused_with_its_line_and_the_old_table_stays() {
     smtp.command("MAIL FROM:<alice@example.test>");
     assert!(smtp.command("RCPT TO:<u@example.org>").starts_with('2'), "the old table still holds");
 }
+
+/// Does this machine relay from `sender`?
+fn relays(house: &House, sender: &str) -> String {
+    let mut smtp = Smtp::connect(house.smtp());
+    smtp.command(&format!("MAIL FROM:<{sender}>"));
+    smtp.command("RCPT TO:<u@example.org>")
+}
+
+#[test]
+fn relayclients_lets_listed_addresses_and_networks_relay_and_nobody_else() {
+    let house = strangers_house();
+    for (text, expect) in [
+        ("127.0.0.1:\n", "250"),
+        ("127.:\n", "250"),
+        ("127.0.0.:\n", "250"),
+        ("127.0.0.0/8:\n", "250"),
+        ("127.0.0.2:\n128.:\n10.0.0.0/8:\n[::1]:\n", "553"),
+        // Without a colon a line grants nothing.
+        ("127.0.0.1\n", "553"),
+        (":\n", "553"),
+        ("", "553"),
+    ] {
+        house.write("control/relayclients", text);
+        let reply = relays(&house, "u@example.net");
+        assert!(reply.starts_with(expect), "{text:?}: {reply}");
+    }
+}
+
+#[test]
+fn what_relayclients_appends_and_what_is_dangerous_in_it_is_told() {
+    let house = strangers_house();
+    house.write("control/relayclients", "127.0.0.1:.example.test\n");
+    let mut smtp = Smtp::connect(house.smtp());
+    smtp.command("MAIL FROM:<u@example.net>");
+    // bob@mail + .example.test: a name below ours, which has no users.
+    assert!(smtp.command("RCPT TO:<bob@mail>").starts_with("250"));
+    house.write("control/relayclients", "0.0.0.0/0:\n");
+    let said = house.fulmar(&["check"]);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("an open relay"), "{said:?}");
+    std::fs::remove_file(house.path("control/relayclients")).unwrap();
+    std::fs::create_dir(house.path("control/relayclients")).unwrap();
+    let greeted = Smtp::try_connect(house.smtp()).map(|mut smtp| smtp.command("NOOP"));
+    assert!(!greeted.is_ok_and(|reply| reply.starts_with("250")), "a broken table is no reason to take mail");
+}
+
+#[test]
+fn relaymailfrom_believes_a_sender_and_check_warns_of_it() {
+    let house = strangers_house();
+    house.write("control/relaymailfrom", "joe@trusted.test\n@all.test\n");
+    for (sender, expect) in [
+        ("joe@trusted.test", "250"),
+        ("JOE@Trusted.Test", "250"),
+        ("ann@trusted.test", "553"),
+        ("ann@all.test", "250"),
+        ("ann@sub.all.test", "553"),
+        ("", "553"),
+    ] {
+        assert!(relays(&house, sender).starts_with(expect), "{sender}");
+    }
+    let said = house.well(&["check"]);
+    assert!(said.contains("senders are easily forged"), "{said}");
+    house.well(&["cdb"]);
+}

@@ -12,6 +12,7 @@ mod file;
 pub mod grammar;
 mod home;
 mod lookup;
+mod network;
 mod read;
 mod stamp;
 mod table;

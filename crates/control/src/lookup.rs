@@ -3,10 +3,11 @@
 //! Keys are compared without case. A compiled table and its text give the same answers.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::Broken;
 use crate::broken::short;
+use crate::{Broken, network};
 
 /// The line of a table that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +101,15 @@ impl Table {
             None => self.get(b""),
             hit => Ok(hit),
         }
+    }
+
+    /// The line of `ip`, else of the longest network that it is in: how relayclients is asked.
+    pub fn network(&self, ip: IpAddr) -> Result<Option<Hit>, Broken> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let keys = network::keys(ip);
+        self.first(keys.iter().map(String::as_bytes))
     }
 
     fn first<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Result<Option<Hit>, Broken> {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::broken::short;
 use crate::grammar::{self, Fault, Line};
 use crate::lookup::damaged;
-use crate::{Broken, Default, File, Home, Kind, Table, file, stamp};
+use crate::{Broken, Default, Entry, File, Home, Kind, Table, file, network, stamp};
 
 /// Longest file that is read as one text: a megabyte.
 const LONGEST_TEXT: usize = 1 << 20;
@@ -256,9 +256,14 @@ fn is_there(path: &Path) -> Result<bool, Broken> {
 /// Lines as the records of a table, keys in lower case; of two lines with one key the later wins.
 pub(crate) fn records(kind: Kind, lines: Vec<Line>) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let is_map = matches!(kind, Kind::Map(_));
+    let networks = matches!(kind, Kind::Map(Entry::Network) | Kind::List(Entry::Network));
+    let key = |key: &[u8]| match networks {
+        true => network::canonical(&key.to_ascii_lowercase()),
+        false => key.to_ascii_lowercase(),
+    };
     let record = |line: Line| match is_map {
-        false => Some((line.text.to_ascii_lowercase(), Vec::new())),
-        true => grammar::pair(&line.text).map(|(key, value)| (key.to_ascii_lowercase(), value.to_vec())),
+        false => Some((key(&line.text), Vec::new())),
+        true => grammar::pair(&line.text).map(|(name, value)| (key(name), value.to_vec())),
     };
     lines.into_iter().filter_map(record).collect()
 }

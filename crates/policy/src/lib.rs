@@ -11,6 +11,8 @@ mod rows;
 pub use address::percenthack;
 pub use rows::decide;
 
+use core::net::IpAddr;
+
 use message::address::Address;
 use wire::Code;
 
@@ -28,8 +30,8 @@ pub struct Question<'a> {
 /// What is known of the client.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Client<'a> {
-    /// Its address is known for sure. For an unknown client no grant counts.
-    pub known: bool,
+    /// Its address, known for sure. For an unknown client no grant counts.
+    pub ip: Option<IpAddr>,
     /// RELAYCLIENT as the matching rule sets it: the client may relay, and this is appended to
     /// each recipient.
     pub relayclient: Option<&'a str>,
@@ -41,6 +43,9 @@ pub trait Tables {
     fn address(&mut self, name: &'static str, address: &str) -> Result<Option<String>, Unsure>;
     /// The line of control table `name` for `domain`, else for the longest `.suffix`.
     fn domain(&mut self, name: &'static str, domain: &str) -> Result<Option<String>, Unsure>;
+    /// The line of control table `name` for `ip`, else for the longest network that it is in, and what
+    /// follows its colon.
+    fn network(&mut self, name: &'static str, ip: IpAddr) -> Result<Option<(String, String)>, Unsure>;
     /// Does `lookup` have users in `domain`?
     fn ours(&mut self, domain: &str) -> Result<bool, Unsure>;
 }
@@ -65,7 +70,7 @@ pub enum Verdict {
     Accept,
     /// The client may send to everybody; `append` is glued to the recipient.
     Relay {
-        /// The value of RELAYCLIENT.
+        /// The value of RELAYCLIENT, or what the table says.
         append: String,
     },
     /// No.

@@ -8,7 +8,8 @@ use crate::{Decision, Question, Refusal, Tables, Unsure, Verdict};
 
 type Row = fn(&Question<'_>, &mut dyn Tables) -> Result<Option<Decision>, Unsure>;
 
-const ROWS: &[Row] = &[badmailfrom, badrcptto, relayclient, rcpthosts, morercpthosts, ours];
+const ROWS: &[Row] =
+    &[badmailfrom, badrcptto, relayclient, relayclients, relaymailfrom, rcpthosts, morercpthosts, ours];
 
 /// Refused by its sender.
 const BAD_SENDER: Refusal = Refusal {
@@ -52,11 +53,25 @@ fn badrcptto(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<
 }
 
 fn relayclient(question: &Question<'_>, _: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
-    let append = question.client.relayclient.filter(|_| question.client.known);
+    let append = question.client.relayclient.filter(|_| question.client.ip.is_some());
     Ok(append.map(|append| Decision {
         verdict: Verdict::Relay { append: append.to_owned() },
         by: "RELAYCLIENT".to_owned(),
     }))
+}
+
+/// By its address, whatever tcp.smtp says.
+fn relayclients(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    let Some(ip) = question.client.ip else { return Ok(None) };
+    let line = tables.network("relayclients", ip)?;
+    Ok(line.map(|(line, append)| listed(Verdict::Relay { append }, "relayclients", &line)))
+}
+
+/// By what the client says of itself: `fulmar check` warns of it.
+fn relaymailfrom(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    let Some(sender) = question.sender.filter(|_| question.client.ip.is_some()) else { return Ok(None) };
+    let line = tables.address("relaymailfrom", &sender.envelope())?;
+    Ok(line.map(|line| listed(Verdict::Relay { append: String::new() }, "relaymailfrom", &line)))
 }
 
 /// Unlike qmail's, a missing rcpthosts opens nothing.
@@ -90,6 +105,7 @@ fn listed(verdict: Verdict, table: &str, line: &str) -> Decision {
 mod tests {
     use super::*;
     use crate::Client;
+    use core::net::{IpAddr, Ipv4Addr};
     use message::address::Address;
 
     /// Tables of constant lines; a table named in `broken` can't be read.
@@ -122,6 +138,11 @@ mod tests {
             let suffixes = domain.match_indices('.').map(|(at, _)| domain[at..].to_owned());
             self.find(name, &[domain.to_owned()].into_iter().chain(suffixes).collect::<Vec<_>>())
         }
+        fn network(&mut self, name: &'static str, ip: IpAddr) -> Result<Option<(String, String)>, Unsure> {
+            // Lines are `address=append` here.
+            let found = self.find(name, &[format!("{ip}="), format!("{ip}=@gate")])?;
+            Ok(found.map(|line| line.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap()))
+        }
         fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
             if self.broken == "lookup" {
                 Err(Unsure("run/lookup".into()))
@@ -131,7 +152,8 @@ mod tests {
         }
     }
 
-    const STRANGER: Client<'_> = Client { known: true, relayclient: None };
+    const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    const STRANGER: Client<'_> = Client { ip: Some(IP), relayclient: None };
 
     fn judge(tables: &mut Fixed, client: Client<'_>, from: &str, to: &str) -> Result<Decision, Unsure> {
         let sender = Address::from_envelope(from).ok();
@@ -177,12 +199,34 @@ mod tests {
     #[test]
     fn a_relay_client_sends_to_everybody_unless_nobody_knows_who_it_is() {
         // S56, S57
-        let client = |known, value| Client { known, relayclient: value };
+        let client = |known: bool, value| Client { ip: known.then_some(IP), relayclient: value };
         let mut tables = Fixed::default();
         let mut ask = |client| word(judge(&mut tables, client, "a@b", "u@remote.example"));
         assert_eq!(ask(client(true, Some(""))), "relay  by RELAYCLIENT");
         assert_eq!(ask(client(true, Some("@gate"))), "relay @gate by RELAYCLIENT");
         assert_eq!(ask(client(false, Some(""))), "553 by no table");
+    }
+
+    #[test]
+    fn listed_clients_and_senders_relay_unless_nobody_knows_who_they_are() {
+        let lines = vec![
+            ("relayclients", "192.0.2.1=@gate"),
+            ("relaymailfrom", "@trusted.test"),
+            ("badmailfrom", "evil@trusted.test"),
+        ];
+        let mut tables = Fixed { lines, ..Fixed::default() };
+        let other = Client { ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))), relayclient: None };
+        for (client, from, expect) in [
+            (STRANGER, "a@b", "relay @gate by control/relayclients:192.0.2.1"),
+            (other, "a@b", "553 by no table"),
+            (other, "a@trusted.test", "relay  by control/relaymailfrom:@trusted.test"),
+            (other, "evil@trusted.test", "553 by control/badmailfrom:evil@trusted.test"),
+            (other, "", "553 by no table"),
+            (Client::default(), "a@trusted.test", "553 by no table"),
+            (Client { relayclient: Some(""), ..STRANGER }, "a@b", "relay  by RELAYCLIENT"),
+        ] {
+            assert_eq!(word(judge(&mut tables, client, from, "u@remote.example")), expect, "{from}");
+        }
     }
 
     #[test]
@@ -194,7 +238,7 @@ mod tests {
             ("rcpthosts", "a.test"),
         ];
         let mut tables = Fixed { lines, ..Fixed::default() };
-        let relay = Client { known: true, relayclient: Some("") };
+        let relay = Client { ip: Some(IP), relayclient: Some("") };
         for (from, to, expect) in [
             ("evil@x.test", "u@a.test", "553 by control/badmailfrom:evil@x.test"),
             ("any@spam.test", "u@a.test", "553 by control/badmailfrom:@spam.test"),
@@ -207,10 +251,12 @@ mod tests {
 
     #[test]
     fn a_broken_table_or_a_silent_lookup_neither_relays_nor_refuses() {
-        let relay = Client { known: true, relayclient: Some("") };
+        let relay = Client { ip: Some(IP), relayclient: Some("") };
         for (broken, client, expect) in [
             ("badmailfrom", relay, "unsure"),
             ("badrcptto", relay, "unsure"),
+            ("relayclients", STRANGER, "unsure"),
+            ("relaymailfrom", STRANGER, "unsure"),
             ("rcpthosts", STRANGER, "unsure"),
             ("morercpthosts", STRANGER, "unsure"),
             ("lookup", STRANGER, "unsure"),

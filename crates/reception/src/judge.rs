@@ -44,8 +44,7 @@ impl Judge<'_> {
     ) -> Result<Result<String, Refused>, Unsure> {
         let recipient = self.meant(recipient)?;
         let recipient = self.or_postmaster(recipient)?;
-        let client =
-            policy::Client { known: self.facts.ip.is_some(), relayclient: self.facts.relayclient.as_deref() };
+        let client = policy::Client { ip: self.facts.ip, relayclient: self.facts.relayclient.as_deref() };
         let question = Question { client, sender, recipient: &recipient };
         let decision = policy::decide(&question, &mut self.view())?;
         match decision.verdict {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -14,7 +15,15 @@ use policy::Unsure;
 /// Recipients of a message where `maxrecipients` does not say.
 const RECIPIENTS: u32 = 1000;
 
-const TABLES: &[&str] = &["badmailfrom", "badrcptto", "rcpthosts", "morercpthosts", "percenthack"];
+const TABLES: &[&str] = &[
+    "badmailfrom",
+    "badrcptto",
+    "relayclients",
+    "relaymailfrom",
+    "rcpthosts",
+    "morercpthosts",
+    "percenthack",
+];
 const FILES: &[&str] = &[
     "me",
     "smtpgreeting",
@@ -83,6 +92,19 @@ impl Rules {
         self.ask(name, |table| table.domain(domain))
     }
 
+    /// The key of `name`'s line for an address or the longest network that it is in, and its value.
+    pub fn network(&self, name: &str, ip: IpAddr) -> Result<Option<(String, String)>, Unsure> {
+        let hit = self.hit(name, |table| table.network(ip))?;
+        let Some(hit) = hit else { return Ok(None) };
+        let key = String::from_utf8_lossy(&hit.key).into_owned();
+        match hit.value().bytes().all(|octet| octet.is_ascii_graphic()) {
+            true => Ok(Some((key, hit.value()))),
+            false => {
+                Err(Unsure(format!("control/{name}:{key}: what follows the colon can't be in an address")))
+            }
+        }
+    }
+
     /// Does `name` have exactly this line?
     pub fn has(&self, name: &str, line: &str) -> Result<bool, Unsure> {
         Ok(self.ask(name, |table| table.get(line))?.is_some())
@@ -93,9 +115,17 @@ impl Rules {
         name: &str,
         ask: impl Fn(&Table) -> Result<Option<control::Hit>, Broken>,
     ) -> Result<Option<String>, Unsure> {
-        let table = self.tables.get(name).ok_or_else(|| Unsure(format!("control/{name} was not read")))?;
-        let hit = ask(table).map_err(|broken| Unsure(broken.to_string()))?;
+        let hit = self.hit(name, ask)?;
         Ok(hit.map(|hit| String::from_utf8_lossy(&hit.key).into_owned()))
+    }
+
+    fn hit(
+        &self,
+        name: &str,
+        ask: impl Fn(&Table) -> Result<Option<control::Hit>, Broken>,
+    ) -> Result<Option<control::Hit>, Unsure> {
+        let table = self.tables.get(name).ok_or_else(|| Unsure(format!("control/{name} was not read")))?;
+        ask(table).map_err(|broken| Unsure(broken.to_string()))
     }
 }
 

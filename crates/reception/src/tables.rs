@@ -3,6 +3,7 @@
 //! What `lookup` has said of a domain holds for the rest of the connection.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use policy::{Tables, Unsure};
 
@@ -26,6 +27,10 @@ impl Tables for View<'_> {
 
     fn domain(&mut self, name: &'static str, domain: &str) -> Result<Option<String>, Unsure> {
         self.rules.domain(name, domain)
+    }
+
+    fn network(&mut self, name: &'static str, ip: IpAddr) -> Result<Option<(String, String)>, Unsure> {
+        self.rules.network(name, ip)
     }
 
     fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {

@@ -1,7 +1,7 @@
 //! What only shows when files are seen together, and settings that open the house.
 
 use super::{Problem, Severity};
-use crate::{Broken, Control};
+use crate::{Broken, Control, grammar};
 
 /// Dangers and contradictions. Files that cannot be read have been told of already.
 pub(super) fn check(control: &Control) -> Vec<Problem> {
@@ -13,6 +13,13 @@ pub(super) fn check(control: &Control) -> Vec<Problem> {
 fn names(control: &Control, file: &str) -> Result<Vec<String>, Broken> {
     let lines = control.list(file)?.unwrap_or_default();
     Ok(lines.iter().map(|line| line.split(':').next().unwrap_or_default().to_ascii_lowercase()).collect())
+}
+
+/// The keys of a map of networks whose text is there.
+fn keys(control: &Control, file: &str) -> Result<Vec<String>, Broken> {
+    let lines = control.list(file)?.unwrap_or_default();
+    let key = |line: &String| Some(String::from_utf8_lossy(grammar::pair(line.as_bytes())?.0).into_owned());
+    Ok(lines.iter().filter_map(key).collect())
 }
 
 /// Whole top-level domains among those that are received.
@@ -47,6 +54,12 @@ fn forged(control: &Control) -> Result<Vec<Problem>, Broken> {
         ("relaydomains", "names of clients are chosen by whoever owns their addresses"),
     ];
     let mut problems = Vec::new();
+    let everybody = ["0.0.0.0/0", "[::/0]"];
+    for name in keys(control, "relayclients")?.into_iter().filter(|name| everybody.contains(&name.as_str())) {
+        let problem = format!("`{name}` lets everybody relay: an open relay");
+        let cure = "list your own networks";
+        problems.push(Problem::new(Severity::Error, "control/relayclients", problem, cure));
+    }
     for (file, problem) in dangers {
         if !names(control, file)?.is_empty() {
             let cure = "use relayclients, or let users log in";

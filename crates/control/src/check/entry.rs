@@ -127,6 +127,12 @@ fn route(text: &str) -> Option<(String, String)> {
 }
 
 fn network(text: &str) -> Option<(String, String)> {
+    if text.is_empty() || text.contains(['=', '@']) {
+        return say(text, "neither an address nor a network", "write 192.0.2.1:, 192.0.2.: or 192.0.2.0/24:");
+    }
+    if text.contains('-') {
+        return say(text, "a range", "write a line for each, or networks such as 192.0.2.0/28");
+    }
     let fault = rules::line(format!("{text}:deny").as_bytes(), 1).err()?;
     Some((fault.problem, fault.cure))
 }
