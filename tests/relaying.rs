@@ -159,3 +159,23 @@ fn relaymailfrom_believes_a_sender_and_check_warns_of_it() {
     assert!(said.contains("senders are easily forged"), "{said}");
     house.well(&["cdb"]);
 }
+
+#[test]
+fn relaydomains_lets_clients_relay_whose_names_have_been_checked() {
+    let house = strangers_house();
+    house.write("control/relaydomains", "mail.friends.test:\n.offices.test:\n");
+    let checked = ",REMOTEHOSTCHECKED=\"yes\"";
+    for (host, more, expect) in [
+        ("mail.friends.test", checked, "250"),
+        ("x.y.offices.test", checked, "250"),
+        ("offices.test", checked, "553"),
+        ("friends.test", checked, "553"),
+        ("mail.friends.test.evil.test", checked, "553"),
+        ("mail.friends.test", "", "553"),
+    ] {
+        house.write("etc/tcp.smtp", &format!(":allow,TCPREMOTEHOST=\"{host}\"{more}\n"));
+        house.well(&["cdb"]);
+        let reply = relays(&house, "u@example.net");
+        assert!(reply.starts_with(expect), "{host}{more}: {reply}");
+    }
+}

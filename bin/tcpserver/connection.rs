@@ -19,11 +19,15 @@ const VARIABLES: &[&str] = &[
     "TCPREMOTEPORT",
     "TCPREMOTEHOST",
     "TCPREMOTEINFO",
+    CHECKED,
     "UNIXLOCALPATH",
     "UNIXREMOTEEUID",
     "UNIXREMOTEEGID",
     "UNIXREMOTEPID",
 ];
+
+/// Set when the address leads to the name and the name back to the address.
+const CHECKED: &str = "REMOTEHOSTCHECKED";
 
 /// The ends of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub(crate) struct Connection {
     pub(crate) ends: Ends,
     pub(crate) local_host: Option<String>,
     pub(crate) remote_host: Option<String>,
+    /// The name leads back to the address.
+    pub(crate) host_checked: bool,
     pub(crate) remote_info: Option<String>,
 }
 
@@ -56,7 +62,7 @@ impl Connection {
     }
 
     fn new(fd: OwnedFd, ends: Ends) -> Connection {
-        Connection { fd, ends, local_host: None, remote_host: None, remote_info: None }
+        Connection { fd, ends, local_host: None, remote_host: None, host_checked: false, remote_info: None }
     }
 
     /// `base` (see [`without_connection`]) with this connection's variables.
@@ -87,6 +93,9 @@ impl Connection {
             if let Some(value) = value {
                 env.set(name, value);
             }
+        }
+        if self.host_checked && self.remote_host.is_some() {
+            env.set(CHECKED, "yes");
         }
         env
     }

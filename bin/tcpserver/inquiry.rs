@@ -155,6 +155,7 @@ impl Inquiry {
             }
             if self.options.remote_host {
                 connection.remote_host = self.name(&resolver, remote.ip());
+                connection.host_checked = self.options.paranoid;
             }
             if self.options.remote_info && !proxied {
                 connection.remote_info = ident::ask(remote, local, self.options.patience);

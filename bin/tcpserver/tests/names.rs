@@ -56,12 +56,16 @@ fn answer(query: &Message<Vec<u8>>) -> Vec<u8> {
 }
 
 fn names(program: &str, servers: &str, options: &[&str], ip: [u8; 4]) -> Vec<String> {
+    let mut env = all_names(program, servers, options, ip);
+    env.retain(|line| line.starts_with("TCP") && !line.contains("PORT="));
+    env
+}
+
+fn all_names(program: &str, servers: &str, options: &[&str], ip: [u8; 4]) -> Vec<String> {
     let mut call = command(program, &["-1R"]);
     call.args(options).args(["127.0.0.1", "0", &greeter()]).env("DNSCACHEIP", servers);
     let server = Server::start(&mut call);
-    let mut env = server.connect_from(ip).env();
-    env.retain(|line| line.starts_with("TCP") && !line.contains("PORT="));
-    env
+    server.connect_from(ip).env()
 }
 
 #[test]
@@ -89,6 +93,11 @@ fn a_name_that_does_not_lead_back_is_left_out_by_the_paranoid() {
         let paranoid = [&["-p"], workers].concat();
         assert!(names(OURS, &servers, workers, [127, 0, 9, 2]).contains(&host));
         assert!(names(OURS, &servers, &paranoid, [127, 0, 9, 1]).contains(&host));
+        let checked = |options: &[&str], ip| {
+            all_names(OURS, &servers, options, ip).contains(&"REMOTEHOSTCHECKED=yes".to_owned())
+        };
+        assert!(checked(&paranoid, [127, 0, 9, 1]) && !checked(workers, [127, 0, 9, 1]));
+        assert!(!checked(&paranoid, [127, 0, 9, 2]));
         assert!(!names(OURS, &servers, &paranoid, [127, 0, 9, 2]).contains(&host));
         // R09: no answer is no name, and no refusal
         assert!(!names(OURS, &servers, workers, [127, 0, 9, 3]).contains(&host));

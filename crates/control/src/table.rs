@@ -165,7 +165,7 @@ pub const TABLE: &[File] = &[
     of("redirectremote", List(Address), Nothing, LATER, "Remote recipients that are taken as local."),
     of("rejectspam", List(Domain), Nothing, LATER, "Domains for which spam is refused."),
     of("relayclients", Map(Network), Nothing, RECEPTION, "Clients that may relay, as `address:`; what follows the colon is appended to recipients."),
-    of("relaydomains", Map(Domain), Nothing, LATER, "Names of clients that may relay, as `domain:`; what follows the colon is appended to recipients."),
+    of("relaydomains", Map(Domain), Nothing, RECEPTION, "Checked names (tcpserver -p) of clients that may relay, as `domain:`; what follows the colon is appended to recipients."),
     of("relaymailfrom", List(Address), Nothing, RECEPTION, "Senders that may relay, without any proof of who they are."),
     of("removeheaders", List(Word), Nothing, LATER, "Header fields that are removed when mail is queued."),
     of("servercipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),

@@ -32,6 +32,8 @@ pub struct Question<'a> {
 pub struct Client<'a> {
     /// Its address, known for sure. For an unknown client no grant counts.
     pub ip: Option<IpAddr>,
+    /// Its name, if that leads back to its address.
+    pub host: Option<&'a str>,
     /// RELAYCLIENT as the matching rule sets it: the client may relay, and this is appended to
     /// each recipient.
     pub relayclient: Option<&'a str>,
@@ -46,6 +48,8 @@ pub trait Tables {
     /// The line of control table `name` for `ip`, else for the longest network that it is in, and what
     /// follows its colon.
     fn network(&mut self, name: &'static str, ip: IpAddr) -> Result<Option<(String, String)>, Unsure>;
+    /// The line of control table `name` for `host`, else for the longest `.suffix`, and what follows its colon.
+    fn host(&mut self, name: &'static str, host: &str) -> Result<Option<(String, String)>, Unsure>;
     /// Does `lookup` have users in `domain`?
     fn ours(&mut self, domain: &str) -> Result<bool, Unsure>;
 }

@@ -8,8 +8,17 @@ use crate::{Decision, Question, Refusal, Tables, Unsure, Verdict};
 
 type Row = fn(&Question<'_>, &mut dyn Tables) -> Result<Option<Decision>, Unsure>;
 
-const ROWS: &[Row] =
-    &[badmailfrom, badrcptto, relayclient, relayclients, relaymailfrom, rcpthosts, morercpthosts, ours];
+const ROWS: &[Row] = &[
+    badmailfrom,
+    badrcptto,
+    relayclient,
+    relayclients,
+    relaydomains,
+    relaymailfrom,
+    rcpthosts,
+    morercpthosts,
+    ours,
+];
 
 /// Refused by its sender.
 const BAD_SENDER: Refusal = Refusal {
@@ -65,6 +74,13 @@ fn relayclients(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Opti
     let Some(ip) = question.client.ip else { return Ok(None) };
     let line = tables.network("relayclients", ip)?;
     Ok(line.map(|(line, append)| listed(Verdict::Relay { append }, "relayclients", &line)))
+}
+
+/// By its name, where that has been checked both ways.
+fn relaydomains(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    let Some(host) = question.client.host.filter(|_| question.client.ip.is_some()) else { return Ok(None) };
+    let line = tables.host("relaydomains", host)?;
+    Ok(line.map(|(line, append)| listed(Verdict::Relay { append }, "relaydomains", &line)))
 }
 
 /// By what the client says of itself: `fulmar check` warns of it.
@@ -135,6 +151,7 @@ mod tests {
             self.find(name, &[Some(address.to_owned()), host].into_iter().flatten().collect::<Vec<_>>())
         }
         fn domain(&mut self, name: &'static str, domain: &str) -> Result<Option<String>, Unsure> {
+            let domain = domain.to_ascii_lowercase();
             let suffixes = domain.match_indices('.').map(|(at, _)| domain[at..].to_owned());
             self.find(name, &[domain.to_owned()].into_iter().chain(suffixes).collect::<Vec<_>>())
         }
@@ -142,6 +159,9 @@ mod tests {
             // Lines are `address=append` here.
             let found = self.find(name, &[format!("{ip}="), format!("{ip}=@gate")])?;
             Ok(found.map(|line| line.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap()))
+        }
+        fn host(&mut self, name: &'static str, host: &str) -> Result<Option<(String, String)>, Unsure> {
+            Ok(self.domain(name, host)?.map(|line| (line, "@by-name".to_owned())))
         }
         fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
             if self.broken == "lookup" {
@@ -153,7 +173,7 @@ mod tests {
     }
 
     const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    const STRANGER: Client<'_> = Client { ip: Some(IP), relayclient: None };
+    const STRANGER: Client<'_> = Client { ip: Some(IP), host: None, relayclient: None };
 
     fn judge(tables: &mut Fixed, client: Client<'_>, from: &str, to: &str) -> Result<Decision, Unsure> {
         let sender = Address::from_envelope(from).ok();
@@ -199,7 +219,7 @@ mod tests {
     #[test]
     fn a_relay_client_sends_to_everybody_unless_nobody_knows_who_it_is() {
         // S56, S57
-        let client = |known: bool, value| Client { ip: known.then_some(IP), relayclient: value };
+        let client = |known: bool, value| Client { ip: known.then_some(IP), host: None, relayclient: value };
         let mut tables = Fixed::default();
         let mut ask = |client| word(judge(&mut tables, client, "a@b", "u@remote.example"));
         assert_eq!(ask(client(true, Some(""))), "relay  by RELAYCLIENT");
@@ -211,14 +231,22 @@ mod tests {
     fn listed_clients_and_senders_relay_unless_nobody_knows_who_they_are() {
         let lines = vec![
             ("relayclients", "192.0.2.1=@gate"),
+            ("relaydomains", ".friends.test"),
             ("relaymailfrom", "@trusted.test"),
             ("badmailfrom", "evil@trusted.test"),
         ];
         let mut tables = Fixed { lines, ..Fixed::default() };
-        let other = Client { ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))), relayclient: None };
+        let other = Client { ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))), ..Client::default() };
         for (client, from, expect) in [
             (STRANGER, "a@b", "relay @gate by control/relayclients:192.0.2.1"),
             (other, "a@b", "553 by no table"),
+            (
+                Client { host: Some("mail.Friends.test"), ..other },
+                "a@b",
+                "relay @by-name by control/relaydomains:.friends.test",
+            ),
+            (Client { host: Some("friends.test"), ..other }, "a@b", "553 by no table"),
+            (Client { host: Some("mail.friends.test"), ..Client::default() }, "a@b", "553 by no table"),
             (other, "a@trusted.test", "relay  by control/relaymailfrom:@trusted.test"),
             (other, "evil@trusted.test", "553 by control/badmailfrom:evil@trusted.test"),
             (other, "", "553 by no table"),
@@ -238,7 +266,7 @@ mod tests {
             ("rcpthosts", "a.test"),
         ];
         let mut tables = Fixed { lines, ..Fixed::default() };
-        let relay = Client { ip: Some(IP), relayclient: Some("") };
+        let relay = Client { relayclient: Some(""), ..STRANGER };
         for (from, to, expect) in [
             ("evil@x.test", "u@a.test", "553 by control/badmailfrom:evil@x.test"),
             ("any@spam.test", "u@a.test", "553 by control/badmailfrom:@spam.test"),
@@ -251,11 +279,12 @@ mod tests {
 
     #[test]
     fn a_broken_table_or_a_silent_lookup_neither_relays_nor_refuses() {
-        let relay = Client { ip: Some(IP), relayclient: Some("") };
+        let relay = Client { relayclient: Some(""), ..STRANGER };
         for (broken, client, expect) in [
             ("badmailfrom", relay, "unsure"),
             ("badrcptto", relay, "unsure"),
             ("relayclients", STRANGER, "unsure"),
+            ("relaydomains", Client { host: Some("a.b"), ..STRANGER }, "unsure"),
             ("relaymailfrom", STRANGER, "unsure"),
             ("rcpthosts", STRANGER, "unsure"),
             ("morercpthosts", STRANGER, "unsure"),

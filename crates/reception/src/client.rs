@@ -15,6 +15,8 @@ pub struct Facts {
     pub ip: Option<IpAddr>,
     /// Its name by reverse DNS.
     pub host: Option<String>,
+    /// That name leads back to its address.
+    pub host_checked: bool,
     /// What its ident server says.
     pub info: Option<String>,
     /// Our own address as the client sees it.
@@ -43,7 +45,8 @@ impl Facts {
             Some(_) => Some(suffix(env).ok_or("RELAYCLIENT holds what can't be in an address")?),
             None => None,
         };
-        Ok(Facts { ip, host, info, local, relayclient, databytes: databytes(env)? })
+        let host_checked = env.text("REMOTEHOSTCHECKED") == Some("yes");
+        Ok(Facts { ip, host, host_checked, info, local, relayclient, databytes: databytes(env)? })
     }
 
     /// May it send to everybody?
@@ -112,6 +115,8 @@ mod tests {
         assert_eq!(facts(&[]).unwrap().ip, None);
         let mapped = facts(&[("TCPREMOTEIP", "::ffff:1.2.3.4")]).unwrap().ip;
         assert_eq!(mapped, Some("1.2.3.4".parse().unwrap()));
+        let checked = [("TCPREMOTEHOST", "a.b"), ("REMOTEHOSTCHECKED", "yes")];
+        assert!(facts(&checked).unwrap().host_checked && !facts(&checked[..1]).unwrap().host_checked);
         for host in ["a\r\nX-Evil: 1", "", "a b", &"x".repeat(1000)] {
             assert_eq!(facts(&[("TCPREMOTEHOST", host)]).unwrap().host, None);
         }

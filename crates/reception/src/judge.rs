@@ -44,7 +44,12 @@ impl Judge<'_> {
     ) -> Result<Result<String, Refused>, Unsure> {
         let recipient = self.meant(recipient)?;
         let recipient = self.or_postmaster(recipient)?;
-        let client = policy::Client { ip: self.facts.ip, relayclient: self.facts.relayclient.as_deref() };
+        let facts = self.facts;
+        let client = policy::Client {
+            ip: facts.ip,
+            host: facts.host.as_deref().filter(|_| facts.host_checked),
+            relayclient: facts.relayclient.as_deref(),
+        };
         let question = Question { client, sender, recipient: &recipient };
         let decision = policy::decide(&question, &mut self.view())?;
         match decision.verdict {

@@ -19,6 +19,7 @@ const TABLES: &[&str] = &[
     "badmailfrom",
     "badrcptto",
     "relayclients",
+    "relaydomains",
     "relaymailfrom",
     "rcpthosts",
     "morercpthosts",
@@ -94,8 +95,21 @@ impl Rules {
 
     /// The key of `name`'s line for an address or the longest network that it is in, and its value.
     pub fn network(&self, name: &str, ip: IpAddr) -> Result<Option<(String, String)>, Unsure> {
-        let hit = self.hit(name, |table| table.network(ip))?;
-        let Some(hit) = hit else { return Ok(None) };
+        self.grant(name, |table| table.network(ip))
+    }
+
+    /// The key of `name`'s line for a host or a `.suffix` of it, and its value.
+    pub fn host(&self, name: &str, host: &str) -> Result<Option<(String, String)>, Unsure> {
+        self.grant(name, |table| table.domain(host))
+    }
+
+    /// A line that lets somebody relay: its key, and what is glued to recipients.
+    fn grant(
+        &self,
+        name: &str,
+        ask: impl Fn(&Table) -> Result<Option<control::Hit>, Broken>,
+    ) -> Result<Option<(String, String)>, Unsure> {
+        let Some(hit) = self.hit(name, ask)? else { return Ok(None) };
         let key = String::from_utf8_lossy(&hit.key).into_owned();
         match hit.value().bytes().all(|octet| octet.is_ascii_graphic()) {
             true => Ok(Some((key, hit.value()))),

@@ -33,6 +33,10 @@ impl Tables for View<'_> {
         self.rules.network(name, ip)
     }
 
+    fn host(&mut self, name: &'static str, host: &str) -> Result<Option<(String, String)>, Unsure> {
+        self.rules.host(name, host)
+    }
+
     fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
         if let Some(ours) = self.domains.get(domain) {
             return Ok(*ours);
