@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, lchown};
 
 use ::assign::{Homes, Options};
 use control::{Broken, Home};
@@ -28,9 +28,9 @@ pub(crate) fn newu(home: &Home) -> Result<(), Stop> {
     let bytes = read.and_then(|text| ::assign::compile(&text)).map_err(Stop::permanent)?;
     let failed = |error| Stop::temporary(format_args!("{}: {error}", table.display()));
     sys::durable::replace(&table, &bytes, 0o644).map_err(failed)?;
-    // It is lookup's, like all in its folder.
+    // It is lookup's, like all in its folder; where whoever owns that has put a link, no file elsewhere is.
     if let (true, Ok(folder)) = (sys::is_root(), home.users().metadata()) {
-        chown(&table, Some(folder.uid()), Some(folder.gid())).map_err(failed)?;
+        lchown(&table, Some(folder.uid()), Some(folder.gid())).map_err(failed)?;
     }
     Ok(())
 }

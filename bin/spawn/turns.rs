@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a delivery waits for others of the same owner to end, if he has his share.
+/// How long a delivery waits while none of the same owner's ends, if he has his share.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it waits though they end one by one: others could be starved so, too.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Who is being delivered to.
 pub(crate) struct Turns {
@@ -22,7 +24,15 @@ pub(crate) struct Turns {
 #[derive(Default)]
 struct Busy {
     addresses: HashSet<String>,
-    homes: HashMap<PathBuf, usize>,
+    homes: HashMap<PathBuf, Share>,
+}
+
+/// What one home has of all deliveries.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    now: usize,
+    /// Deliveries that have ended since it had none.
+    ended: u64,
 }
 
 /// A turn; ends when dropped.
@@ -53,15 +63,24 @@ impl Turns {
         Turn { turns: self, address }
     }
 
-    /// A place for one more delivery to `home`; `None`: its owner has his share, and none of it ends soon.
+    /// A place for one more delivery to `home`; `None`: its owner has his share, and none of it ends.
     pub(crate) fn place(&self, home: &Path) -> Option<Place<'_>> {
-        let full = |busy: &mut Busy| busy.homes.get(home).is_some_and(|count| *count >= self.share);
-        let waited = self.changed.wait_timeout_while(self.lock(), PATIENCE, full);
-        let (mut busy, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() {
-            return None;
+        let mut busy = self.lock();
+        let until = sys::monotonic() + LONGEST;
+        loop {
+            let seen = busy.homes.get(home).copied().unwrap_or_default();
+            if seen.now < self.share {
+                break;
+            }
+            let same = |busy: &mut Busy| busy.homes.get(home).is_some_and(|share| share.ended == seen.ended);
+            let waited = self.changed.wait_timeout_while(busy, PATIENCE, same);
+            let (again, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            if waited.timed_out() || sys::monotonic() >= until {
+                return None;
+            }
+            busy = again;
         }
-        *busy.homes.entry(home.to_owned()).or_default() += 1;
+        busy.homes.entry(home.to_owned()).or_default().now += 1;
         Some(Place { turns: self, home: home.to_owned() })
     }
 
@@ -80,12 +99,11 @@ impl Drop for Turn<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut busy = self.turns.lock();
-        let left = busy.homes.get_mut(&self.home).map_or(0, |count| {
-            *count -= 1;
-            *count
-        });
-        if left == 0 {
-            busy.homes.remove(&self.home);
+        if let Some(share) = busy.homes.get_mut(&self.home) {
+            (share.now, share.ended) = (share.now - 1, share.ended + 1);
+            if share.now == 0 {
+                busy.homes.remove(&self.home);
+            }
         }
         drop(busy);
         self.turns.changed.notify_all();
@@ -114,6 +132,25 @@ mod tests {
         drop(other);
         assert_eq!(most.into_inner(), 1);
         assert!(turns.lock().addresses.is_empty());
+    }
+
+    #[test]
+    fn many_deliveries_to_one_home_wait_for_each_other_as_long_as_they_end() {
+        let (turns, inside, most) = (Turns::new(4), AtomicUsize::new(0), AtomicUsize::new(0));
+        let home = Path::new("/mail/x.test/.forwards");
+        let got = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..40 {
+                scope.spawn(|| {
+                    let Some(_place) = turns.place(home) else { return };
+                    most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    got.fetch_add(1, Ordering::SeqCst);
+                });
+            }
+        });
+        assert!(got.into_inner() == 40 && most.into_inner() <= 3);
     }
 
     #[test]

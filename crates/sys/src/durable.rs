@@ -275,19 +275,25 @@ pub fn locked(options: &OpenOptions, path: &Path, patience: Duration) -> io::Res
     let until = crate::monotonic() + patience;
     loop {
         let file = options.open(path)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) if crate::monotonic() < until => std::thread::sleep(PAUSE),
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(ErrorKind::TimedOut, "another program holds its lock"));
-            }
-            Ok(()) | Err(TryLockError::Error(_)) => {
-                let (held, there) = (file.metadata()?, std::fs::metadata(path));
-                if there.is_ok_and(|there| (held.dev(), held.ino()) == (there.dev(), there.ino())) {
-                    return Ok(file);
-                }
-            }
+        let held = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        if held && is_at(&file, path)? {
+            return Ok(file);
+        }
+        if crate::monotonic() >= until {
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                "another program holds its lock, or replaces it",
+            ));
+        }
+        if !held {
+            std::thread::sleep(PAUSE);
         }
     }
+}
+
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let (held, there) = (file.metadata()?, std::fs::metadata(path));
+    Ok(there.is_ok_and(|there| (held.dev(), held.ino()) == (there.dev(), there.ino())))
 }
 
 /// Makes the FIFO `path` with `mode` unless it is there.
