@@ -13,6 +13,7 @@ mod kill_storm;
 mod little_memory;
 mod little_programs;
 mod local_senders;
+mod logins;
 mod netstrings;
 mod odd_starts;
 mod outbound;

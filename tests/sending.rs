@@ -41,7 +41,7 @@ fn swaks_sends() {
 fn msmtp_sends() {
     let Some(msmtp) = tool("msmtp") else { return };
     let house = House::start();
-    let port = format!("--port={}", house.submission().port());
+    let port = format!("--port={}", house.smtp().port());
     run(
         Command::new(msmtp)
             .args(["--host=127.0.0.1", &port, "--auth=off", "--tls=off", "--from=bob@example.test"])
@@ -70,7 +70,7 @@ fn smtplib_sends() {
 fn curl_sends() {
     let Some(curl) = tool("curl") else { return };
     let house = House::start();
-    let url = format!("smtp://{}", house.submission());
+    let url = format!("smtp://{}", house.smtp());
     run(
         Command::new(curl).args(["-sS", "--url", &url, "--mail-from", "bob@example.test"]).args([
             "--mail-rcpt",

@@ -16,6 +16,9 @@ pub(crate) struct Source {
     /// Keep the password readable, as APOP and CRAM-MD5 need it (default: argon2id)
     #[arg(long)]
     plain: bool,
+    /// Keep keys for SCRAM-SHA-256 in place of the password's argon2id hash
+    #[arg(long, conflicts_with = "plain")]
+    scram: bool,
 }
 
 impl Source {
@@ -29,7 +32,11 @@ impl Source {
         if password.is_empty() {
             return Err(Stop::permanent("an empty password is none"));
         }
-        Ok(if self.plain { format!("{{PLAIN}}{password}") } else { password })
+        Ok(match (self.plain, self.scram) {
+            (true, _) => format!("{{PLAIN}}{password}"),
+            (_, true) => format!("{{SCRAM}}{password}"),
+            _ => password,
+        })
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct New {
     #[command(flatten)]
     password: password::Source,
     /// Ask for no password: nobody can log in as this user
-    #[arg(long, conflicts_with_all = ["password", "plain"])]
+    #[arg(long, conflicts_with_all = ["password", "plain", "scram"])]
     no_password: bool,
     /// How much the mailbox may hold, such as 500M
     #[arg(long, value_name = "SIZE")]

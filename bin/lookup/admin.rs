@@ -175,19 +175,25 @@ fn whole_word(word: &str) -> String {
     }
 }
 
-/// The form in which a password is kept: `{PLAIN}...` as it is, `{ARGON2ID}...` is hashed already,
-/// all else is hashed.
+/// What is kept already in a form of its own.
+const KEPT: [&str; 4] = ["{ARGON2ID}$", "{SCRAM-SHA-256}", "{SCRAM-SHA-1}", "{SALTED-SHA256}"];
+
+/// The form in which a password is kept: `{PLAIN}...` as it is, `{SCRAM}...` as keys, all else is hashed, but
+/// what is hashed already.
 fn keep(house: &House, password: &str) -> Result<String, Refusal> {
     let refused = |why: sasl::Unusable| Refusal::Wrong(why.to_string());
     if let Some(plain) = password.strip_prefix("{PLAIN}") {
         return Ok(Secret::keep(plain.as_bytes()).map_err(refused)?.to_string());
     }
-    if password.starts_with("{ARGON2ID}$") {
+    if KEPT.iter().any(|scheme| password.starts_with(scheme)) {
         return Ok(Secret::parse(password.as_bytes()).map_err(refused)?.to_string());
     }
     let busy = || control::Broken::new("lookup", "too many log in at once", "try again");
     let no_random = |error| Refusal::Later(control::Broken::io("the random generator", &error));
     let salt = sys::random().map_err(no_random)?;
     let _turn = house.turns.take().ok_or_else(busy)?;
+    if let Some(scram) = password.strip_prefix("{SCRAM}") {
+        return Ok(Secret::keys(scram.as_bytes(), salt).map_err(refused)?.to_string());
+    }
     Ok(Secret::hash(password.as_bytes(), salt, Cost::USUAL).map_err(refused)?.to_string())
 }

@@ -4,8 +4,9 @@ use sys::packet;
 use wire::{Fate, fields};
 
 use crate::desk::Desk;
+use crate::exchange::{self, Exchange};
 use crate::house::House;
-use crate::{admin, auth, people};
+use crate::{admin, auth, people, senders};
 
 /// What is answered where.
 pub(crate) const VERBS: &[Verb] = &[
@@ -13,6 +14,8 @@ pub(crate) const VERBS: &[Verb] = &[
     Verb { name: "recipient", desks: &[Desk::Lookup, Desk::Root], run: Run::Text(people::recipient) },
     Verb { name: "relay", desks: &[Desk::Lookup], run: Run::Text(people::relay) },
     Verb { name: "auth", desks: &[Desk::Lookup], run: Run::Octets(auth::auth) },
+    Verb { name: "step", desks: &[Desk::Lookup], run: Run::Octets(exchange::go_on) },
+    Verb { name: "sender", desks: &[Desk::Lookup], run: Run::Text(senders::sender) },
     Verb { name: "proof", desks: &[Desk::Root], run: Run::Octets(auth::proof) },
     Verb { name: "login", desks: &[Desk::Root], run: Run::Text(auth::login) },
     Verb { name: "owner", desks: &[Desk::Root], run: Run::Text(people::owner) },
@@ -40,11 +43,13 @@ pub(crate) struct Caller {
     pub(crate) uid: u32,
     /// APOP's timestamp.
     pub(crate) timestamp: Option<String>,
+    /// What was begun with `auth`.
+    pub(crate) exchange: Option<Exchange>,
 }
 
 impl Caller {
     pub(crate) fn new(uid: u32) -> Caller {
-        Caller { uid, timestamp: None }
+        Caller { uid, timestamp: None, exchange: None }
     }
 }
 
@@ -65,6 +70,11 @@ impl Answer {
     pub(crate) fn with<F: Into<Vec<u8>>>(mut self, fields: impl IntoIterator<Item = F>) -> Answer {
         self.fields.extend(fields.into_iter().map(Into::into));
         self
+    }
+
+    /// Is it a yes?
+    pub(crate) fn is_good(&self) -> bool {
+        self.head.first() == Some(&b'K')
     }
 
     /// A packet that is complete.

@@ -14,18 +14,20 @@ use wire::Fate;
 
 use crate::answer::{Answer, Caller, misunderstood};
 use crate::house::{House, later};
-use crate::people;
 use crate::tickets::{Login, Who};
+use crate::{exchange, people};
 
 /// A name is cut to this many octets where it is counted and logged.
 const NAME_MAX: usize = 100;
 
 /// `auth SERVICE CLIENTIP TLSFACTS MECH DATA...`: `C` and a challenge, `K` and a ticket, `Z`, or `D`.
+/// PASS and APOP are POP3's; all other mechanisms are SASL's.
 pub(crate) fn auth(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answer {
+    caller.exchange = None;
     let [service, ip, _tls, mechanism, data @ ..] = fields else { return misunderstood() };
     let [service, ip, mechanism] = [service, ip, mechanism].map(|field| String::from_utf8_lossy(field));
     let Some(service) = Service::of(&service) else { return misunderstood() };
-    let door = Door { house, service, client: Client::of(&ip), ip: &ip };
+    let door = Door::of(house, service, &ip);
     match (&*mechanism, data) {
         ("PASS", [user, password]) => door.prove("PASS", user, |kept| sasl::check(kept, password)),
         ("APOP", [b""]) if house.offers_digests() => challenge(house, caller),
@@ -35,7 +37,8 @@ pub(crate) fn auth(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answ
         },
         ("APOP", [b""]) => NOT_OFFERED.into(),
         ("PASS" | "APOP", _) => misunderstood(),
-        _ => NOT_OFFERED.into(),
+        (mechanism, []) => exchange::begin(&door, caller, mechanism, None),
+        (mechanism, message) => exchange::begin(&door, caller, mechanism, Some(&message.join(&0))),
     }
 }
 
@@ -47,11 +50,11 @@ pub(crate) fn proof(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Ans
     };
     let [service, ip, stamp] = [service, ip, stamp].map(|field| String::from_utf8_lossy(field));
     let Some(service) = Service::of(&service) else { return misunderstood() };
-    let door = Door { house, service, client: Client::of(&ip), ip: &ip };
+    let door = Door::of(house, service, &ip);
     door.prove("APOP", user, |kept| apop::check(kept, &stamp, digest))
 }
 
-const NOT_OFFERED: Fate = Fate::Never(wire::Text {
+pub(crate) const NOT_OFFERED: Fate = Fate::Never(wire::Text {
     code: wire::Code(5, 7, 4),
     sentence: std::borrow::Cow::Borrowed("this way of logging in is not offered"),
 });
@@ -65,11 +68,11 @@ fn challenge(house: &House, caller: &mut Caller) -> Answer {
 }
 
 /// Where somebody knocks.
-struct Door<'a> {
-    house: &'a House,
-    service: Service,
+pub(crate) struct Door<'a> {
+    pub(crate) house: &'a House,
+    pub(crate) service: Service,
     client: Client,
-    ip: &'a str,
+    pub(crate) ip: &'a str,
 }
 
 /// Why somebody stays outside; for the log.
@@ -87,8 +90,18 @@ impl std::fmt::Display for Outside {
     }
 }
 
-impl Door<'_> {
-    fn prove(&self, mechanism: &str, user: &[u8], check: impl FnOnce(Option<&Secret>) -> bool) -> Answer {
+impl<'a> Door<'a> {
+    pub(crate) fn of(house: &'a House, service: Service, ip: &'a str) -> Door<'a> {
+        Door { house, service, client: Client::of(ip), ip }
+    }
+
+    /// Lets `user` in if `check` finds his kept password proved; counts, delays and logs.
+    pub(crate) fn prove(
+        &self,
+        mechanism: &str,
+        user: &[u8],
+        check: impl FnOnce(Option<&Secret>) -> bool,
+    ) -> Answer {
         let (user, start) = (String::from_utf8_lossy(user), sys::monotonic());
         // What is neither address nor user is nobody, whom it takes as long to refuse.
         let who = match self.who(&user) {
@@ -153,13 +166,19 @@ impl Door<'_> {
         };
         let judged = match (kept, right) {
             (Err(outside), _) => Err(outside),
-            (Ok(kept), false) if mechanism == "APOP" && kept.plain().is_none() => Err(Outside::Wrong(
-                "password is kept as a hash, of no use to APOP; see fulmar user passwd --plain",
+            (Ok(kept), false) if !serves(&kept, mechanism) => Err(Outside::Wrong(
+                "password is kept in a form of no use to this method; see fulmar user passwd --plain, --scram",
             )),
             (Ok(_), false) => Err(Outside::Wrong("wrong password")),
             (Ok(_), true) => permitted,
         };
         Ok(judged.and_then(|()| who.cloned().ok_or(Outside::Wrong("no address"))))
+    }
+
+    /// The kept password of `user`, if there is one.
+    pub(crate) fn kept(&self, user: &str) -> Result<Option<Secret>, Broken> {
+        let Some(who) = self.who(user)? else { return Ok(None) };
+        Ok(self.find(&who)?.0.ok())
     }
 
     /// The kept password, or why there is none; and whether its owner may in, once he has proved it.
@@ -221,6 +240,15 @@ impl Door<'_> {
         // A blank in a name must not begin a field of its own.
         let name = cut(name).replace(' ', "\\x20");
         sys::log!("lookup: {verb} service={service} ip={ip} method={mechanism} user={name}{more}");
+    }
+}
+
+/// Can `mechanism` prove anything about a password that is kept like this?
+fn serves(kept: &Secret, mechanism: &str) -> bool {
+    match mechanism {
+        "APOP" | "CRAM-MD5" => kept.plain().is_some(),
+        "SCRAM-SHA-1" | "SCRAM-SHA-256" => kept.plain().is_some() || kept.scheme() == mechanism,
+        _ => true,
     }
 }
 

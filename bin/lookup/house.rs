@@ -28,6 +28,8 @@ pub(crate) struct House {
     tickets: Mutex<Tickets>,
     guesses: Mutex<Guesses>,
     owners: Owners,
+    /// Random, from our start on; what salts are made of where nobody keeps one.
+    pepper: [u8; 16],
 }
 
 /// Who owns the mail of virtual accounts.
@@ -60,6 +62,7 @@ impl House {
             tickets: Mutex::default(),
             guesses: Mutex::default(),
             owners,
+            pepper: sys::random().map_err(|error| Broken::io("the random generator", &error))?,
         })
     }
 
@@ -70,6 +73,17 @@ impl House {
             sys::log!("lookup: warning: {broken}");
             false
         })
+    }
+
+    /// A salt for SCRAM that is the same each time `user` is asked for, whether or not there is such a user.
+    pub(crate) fn salt_of(&self, user: &str) -> [u8; 16] {
+        sasl::scram::salt(&self.pepper, user)
+    }
+
+    /// Whose senders somebody who has logged in may use: the word of `control/authsender` for him.
+    pub(crate) fn sender_policy(&self, login: &str) -> Result<String, Broken> {
+        let hit = self.control.table("authsender")?.route(login)?;
+        Ok(hit.map_or_else(|| "own".to_owned(), |hit| hit.value().trim().to_owned()))
     }
 
     /// May the .qmail files of this account run programs? Its uid is that of all accounts of its domain,

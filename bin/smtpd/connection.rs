@@ -10,6 +10,7 @@ use wire::End;
 
 use crate::clock::{Conn, LINGER};
 use crate::house::{Desk, Kept};
+use crate::service::Service;
 use reception::{Facts, Rules, token};
 
 /// Patience with a client who is only told to come later.
@@ -20,7 +21,7 @@ const REFUSED: u32 = 50;
 const REFUSED_RELAY: u32 = 500;
 
 /// Serves one client; gives back what outlives it. `Err`: we are not in order, and it was told so.
-pub(crate) fn serve(job: Job, mut kept: Kept, lmtp: bool) -> (Kept, Result<After, Stop>) {
+pub(crate) fn serve(job: Job, mut kept: Kept, service: Service) -> (Kept, Result<After, Stop>) {
     sys::no_delay(job.output.as_fd());
     let facts = Facts::read(&job.env, job.input.as_fd());
     let rules = kept.files.rules().map_err(|broken| broken.to_string());
@@ -29,7 +30,7 @@ pub(crate) fn serve(job: Job, mut kept: Kept, lmtp: bool) -> (Kept, Result<After
         (Err(cause), _) | (_, Err(cause)) => return (kept, Err(turn_away(job, &cause))),
     };
     let token = token();
-    let settings = smtp::Settings { lmtp, ..settings(&rules, &facts, &token) };
+    let settings = service.settings(&job.env, settings(&rules, &facts, &token), rules.digests);
     log_connect(&token, &facts);
     let mut conn = Conn::new(Timed::new(job.input, job.output, rules.timeout), rules.timeout);
     let desk = Desk::new(kept, rules, facts, &job.env, token.clone());
@@ -39,7 +40,8 @@ pub(crate) fn serve(job: Job, mut kept: Kept, lmtp: bool) -> (Kept, Result<After
     if matches!(end, Ok(End::Closed | End::TimedOut)) && (session.was_abused() || conn.has_unread()) {
         conn.hang_up();
     }
-    let after = if session.was_abused() { After::Replace } else { After::Ready };
+    let after =
+        if session.was_abused() || session.is_authenticated() { After::Replace } else { After::Ready };
     match end {
         Ok(end) => sys::log!("smtpd {token}: end mails={} why={end:?}", session.accepted()),
         Err(error) => sys::log!("smtpd {token}: end mails={} why={error}", session.accepted()),

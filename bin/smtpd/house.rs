@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use message::address::Address;
 use policy::Unsure;
-use reception::{Facts, Files, Judge, Lookup, Refused, Rules, word};
-use smtp::{Envelope, Fault, House, MailParameters, Reply};
+use reception::{Facts, Files, Judge, Lookup, Proof, Refused, Rules, word};
+use smtp::{Envelope, Fault, House, MailParameters, Reply, Step};
 use submission::Submission;
 use sys::Env;
 use wire::{Code, Fate};
@@ -36,6 +36,8 @@ pub(crate) struct Desk {
     facts: Facts,
     token: String,
     sender: Option<Address>,
+    /// How somebody tries to log in.
+    mechanism: String,
     /// What `lookup` said of domains on this connection.
     domains: HashMap<String, bool>,
     bytes: u64,
@@ -45,7 +47,7 @@ impl Desk {
     pub(crate) fn new(mut kept: Kept, rules: Rc<Rules>, facts: Facts, env: &Env, token: String) -> Desk {
         let domains = HashMap::new();
         kept.queue.serve(env);
-        Desk { kept, rules, facts, token, sender: None, domains, bytes: 0 }
+        Desk { kept, rules, facts, token, sender: None, mechanism: String::new(), domains, bytes: 0 }
     }
 
     /// What is kept for the next connection.
@@ -70,6 +72,30 @@ impl Desk {
         let (token, code, status) = (&self.token, reply.code(), reply.status());
         sys::log!("smtpd {token}: refuse reply={code} {status} from=<{sender}> to=<{address}> by={by}");
         reply
+    }
+
+    fn proved(&mut self, proof: Proof) -> Step {
+        let token = &self.token;
+        match proof {
+            Proof::Challenge(words) => Step::Challenge(words),
+            Proof::Right(user) => {
+                sys::log!("smtpd {token}: login user={} method={}", word(&user), self.mechanism);
+                self.facts.login = Some(user);
+                Step::Welcome
+            }
+            Proof::Wrong(text) => {
+                sys::log!("smtpd {token}: refuse login method={} {text}", self.mechanism);
+                match text.code {
+                    Code(5, 5, 2) => Step::Malformed,
+                    Code(5, 7, 4) => Step::Unknown,
+                    _ => Step::Refused,
+                }
+            }
+            Proof::Later(cause) => {
+                self.put_off("login", cause);
+                Step::Later
+            }
+        }
     }
 
     fn put_off(&self, what: &str, cause: impl std::fmt::Display) {
@@ -109,6 +135,18 @@ impl House for Desk {
             self.put_off(&format!("to=<{}>", word(&recipient.envelope())), cause);
             Err(LATER)
         })
+    }
+
+    fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Step {
+        mechanism.clone_into(&mut self.mechanism);
+        let ip = self.facts.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let proof = self.kept.lookup.authenticate(&ip, mechanism, initial);
+        self.proved(proof)
+    }
+
+    fn answer(&mut self, message: &[u8]) -> Step {
+        let proof = self.kept.lookup.answer(message);
+        self.proved(proof)
     }
 
     fn open(&mut self) -> Result<(), Reply> {

@@ -1,4 +1,4 @@
-//! `smtpd`: receives mail by SMTP or LMTP, from one client after the other as a worker of `tcpserver`, or
+//! `smtpd`: receives mail by SMTP, submission or LMTP, from one client after the other as a worker of `tcpserver`, or
 //! from one client under any UCSPI server or inetd.
 //!
 //! Puts the pure session of crate `smtp` into the real house. Runs without privileges; once it
@@ -7,6 +7,7 @@
 mod clock;
 mod connection;
 mod house;
+mod service;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ use sys::Stop;
 use sys::worker::{self, After};
 
 use crate::house::Kept;
+use crate::service::Service;
 
 /// Address space, far more than is used: a list of recipients is the largest thing held.
 const MEMORY: u64 = 1 << 30;
@@ -26,18 +28,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Stop> {
-    let lmtp = match std::env::args_os().skip(1).collect::<Vec<_>>().as_slice() {
-        [] => false,
-        [word] if word == "lmtp" => true,
-        _ => return Err(Stop::usage("smtpd [lmtp]   (under tcpserver or inetd)")),
-    };
+    let service = Service::of(std::env::args_os().skip(1))
+        .ok_or_else(|| Stop::usage("smtpd [submission|lmtp]   (under tcpserver or inetd)"))?;
     let home = Home::find();
     reception::drop_root(&home)?;
     let mut kept = Some(prepare(&home)?);
     let mut outcome = Ok(());
     worker::serve(|job| {
         let Some(tools) = kept.take() else { return After::Replace };
-        let (tools, after) = connection::serve(job, tools, lmtp);
+        let (tools, after) = connection::serve(job, tools, service);
         kept = Some(tools);
         after.unwrap_or_else(|stop| {
             outcome = Err(stop);

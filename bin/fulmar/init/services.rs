@@ -61,11 +61,11 @@ pub(super) struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn smtp(&self, workers: u16, port: u16) -> Result<String, Stop> {
+    fn smtp(&self, workers: u16, port: u16, program: &str) -> Result<String, Stop> {
         let net = identity(self.uids, Role::Net)?;
         let whose = net.map_or(String::new(), |net| format!("-u {} -g {} ", net.uid, net.gid));
         let rules = format!("{whose}-X -x etc/tcp.smtp.cdb");
-        Ok(self.listen(&rules, workers, port, "smtpd"))
+        Ok(self.listen(&rules, workers, port, program))
     }
 
     /// Reverse DNS and ident are off (-H -R): they cost time at each connection and prove little.
@@ -81,8 +81,12 @@ impl Lines<'_> {
             Service::new("spawn", "Delivers to local mailboxes, as their owners.", "spawn"),
             Service::new("remote", "Delivers to other hosts.", "remote"),
             Service::new("send", "Decides what is delivered when.", "send"),
-            Service::new("smtp", "Receives mail from everywhere.", self.smtp(8, 25)?),
-            Service::new("submission", "Receives mail from our own users.", self.smtp(2, 587)?),
+            Service::new("smtp", "Receives mail from everywhere.", self.smtp(8, 25, "smtpd")?),
+            Service::new(
+                "submission",
+                "Receives mail from our own users, who log in.",
+                self.smtp(2, 587, "smtpd submission")?,
+            ),
             Service::new(
                 "pop3",
                 "Lets users fetch their mail.",

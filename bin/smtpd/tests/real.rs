@@ -111,6 +111,9 @@ fn each(listener: Listener, serve: impl Fn(Packets) + Send + Sync + 'static) {
 fn answer(connection: &Packets) -> bool {
     let Ok(Some(packet)) = connection.recv() else { return false };
     let text = String::from_utf8(packet.bytes).unwrap();
+    if let Some(step) = proof(&text) {
+        return connection.send(step.as_bytes(), &[]).is_ok();
+    }
     let answer = match text.split_once('\0').unwrap() {
         ("domain", "example.test") => "K",
         ("domain", _) => "D",
@@ -119,6 +122,28 @@ fn answer(connection: &Packets) -> bool {
         other => panic!("{other:?}"),
     };
     connection.send(answer.as_bytes(), &[]).is_ok()
+}
+
+/// The fake `lookup`'s word on a step of a login: alice's password is `secret`.
+fn proof(text: &str) -> Option<String> {
+    const MALFORMED: &str = "D5.5.2 no message";
+    let right = |user: &str, password: &str| match (user, password) {
+        ("alice@example.test", "secret") => "Kticket\0user=alice@example.test",
+        _ => "D5.7.8 wrong name or password",
+    };
+    let fields: Vec<&str> = text.split('\0').collect();
+    Some(match fields.as_slice() {
+        ["auth", "smtp", _, "", "PLAIN"] => "C".to_owned(),
+        ["auth", "smtp", _, "", "PLAIN", "", user, password] | ["step", "", user, password] => {
+            right(user, password).to_owned()
+        }
+        ["auth", "smtp", _, "", "LOGIN"] => "CUsername:".to_owned(),
+        ["step", "secret"] => right("alice@example.test", "secret").to_owned(),
+        ["step", name] if !name.is_empty() => "CPassword:".to_owned(),
+        ["auth" | "step", ..] => MALFORMED.to_owned(),
+        ["sender", login, address] => if login == address { "K" } else { "D5.7.1 no" }.to_owned(),
+        _ => return None,
+    })
 }
 
 /// The fake `queued`: takes one message; false at the end of the connection.

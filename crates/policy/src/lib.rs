@@ -37,6 +37,8 @@ pub struct Client<'a> {
     /// RELAYCLIENT as the matching rule sets it: the client may relay, and this is appended to
     /// each recipient.
     pub relayclient: Option<&'a str>,
+    /// Who it has proved to be by SMTP AUTH.
+    pub login: Option<&'a str>,
 }
 
 /// The tables, however they are kept. Each method gives the line that matched.
@@ -50,6 +52,8 @@ pub trait Tables {
     fn network(&mut self, name: &'static str, ip: IpAddr) -> Result<Option<(String, String)>, Unsure>;
     /// The line of control table `name` for `host`, else for the longest `.suffix`, and what follows its colon.
     fn host(&mut self, name: &'static str, host: &str) -> Result<Option<(String, String)>, Unsure>;
+    /// May who has logged in as `login` send mail from `sender`?
+    fn may_send(&mut self, login: &str, sender: &str) -> Result<bool, Unsure>;
     /// Does `lookup` have users in `domain`?
     fn ours(&mut self, domain: &str) -> Result<bool, Unsure>;
 }

@@ -11,7 +11,9 @@ type Row = fn(&Question<'_>, &mut dyn Tables) -> Result<Option<Decision>, Unsure
 const ROWS: &[Row] = &[
     badmailfrom,
     badrcptto,
+    authsender,
     relayclient,
+    login,
     relayclients,
     relaydomains,
     relaymailfrom,
@@ -31,6 +33,12 @@ const BAD_RECIPIENT: Refusal = Refusal {
     reply: 553,
     code: Code(5, 7, 1),
     sentence: "Sorry, no mail is taken for this recipient (badrcptto)",
+};
+/// Logged in, and sending as somebody else.
+const NOT_YOURS: Refusal = Refusal {
+    reply: 553,
+    code: Code(5, 7, 1),
+    sentence: "Sorry, who logs in may not send mail from this address; use your own as sender",
 };
 /// Nobody said yes. Log tools know these words from qmail.
 const NO_RELAY: Refusal = Refusal {
@@ -66,6 +74,22 @@ fn relayclient(question: &Question<'_>, _: &mut dyn Tables) -> Result<Option<Dec
     Ok(append.map(|append| Decision {
         verdict: Verdict::Relay { append: append.to_owned() },
         by: "RELAYCLIENT".to_owned(),
+    }))
+}
+
+/// Who has logged in sends mail in his own name, as far as control/authsender asks for that. The empty sender is
+/// nobody's.
+fn authsender(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    let (Some(login), Some(sender)) = (question.client.login, question.sender) else { return Ok(None) };
+    let fit = tables.may_send(login, &sender.envelope())?;
+    Ok((!fit).then(|| listed(Verdict::Refuse(NOT_YOURS), "authsender", login)))
+}
+
+/// Who has proved by a password who he is.
+fn login(question: &Question<'_>, _: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    Ok(question.client.login.map(|login| Decision {
+        verdict: Verdict::Relay { append: String::new() },
+        by: format!("login {login}"),
     }))
 }
 
@@ -163,6 +187,12 @@ mod tests {
         fn host(&mut self, name: &'static str, host: &str) -> Result<Option<(String, String)>, Unsure> {
             Ok(self.domain(name, host)?.map(|line| (line, "@by-name".to_owned())))
         }
+        fn may_send(&mut self, login: &str, sender: &str) -> Result<bool, Unsure> {
+            match self.broken {
+                "authsender" => Err(Unsure("control/authsender".into())),
+                _ => Ok(login == sender),
+            }
+        }
         fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
             if self.broken == "lookup" {
                 Err(Unsure("run/lookup".into()))
@@ -173,7 +203,7 @@ mod tests {
     }
 
     const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    const STRANGER: Client<'_> = Client { ip: Some(IP), host: None, relayclient: None };
+    const STRANGER: Client<'_> = Client { ip: Some(IP), host: None, relayclient: None, login: None };
 
     fn judge(tables: &mut Fixed, client: Client<'_>, from: &str, to: &str) -> Result<Decision, Unsure> {
         let sender = Address::from_envelope(from).ok();
@@ -219,12 +249,27 @@ mod tests {
     #[test]
     fn a_relay_client_sends_to_everybody_unless_nobody_knows_who_it_is() {
         // S56, S57
-        let client = |known: bool, value| Client { ip: known.then_some(IP), host: None, relayclient: value };
+        let client =
+            |known: bool, value| Client { ip: known.then_some(IP), relayclient: value, ..Client::default() };
         let mut tables = Fixed::default();
         let mut ask = |client| word(judge(&mut tables, client, "a@b", "u@remote.example"));
         assert_eq!(ask(client(true, Some(""))), "relay  by RELAYCLIENT");
         assert_eq!(ask(client(true, Some("@gate"))), "relay @gate by RELAYCLIENT");
         assert_eq!(ask(client(false, Some(""))), "553 by no table");
+    }
+
+    #[test]
+    fn who_has_logged_in_relays_in_his_own_name_only() {
+        let client = Client { login: Some("ann@x.test"), ..Client::default() };
+        let mut tables = Fixed::default();
+        let mut ask = |from, client| word(judge(&mut tables, client, from, "u@remote.example"));
+        assert_eq!(ask("ann@x.test", client), "relay  by login ann@x.test");
+        assert_eq!(ask("", client), "relay  by login ann@x.test");
+        assert_eq!(ask("bob@x.test", client), "553 by control/authsender:ann@x.test");
+        let both = Client { relayclient: Some("@gate"), ip: Some(IP), ..client };
+        assert_eq!(ask("ann@x.test", both), "relay @gate by RELAYCLIENT");
+        let mut broken = Fixed { broken: "authsender", ..Fixed::default() };
+        assert_eq!(word(judge(&mut broken, client, "ann@x.test", "u@remote.example")), "unsure");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Facts {
     pub local: Option<IpAddr>,
     /// RELAYCLIENT of the rule.
     pub relayclient: Option<String>,
+    /// Who it has proved to be.
+    pub login: Option<String>,
     /// DATABYTES of the rule.
     pub databytes: Option<u64>,
 }
@@ -46,7 +48,16 @@ impl Facts {
             None => None,
         };
         let host_checked = env.text("REMOTEHOSTCHECKED") == Some("yes");
-        Ok(Facts { ip, host, host_checked, info, local, relayclient, databytes: databytes(env)? })
+        Ok(Facts {
+            ip,
+            host,
+            host_checked,
+            info,
+            local,
+            relayclient,
+            login: None,
+            databytes: databytes(env)?,
+        })
     }
 
     /// May it send to everybody?

@@ -49,6 +49,7 @@ impl Judge<'_> {
             ip: facts.ip,
             host: facts.host.as_deref().filter(|_| facts.host_checked),
             relayclient: facts.relayclient.as_deref(),
+            login: facts.login.as_deref(),
         };
         let question = Question { client, sender, recipient: &recipient };
         let decision = policy::decide(&question, &mut self.view())?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use policy::Unsure;
 use sys::Kept;
-use wire::Fate;
+use wire::{Fate, Text};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,12 +40,68 @@ impl Lookup {
         self.ask(&["recipient", address])
     }
 
+    /// May who has logged in as `login` send mail from `sender`?
+    pub fn may_send(&mut self, login: &str, sender: &str) -> Result<bool, Unsure> {
+        match self.ask(&["sender", login, sender])? {
+            Fate::Done(_) => Ok(true),
+            Fate::Never(_) => Ok(false),
+            Fate::Later(text) => Err(Unsure(format!("lookup: {text}"))),
+        }
+    }
+
+    /// Begins to prove who a client is, for the service smtp: `ip` may be empty, `initial` is the client's first
+    /// message, if there is one.
+    pub fn authenticate(&mut self, ip: &str, mechanism: &str, initial: Option<&[u8]>) -> Proof {
+        let mut question: Vec<&[u8]> = vec![b"auth", b"smtp", ip.as_bytes(), b"", mechanism.as_bytes()];
+        question.extend(initial.into_iter().flat_map(wire::fields));
+        Proof::read(self.0.ask(&wire::packet(&question)))
+    }
+
+    /// The client's next message.
+    pub fn answer(&mut self, message: &[u8]) -> Proof {
+        let question: Vec<&[u8]> = std::iter::once(&b"step"[..]).chain(wire::fields(message)).collect();
+        Proof::read(self.0.go_on(&wire::packet(&question)))
+    }
+
     fn ask(&mut self, question: &[&str]) -> Result<Fate, Unsure> {
         let fields: Vec<&[u8]> = question.iter().map(|field| field.as_bytes()).collect();
         let said = self.0.ask(&wire::packet(&fields));
         let bytes = said.map_err(|error| Unsure(format!("{}: {error}", self.0.path().display())))?;
         let first = wire::fields(&bytes).first().copied().unwrap_or_default();
         Fate::parse(first).ok_or_else(|| Unsure("lookup answered nonsense".to_owned()))
+    }
+}
+
+/// What `lookup` says of a step of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Go on with this.
+    Challenge(Vec<u8>),
+    /// It is this login.
+    Right(String),
+    /// No, and why: `5.7.8` wrong, `5.5.2` no message of the mechanism, `5.7.4` no such mechanism.
+    Wrong(Text),
+    /// It can't be told now; for the log.
+    Later(String),
+}
+
+impl Proof {
+    fn read(said: std::io::Result<Vec<u8>>) -> Proof {
+        let bytes = match said {
+            Ok(bytes) => bytes,
+            Err(error) => return Proof::Later(format!("no answer from lookup: {error}")),
+        };
+        if let Some(challenge) = bytes.strip_prefix(b"C") {
+            return Proof::Challenge(challenge.to_vec());
+        }
+        let fields = wire::fields(&bytes);
+        let user = fields.iter().find_map(|field| str::from_utf8(field.strip_prefix(b"user=")?).ok());
+        match (fields.first().and_then(|head| Fate::parse(head)), user) {
+            (Some(Fate::Done(_)), Some(user)) if !user.is_empty() => Proof::Right(user.to_owned()),
+            (Some(Fate::Never(text)), _) => Proof::Wrong(text),
+            (Some(Fate::Later(text)), _) => Proof::Later(format!("lookup: {text}")),
+            _ => Proof::Later("lookup answered nonsense".into()),
+        }
     }
 }
 

@@ -36,6 +36,7 @@ const FILES: &[&str] = &[
     "maxrecipients",
     "maxhops",
     "timeoutsmtpd",
+    "digestlogins",
 ];
 
 /// What the files say.
@@ -57,6 +58,8 @@ pub struct Rules {
     pub recipients: u32,
     /// Trace lines of a message that goes round in circles.
     pub hops: u32,
+    /// Are logins offered that need a password kept in a form for them?
+    pub digests: bool,
     /// Patience with each read and write.
     pub timeout: Duration,
     tables: HashMap<&'static str, Table>,
@@ -78,6 +81,7 @@ impl Rules {
             databytes: control.number("databytes")?,
             recipients: Some(small("maxrecipients")?).filter(|n| *n > 0).unwrap_or(RECIPIENTS),
             hops: small("maxhops")?,
+            digests: control.flag("digestlogins")?,
             timeout: Duration::from_secs(control.number("timeoutsmtpd")?),
             tables,
         })

@@ -37,6 +37,10 @@ impl Tables for View<'_> {
         self.rules.host(name, host)
     }
 
+    fn may_send(&mut self, login: &str, sender: &str) -> Result<bool, Unsure> {
+        self.lookup.may_send(login, sender)
+    }
+
     fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
         if let Some(ours) = self.domains.get(domain) {
             return Ok(*ours);

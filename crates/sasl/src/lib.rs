@@ -2,14 +2,18 @@
 //!
 //! Knows the schemes in which a password is kept ([`Secret`]), what APOP computes ([`apop`]), and the
 //! limits against guessing ([`Guesses`]). A new scheme is a variant of `Secret`; an exchange of
-//! challenges (CRAM-MD5, SCRAM) is a module beside `apop` that works on `Secret::plain` or on keys
+//! challenges ([`cram`], [`scram`]) is a module beside `apop` that works on `Secret::plain` or on keys
 //! of its own. Knows no files, users, sockets or clocks: salt, randomness and time are parameters.
 
 pub mod apop;
 mod argon;
+pub mod cram;
 mod crypt;
 mod guess;
 mod md5_crypt;
+pub mod plain;
+mod salted;
+pub mod scram;
 mod secret;
 
 pub use argon::Cost;

@@ -10,6 +10,8 @@ use subtle::ConstantTimeEq;
 
 use crate::argon::{Argon, Cost};
 use crate::crypt::Crypt;
+use crate::salted::Salted;
+use crate::scram::{Hash, Keys};
 
 /// Longest password, in octets.
 pub const LONGEST: usize = 1024;
@@ -23,6 +25,10 @@ pub enum Secret {
     Crypt(Crypt),
     /// `{PLAIN}`: the password itself, which APOP and CRAM-MD5 need.
     Plain(Vec<u8>),
+    /// `{SCRAM-SHA-1}`, `{SCRAM-SHA-256}`: serves SCRAM, and mechanisms that send the password whole.
+    Scram(Keys),
+    /// `{SALTED-SHA256}`: serves mechanisms that send the password whole.
+    Salted(Salted),
 }
 
 /// Why a kept password is none.
@@ -70,6 +76,9 @@ impl Secret {
         match scheme.to_ascii_uppercase().as_slice() {
             b"ARGON2ID" => Argon::parse(rest).map(Secret::Argon),
             b"CRYPT" => Crypt::parse(rest).map(Secret::Crypt),
+            b"SALTED-SHA256" => Salted::parse(rest).map(Secret::Salted).ok_or(Unusable::Malformed),
+            b"SCRAM-SHA-1" => keys(Hash::Sha1, rest),
+            b"SCRAM-SHA-256" => keys(Hash::Sha256, rest),
             b"PLAIN" => Secret::plain_of(rest.to_vec()),
             b"PLAIN.B64" => Secret::plain_of(BASE64.decode(rest).map_err(|_| Unusable::Malformed)?),
             _ => Err(Unusable::UnknownScheme),
@@ -87,11 +96,36 @@ impl Secret {
         Secret::plain_of(password.to_vec())
     }
 
+    /// Keeps the keys of a new password, for SCRAM; `salt` is fresh from the system's random generator.
+    pub fn keys(password: &[u8], salt: [u8; 16]) -> Result<Secret, Unusable> {
+        fit(password)?;
+        Ok(Secret::Scram(Keys::new(Hash::Sha256, password, &salt)))
+    }
+
+    /// A row of the table eng_smtp_auth_users__raw_db_access: SHA-256, in hexadecimal digits, of salt and password.
+    pub fn salted(digest: &str, salt: &[u8]) -> Result<Secret, Unusable> {
+        match digest.trim() {
+            "" => Err(Unusable::Empty),
+            digest => Salted::new(digest, salt).map(Secret::Salted).ok_or(Unusable::Malformed),
+        }
+    }
+
+    /// The keys that an exchange of SCRAM with `hash` is about; `None`: this password serves no such exchange.
+    /// Takes the same time always; `salt` is the user's own for as long as he has no other.
+    pub fn scram(stored: Option<&Secret>, hash: Hash, salt: &[u8]) -> Option<Keys> {
+        let password = stored.and_then(Secret::plain);
+        let derived = Keys::new(hash, password.unwrap_or(b"nobody"), salt);
+        match stored {
+            Some(Secret::Scram(keys)) if keys.hash() == hash => Some(keys.clone()),
+            _ => password.is_some().then_some(derived),
+        }
+    }
+
     /// The password itself, where the scheme has it.
     pub fn plain(&self) -> Option<&[u8]> {
         match self {
             Secret::Plain(password) => Some(password),
-            Secret::Argon(_) | Secret::Crypt(_) => None,
+            Secret::Argon(_) | Secret::Crypt(_) | Secret::Scram(_) | Secret::Salted(_) => None,
         }
     }
 
@@ -100,6 +134,8 @@ impl Secret {
         match self {
             Secret::Plain(_) => "PLAIN",
             Secret::Argon(_) => "ARGON2ID",
+            Secret::Scram(keys) => keys.hash().mechanism(),
+            Secret::Salted(_) => "SALTED-SHA256",
             Secret::Crypt(_) => "CRYPT",
         }
     }
@@ -114,13 +150,15 @@ impl Secret {
             Secret::Argon(argon) => argon.matches(password),
             Secret::Crypt(crypt) => crypt.matches(password),
             Secret::Plain(kept) => kept.ct_eq(password).into(),
+            Secret::Scram(keys) => keys.matches(password),
+            Secret::Salted(salted) => salted.matches(password),
         }
     }
 
     fn work(&self) -> u64 {
         match self {
             Secret::Argon(argon) => argon.cost.work(),
-            Secret::Crypt(_) | Secret::Plain(_) => 0,
+            Secret::Crypt(_) | Secret::Plain(_) | Secret::Scram(_) | Secret::Salted(_) => 0,
         }
     }
 }
@@ -131,6 +169,8 @@ impl fmt::Display for Secret {
         match self {
             Secret::Argon(argon) => write!(f, "{{ARGON2ID}}{argon}"),
             Secret::Crypt(crypt) => write!(f, "{{CRYPT}}{}", crypt.text()),
+            Secret::Scram(keys) => write!(f, "{{{}}}{keys}", keys.hash().mechanism()),
+            Secret::Salted(salted) => write!(f, "{{SALTED-SHA256}}{salted}"),
             Secret::Plain(password) => match text_as_it_is(password) {
                 Some(text) => write!(f, "{{PLAIN}}{text}"),
                 None => write!(f, "{{PLAIN.B64}}{}", BASE64.encode(password)),
@@ -171,6 +211,10 @@ fn scheme(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let inside = text.strip_prefix(b"{")?;
     let end = inside.iter().position(|b| *b == b'}')?;
     Some((&inside[..end], &inside[end + 1..]))
+}
+
+fn keys(hash: Hash, text: &[u8]) -> Result<Secret, Unusable> {
+    Keys::parse(hash, text).map(Secret::Scram).ok_or(Unusable::Malformed)
 }
 
 fn fit(password: &[u8]) -> Result<(), Unusable> {
@@ -293,6 +337,17 @@ mod tests {
         assert_eq!(Secret::keep(b""), Err(Unusable::Empty));
         assert_eq!(Secret::hash(&[b'x'; LONGEST + 1], [0; 16], CHEAP).unwrap_err(), Unusable::Malformed);
         assert!(!check(Some(&Secret::Plain(vec![])), b""));
+    }
+
+    #[test]
+    fn keys_for_scram_serve_a_whole_password_too_and_only_their_own_exchange() {
+        let kept = Secret::keys(b"secret", [3; 16]).unwrap();
+        assert!(right(&kept.to_string(), "secret") && !right(&kept.to_string(), "other"));
+        let plain = Secret::keep(b"secret").unwrap();
+        let has = |kept: Option<&Secret>, hash| Secret::scram(kept, hash, b"salt").is_some();
+        assert!(has(Some(&kept), Hash::Sha256) && !has(Some(&kept), Hash::Sha1));
+        assert!(has(Some(&plain), Hash::Sha256) && has(Some(&plain), Hash::Sha1));
+        assert!(!has(None, Hash::Sha256));
     }
 
     #[test]

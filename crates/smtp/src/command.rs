@@ -1,11 +1,11 @@
 //! The commands: one table row, one handler, one reply each. RFC 5321 §4.1, §4.3.
 //!
-//! AUTH and STARTTLS are no rows: what is not there is not advertised either. Their rows come
-//! with the crates that carry them out (`wire::Flow::Secure` waits for the latter).
+//! STARTTLS is no row: what is not there is not advertised either (`wire::Flow::Secure` waits for it).
 
 use message::address::Letters;
 use wire::{Code, Flow};
 
+use crate::auth::AUTH_LINE;
 use crate::body::Chunk;
 use crate::session::{Mode, Session, State};
 use crate::{Fault, House, Reply, parse};
@@ -17,6 +17,8 @@ pub(crate) struct Command<H: House> {
     /// LMTP's own, SMTP's own, or of both (RFC 2033 §4.1).
     tongue: Tongue,
     states: State,
+    /// May it come before a login where one is required? RFC 4954 §4.
+    open: bool,
     otherwise: Reply,
     limit: usize,
     run: fn(&mut Session<H>, &[u8]) -> Reply,
@@ -36,8 +38,7 @@ const MAIL_LINE: usize = ORDINARY + 26 + 17 + 10 + 500;
 
 /// Known verbs that are not carried out here.
 const ABSENT: &[&str] = &[
-    "AUTH", "STARTTLS", "EXPN", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD",
-    "DEBUG", "WIZ",
+    "STARTTLS", "EXPN", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD", "DEBUG", "WIZ",
 ];
 
 /// Verbs of other protocols, whose clients have been led here to do mischief.
@@ -46,17 +47,18 @@ const FOREIGN: &[&str] =
 
 impl<H: House> Session<H> {
     const COMMANDS: &'static [Command<H>] = &[
-        row("MAIL", State::READY, Reply::IN_TRANSACTION, MAIL_LINE, Self::mail),
-        row("RCPT", State::SENDER.or(State::RCPT), Reply::WANT_MAIL, ORDINARY, Self::rcpt),
-        row("DATA", State::RCPT, Reply::WANT_RCPT, ORDINARY, Self::data),
+        row("MAIL", State::READY, Reply::IN_TRANSACTION, MAIL_LINE, Self::mail).behind_login(),
+        row("RCPT", State::SENDER.or(State::RCPT), Reply::WANT_MAIL, ORDINARY, Self::rcpt).behind_login(),
+        row("DATA", State::RCPT, Reply::WANT_RCPT, ORDINARY, Self::data).behind_login(),
         // In a wrong state its octets must be eaten all the same, so it looks for itself.
         row("BDAT", State::ANY, Reply::WANT_RCPT, ORDINARY, Self::bdat),
         row("EHLO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::ehlo).only(Tongue::Smtp),
         row("HELO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::helo).only(Tongue::Smtp),
         row("LHLO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::ehlo).only(Tongue::Lmtp),
+        row("AUTH", State::READY, Reply::IN_TRANSACTION, AUTH_LINE, Self::auth),
         row("RSET", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::rset),
         row("NOOP", State::ANY, Reply::IN_TRANSACTION, ORDINARY, |_, _| Reply::OK),
-        row("VRFY", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::vrfy),
+        row("VRFY", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::vrfy).behind_login(),
         row("HELP", State::ANY, Reply::IN_TRANSACTION, ORDINARY, |_, _| Reply::HELP),
         row("QUIT", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::quit),
     ];
@@ -69,6 +71,7 @@ impl<H: House> Session<H> {
             Some(row) if line.len() + 2 > row.limit => Reply::LONG_LINE,
             Some(row) if row.tongue == Tongue::Smtp && self.settings.lmtp => Reply::WANT_LHLO,
             Some(row) if row.tongue == Tongue::Lmtp && !self.settings.lmtp => Reply::UNKNOWN,
+            Some(row) if !row.open && self.must_log_in() => Reply::LOGIN_FIRST,
             Some(row) if self.state.is_in(row.states) => (row.run)(self, rest),
             Some(row) => self.out_of_order(row),
             None if line.len() + 2 > ORDINARY => Reply::LONG_LINE,
@@ -82,6 +85,10 @@ impl<H: House> Session<H> {
             (500..=504 | 521 | 555, _) => self.blame(Fault::Protocol, reply),
             _ => reply,
         }
+    }
+
+    pub(crate) fn must_log_in(&self) -> bool {
+        self.settings.login_required && !self.via.authenticated
     }
 
     fn out_of_order(&self, row: &Command<H>) -> Reply {
@@ -109,8 +116,14 @@ impl<H: House> Session<H> {
         self.hello(name, true);
         let settings = &self.settings;
         let size = if settings.max_size == 0 { String::new() } else { format!(" {}", settings.max_size) };
+        let mechanisms = settings.mechanisms.join(" ");
+        // Who has logged in does not get to do so again. RFC 4954 §4.
+        let auth = match mechanisms.is_empty() || self.via.authenticated {
+            true => String::new(),
+            false => format!("\nAUTH {mechanisms}"),
+        };
         let text = format!(
-            "{}\nPIPELINING\nSIZE{size}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\n\
+            "{}{auth}\nPIPELINING\nSIZE{size}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\n\
              LIMITS MAILMAX={} RCPTMAX={}\nHELP",
             settings.greeting, settings.max_messages, settings.max_recipients
         );
@@ -233,12 +246,17 @@ const fn row<H: House>(
     limit: usize,
     run: fn(&mut Session<H>, &[u8]) -> Reply,
 ) -> Command<H> {
-    Command { verb, tongue: Tongue::Both, states, otherwise, limit, run }
+    Command { verb, tongue: Tongue::Both, states, open: true, otherwise, limit, run }
 }
 
 impl<H: House> Command<H> {
     const fn only(mut self, tongue: Tongue) -> Command<H> {
         self.tongue = tongue;
+        self
+    }
+
+    const fn behind_login(mut self) -> Command<H> {
+        self.open = false;
         self
     }
 }

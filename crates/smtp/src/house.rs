@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use message::address::Address;
 
-use crate::{MailParameters, Reply};
+use crate::{MailParameters, Reply, Step};
 
 /// The one door between a session and the world. `bin/smtpd` has the real one, tests a fake.
 pub trait House: 'static {
@@ -16,6 +16,13 @@ pub trait House: 'static {
 
     /// May mail go to `recipient`? Gives the address as the envelope shall have it.
     fn recipient(&mut self, recipient: &Address) -> Result<String, Reply>;
+
+    /// Begins an exchange that proves who the client is: one of the mechanisms that the settings name, and
+    /// the client's first message if it came with the command.
+    fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Step;
+
+    /// The client's next message of the exchange.
+    fn answer(&mut self, message: &[u8]) -> Step;
 
     /// A message is about to come. A refusal is the reply to DATA or BDAT.
     fn open(&mut self) -> Result<(), Reply>;
@@ -79,6 +86,10 @@ pub struct Settings {
     pub client: Client,
     /// Speak LMTP (RFC 2033): a reply for each recipient at the end of a message.
     pub lmtp: bool,
+    /// Ways to log in, in capital letters; none: AUTH is not offered.
+    pub mechanisms: Vec<String>,
+    /// No mail is taken from who has not logged in.
+    pub login_required: bool,
     /// Octets of a message on the wire; 0: no limit.
     pub max_size: u64,
     /// Recipients of one message.
@@ -102,6 +113,8 @@ impl Default for Settings {
             token: "0".to_owned(),
             client: Client::default(),
             lmtp: false,
+            mechanisms: Vec::new(),
+            login_required: false,
             max_size: 0,
             max_recipients: 1000,
             max_messages: 10_000,

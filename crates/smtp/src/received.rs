@@ -13,6 +13,8 @@ pub struct Via {
     pub utf8: bool,
     /// It speaks LMTP.
     pub lmtp: bool,
+    /// It has logged in.
+    pub authenticated: bool,
 }
 
 impl Via {
@@ -21,7 +23,9 @@ impl Via {
         match self {
             Via { lmtp: true, utf8: true, .. } => "UTF8LMTP",
             Via { lmtp: true, .. } => "LMTP",
+            Via { utf8: true, authenticated: true, .. } => "UTF8SMTPA",
             Via { utf8: true, .. } => "UTF8SMTP",
+            Via { authenticated: true, .. } => "ESMTPA",
             Via { extended: true, .. } => "ESMTP",
             _ => "SMTP",
         }
@@ -63,7 +67,7 @@ fn safe(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const ESMTP: Via = Via { extended: true, utf8: false, lmtp: false };
+    const ESMTP: Via = Via { extended: true, utf8: false, lmtp: false, authenticated: false };
 
     #[test]
     fn the_trace_line_names_helo_host_info_and_address() {

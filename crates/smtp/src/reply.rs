@@ -93,6 +93,7 @@ impl From<Fate> for Reply {
 /// The wording.
 impl Reply {
     pub(crate) const BYE: Reply = Reply::new(221, Code(2, 0, 0), "Goodbye");
+    pub(crate) const WELCOME: Reply = Reply::new(235, Code(2, 7, 0), "You are logged in");
     pub(crate) const OK: Reply = Reply::new(250, Code(2, 0, 0), "ok");
     pub(crate) const SENDER_OK: Reply = Reply::new(250, Code(2, 1, 0), "Sender ok");
     pub(crate) const RECIPIENT_OK: Reply = Reply::new(250, Code(2, 1, 5), "Recipient ok");
@@ -139,6 +140,20 @@ impl Reply {
         Reply::new(503, Code(5, 5, 1), "BDAT has begun this message; RSET ends it");
     pub(crate) const FOREIGN: Reply =
         Reply::new(521, Code(5, 5, 1), "This is a mail server, closing connection");
+
+    pub(crate) const TOO_MANY_LOGINS: Reply =
+        Reply::new(421, Code(4, 7, 0), "Too many wrong passwords, closing connection");
+    pub(crate) const AUTH_LATER: Reply =
+        Reply::new(454, Code(4, 7, 0), "Can't check that now, try again later");
+    pub(crate) const AUTH_CANCELLED: Reply = Reply::new(501, Code(5, 7, 0), "Login cancelled");
+    pub(crate) const BAD_BASE64: Reply = Reply::new(501, Code(5, 5, 2), "That is not base64");
+    pub(crate) const BAD_MESSAGE: Reply =
+        Reply::new(501, Code(5, 5, 2), "That is no message of this mechanism");
+    pub(crate) const LOGGED_IN: Reply = Reply::new(503, Code(5, 5, 1), "You are logged in already");
+    pub(crate) const NO_MECHANISM: Reply =
+        Reply::new(504, Code(5, 5, 4), "This way of logging in is not offered");
+    pub(crate) const LOGIN_FIRST: Reply = Reply::new(530, Code(5, 7, 0), "Log in first (AUTH)");
+    pub(crate) const BAD_LOGIN: Reply = Reply::new(535, Code(5, 7, 8), "Wrong name or password");
 
     pub(crate) const BARE_LINE_END: Reply =
         Reply::new(550, Code(5, 6, 11), "Lines must end in CR LF; a CR or LF stood alone, message refused");

@@ -13,7 +13,7 @@ use crate::body::{Chunk, Intake};
 use crate::{Envelope, Fault, House, Reply, Settings, Via};
 
 /// Octets of the longest command line without its CR LF; each verb has its own limit below it.
-const LINE_MAX: usize = 2046;
+const LINE_MAX: usize = crate::auth::AUTH_LINE - 2;
 /// Octets after which a line that does not end is waited for no longer.
 const ENDLESS: usize = 64 * 1024;
 
@@ -53,6 +53,8 @@ pub(crate) enum Mode {
     Data(Undot),
     /// A chunk of the message, as it is.
     Chunk(Chunk),
+    /// The client's answer to a challenge: the step of the exchange.
+    Auth(u32),
 }
 
 /// A server session.
@@ -74,6 +76,8 @@ pub struct Session<H: House> {
     begun: u32,
     faults: u32,
     refused: u32,
+    /// Logins that failed.
+    pub(crate) refusals: u32,
     lines: Lines,
     /// Octets since the last end of a line.
     unended: usize,
@@ -100,6 +104,7 @@ impl<H: House> Session<H> {
             begun: 0,
             faults: 0,
             refused: 0,
+            refusals: 0,
             lines: Lines::strict(LINE_MAX),
             unended: 0,
         }
@@ -116,9 +121,14 @@ impl<H: House> Session<H> {
         self.accepted
     }
 
-    /// Has the client gone against the protocol?
+    /// Has the client gone against the protocol, or tried a wrong password?
     pub fn was_abused(&self) -> bool {
-        self.faults > 0
+        self.faults + self.refusals > 0
+    }
+
+    /// Has the client logged in?
+    pub fn is_authenticated(&self) -> bool {
+        self.via.authenticated
     }
 
     /// Ends the session and gives the house back; a half message is dropped.
@@ -186,8 +196,17 @@ impl<H: House> Session<H> {
         *input = &input[piece.len() - rest.len()..];
         self.unended = 0;
         let reply = match line {
-            Ok(line) => self.obey(&line),
-            Err(reply) => self.blame(Fault::Protocol, reply),
+            Ok(line) => match self.mode {
+                Mode::Auth(steps) => self.answered(&line, steps),
+                _ => self.obey(&line),
+            },
+            Err(reply) => {
+                // A line that can't be read is no answer either.
+                if matches!(self.mode, Mode::Auth(_)) {
+                    self.mode = Mode::Commands;
+                }
+                self.blame(Fault::Protocol, reply)
+            }
         };
         self.give(reply, out)
     }
@@ -224,7 +243,7 @@ impl<H: House> wire::Session for Session<H> {
         // RFC 2920 §3.2: what follows QUIT is nobody's.
         while !input.is_empty() && self.flow == Flow::More {
             match self.mode {
-                Mode::Commands => self.command_bytes(&mut input, out)?,
+                Mode::Commands | Mode::Auth(_) => self.command_bytes(&mut input, out)?,
                 Mode::Data(_) => self.data_bytes(&mut input, out)?,
                 Mode::Chunk(_) => self.chunk_bytes(&mut input, out)?,
             }

@@ -9,11 +9,12 @@ use message::address::Address;
 use proptest::prelude::*;
 use wire::{Code, Flow, Session as _};
 
-use crate::{Envelope, Fault, House, MailParameters, Reply, Session, Settings};
+use crate::{Envelope, Fault, House, MailParameters, Reply, Session, Settings, Step};
 
 #[path = "../../../tests/dialog.rs"]
 mod dialog;
 mod lmtp;
+mod logins;
 
 /// What happened in a house, seen from outside.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +32,9 @@ struct Seen {
 struct Desk {
     seen: Rc<RefCell<Seen>>,
     queue_down: bool,
+    logged_in: bool,
+    /// LOGIN's name, once it is said.
+    name: Option<Vec<u8>>,
     /// Messages that can't be opened before the first that can.
     closed: Rc<RefCell<u32>>,
 }
@@ -47,8 +51,32 @@ impl House for Desk {
             ("alice" | "bob", "example.test") => Ok(recipient.envelope()),
             ("later", _) => Err(Reply::new(451, Code(4, 3, 0), "Ask again")),
             (_, "example.test") => Err(Reply::new(550, Code(5, 1, 1), "No such user")),
+            _ if self.logged_in => Ok(recipient.envelope()),
             _ => Err(Reply::new(553, Code(5, 7, 1), "No relaying")),
         }
+    }
+    fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Step {
+        self.name = None;
+        match (mechanism, initial) {
+            ("LOGIN", None) => Step::Challenge(b"Username:".to_vec()),
+            (_, None) => Step::Challenge(Vec::new()),
+            ("PLAIN", Some(message)) if !message.contains(&0) => Step::Malformed,
+            (_, Some(message)) => self.answer(message),
+        }
+    }
+    fn answer(&mut self, message: &[u8]) -> Step {
+        let parts: Vec<_> = message.split(|octet| *octet == 0).collect();
+        let right = match (parts.as_slice(), self.name.take()) {
+            ([b"", user, password], None) => *user == b"alice@example.test" && *password == b"secret",
+            ([password], Some(user)) => user == b"alice@example.test" && *password == b"secret",
+            ([name], None) if !name.is_empty() => {
+                self.name = Some(name.to_vec());
+                return Step::Challenge(b"Password:".to_vec());
+            }
+            _ => return Step::Malformed,
+        };
+        self.logged_in = right;
+        if right { Step::Welcome } else { Step::Refused }
     }
     fn open(&mut self) -> Result<(), Reply> {
         if *self.closed.borrow() > 0 {
@@ -87,7 +115,14 @@ impl House for Desk {
 
 fn settings() -> Settings {
     let host = "mail.example.test".to_owned();
-    Settings { greeting: host.clone(), host, domain: "example.test".to_owned(), ..Settings::default() }
+    let mechanisms = vec!["PLAIN".to_owned(), "LOGIN".to_owned()];
+    Settings {
+        greeting: host.clone(),
+        host,
+        domain: "example.test".to_owned(),
+        mechanisms,
+        ..Settings::default()
+    }
 }
 
 /// Runs a session over `pieces`; gives its replies, how it ended and what happened in the house.

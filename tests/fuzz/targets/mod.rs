@@ -29,6 +29,7 @@ mod qmail;
 mod qmtp;
 mod queue;
 mod rules;
+mod sasl;
 mod smtp;
 mod smtp_client;
 mod users;
@@ -60,6 +61,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("qmtp", qmtp::run),
     ("queue", queue::run),
     ("rules", rules::run),
+    ("sasl", sasl::run),
     ("smtp", smtp::run),
     ("smtp_client", smtp_client::run),
     ("users", users::run),

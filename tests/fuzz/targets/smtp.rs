@@ -1,7 +1,7 @@
 //! An SMTP session: whatever comes, its replies are replies and what it takes in is a message.
 
 use message::address::Address;
-use smtp::{Envelope, Fault, House, MailParameters, Reply, Session, Settings};
+use smtp::{Envelope, Fault, House, MailParameters, Reply, Session, Settings, Step};
 use wire::{Flow, Session as _};
 
 #[path = "smtp_house.rs"]
@@ -18,8 +18,15 @@ fn run_as(lmtp: bool, data: &[u8]) {
     super::cut_anywhere(data, |pieces| {
         let desk = Desk::default();
         let seen = desk.seen();
-        let limits =
-            Settings { lmtp, max_size: 2000, max_recipients: 5, max_messages: 5, ..Settings::default() };
+        let mechanisms = if lmtp { Vec::new() } else { vec!["PLAIN".to_owned()] };
+        let limits = Settings {
+            lmtp,
+            mechanisms,
+            max_size: 2000,
+            max_recipients: 5,
+            max_messages: 5,
+            ..Settings::default()
+        };
         let (mut session, mut out) = (Session::new(desk, limits), Vec::new());
         for piece in pieces {
             if session.feed(piece, &mut out).unwrap() == Flow::Close {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::{Address, Envelope, Fault, House, MailParameters, Reply};
+use super::{Address, Envelope, Fault, House, MailParameters, Reply, Step};
 use wire::Code;
 
 /// What happened.
@@ -42,6 +42,16 @@ impl House for Desk {
         match recipient.domain() {
             "example.test" => Ok(recipient.envelope()),
             _ => Err(Reply::new(553, Code(5, 7, 1), "No relaying")),
+        }
+    }
+    fn authenticate(&mut self, _: &str, initial: Option<&[u8]>) -> Step {
+        initial.map_or(Step::Challenge(b"ask".to_vec()), |message| self.answer(message))
+    }
+    fn answer(&mut self, message: &[u8]) -> Step {
+        match message {
+            b"" => Step::Challenge(Vec::new()),
+            b"in" => Step::Welcome,
+            _ => Step::Refused,
         }
     }
     fn open(&mut self) -> Result<(), Reply> {

@@ -59,6 +59,11 @@ impl House {
         self.home.path().join(name)
     }
 
+    /// Writes the file `name` below the home.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
     pub(crate) fn connect(&self, socket: &str) -> Packets {
         let packets = Packets::connect(&self.path("run").join(socket)).unwrap();
         packets.set_timeout(Duration::from_secs(60)).unwrap();

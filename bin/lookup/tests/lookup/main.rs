@@ -8,5 +8,6 @@ mod house;
 mod memory;
 mod people;
 mod rights;
+mod sasl;
 mod speed;
 mod starts;

@@ -37,11 +37,20 @@ fn one(file: &File, line: &Line) -> Option<Problem> {
                 "write key:value; without a colon the line has no effect".into(),
             ))),
             Some((key, _)) if file.name == "uids" => role(&String::from_utf8_lossy(key)).map(error),
+            Some((_, policy)) if file.name == "authsender" && !POLICIES.contains(&policy.trim_ascii()) => {
+                Some(error((
+                    format!("`{}` is no policy", String::from_utf8_lossy(policy)),
+                    "write any, own or domain behind the colon".into(),
+                )))
+            }
             Some((key, _)) => wrong(entry, &String::from_utf8_lossy(key)).map(error),
         },
         _ => None,
     }
 }
+
+/// What may stand behind the colon in `authsender`.
+const POLICIES: [&[u8]; 3] = [b"any", b"own", b"domain"];
 
 /// Of two lines with one key the later wins; is it what is meant?
 fn repeated(file: &File, line: &Line, seen: &mut HashMap<Vec<u8>, (usize, Vec<u8>)>) -> Option<Problem> {

@@ -1,0 +1,140 @@
+//! The mechanisms of SASL: `auth SERVICE CLIENTIP TLSFACTS MECH [DATA]` begins one, `step DATA` goes on.
+//!
+//! DATA is what the client said, as it said it: its NULs part fields, and are put back here. Who has begun
+//! is remembered for the connection; the next `auth` forgets it.
+
+use sasl::scram::{self, First, Hash};
+use sasl::{Secret, apop, cram, plain};
+use wire::Fate;
+
+use crate::answer::{Answer, Caller, misunderstood};
+use crate::auth::{Door, NOT_OFFERED};
+use crate::house::{House, later};
+
+/// What has been begun on a connection.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    service: users::Service,
+    ip: String,
+    state: State,
+}
+
+/// What the next step of the client has to be.
+#[derive(Debug)]
+enum State {
+    Plain,
+    LoginName,
+    LoginPassword(String),
+    Cram(String),
+    ScramFirst(Hash),
+    ScramLast(Box<scram::Exchange>),
+    /// Nothing: he is in, and has been told our signature.
+    Proved(Answer),
+}
+
+/// Begins; `message`: the client's first, if it came with the command.
+pub(crate) fn begin(door: &Door<'_>, caller: &mut Caller, mechanism: &str, message: Option<&[u8]>) -> Answer {
+    let Some((state, opening)) = opening(door.house, mechanism) else { return NOT_OFFERED.into() };
+    match (state, message, opening) {
+        (State::LoginName, Some(name), _) => step(door, caller, State::LoginName, name),
+        (state @ (State::Plain | State::ScramFirst(_)), Some(message), _) => {
+            step(door, caller, state, message)
+        }
+        // RFC 4954 §4: where the server speaks first there is no initial response.
+        (_, Some(_), _) => malformed(),
+        (state, None, Ok(words)) => say(door, caller, state, &words),
+        (_, None, Err(fate)) => fate.into(),
+    }
+}
+
+/// Where a mechanism begins, and what the server says first.
+fn opening(house: &House, mechanism: &str) -> Option<(State, Result<Vec<u8>, Fate>)> {
+    let digests = || house.offers_digests();
+    Some(match mechanism {
+        "PLAIN" => (State::Plain, Ok(Vec::new())),
+        "LOGIN" => (State::LoginName, Ok(plain::ASK_NAME.to_vec())),
+        "CRAM-MD5" if digests() => match sys::random() {
+            Ok(random) => {
+                let challenge = apop::timestamp(random, &house.me);
+                (State::Cram(challenge.clone()), Ok(challenge.into_bytes()))
+            }
+            Err(_) => (State::Plain, Err(Fate::later(3, 0, "no random numbers"))),
+        },
+        name => (State::ScramFirst(Hash::of(name).filter(|_| digests())?), Ok(Vec::new())),
+    })
+}
+
+/// `step DATA`: the next message of an exchange that was begun on this connection.
+pub(crate) fn go_on(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answer {
+    let Some(Exchange { service, ip, state }) = caller.exchange.take() else { return misunderstood() };
+    let door = Door::of(house, service, &ip);
+    step(&door, caller, state, &fields.join(&0))
+}
+
+fn step(door: &Door<'_>, caller: &mut Caller, state: State, message: &[u8]) -> Answer {
+    match state {
+        State::Plain => match plain::parse(message) {
+            Some(claim) => {
+                door.prove("PLAIN", claim.user.as_bytes(), |kept| sasl::check(kept, claim.password))
+            }
+            None => malformed(),
+        },
+        State::LoginName => match plain::name(message) {
+            Some(user) => say(door, caller, State::LoginPassword(user.to_owned()), plain::ASK_PASSWORD),
+            None => malformed(),
+        },
+        State::LoginPassword(user) => door.prove("LOGIN", user.as_bytes(), |kept| sasl::check(kept, message)),
+        State::Cram(challenge) => match cram::parse(message) {
+            Some((user, digest)) => {
+                door.prove("CRAM-MD5", user.as_bytes(), |kept| cram::check(kept, &challenge, digest))
+            }
+            None => malformed(),
+        },
+        State::ScramFirst(hash) => scram_first(door, caller, hash, message),
+        State::ScramLast(exchange) => scram_last(door, caller, &exchange, message),
+        State::Proved(answer) if message.is_empty() => answer,
+        State::Proved(_) => malformed(),
+    }
+}
+
+fn scram_first(door: &Door<'_>, caller: &mut Caller, hash: Hash, message: &[u8]) -> Answer {
+    let Some(first) = First::parse(message) else { return malformed() };
+    let kept = match door.kept(&first.user) {
+        Ok(kept) => kept,
+        Err(broken) => return later(&broken).into(),
+    };
+    let Ok(random) = sys::random() else { return Fate::later(3, 0, "no random numbers").into() };
+    let salt = door.house.salt_of(&first.user);
+    let keys = Secret::scram(kept.as_ref(), hash, &salt);
+    // Nobody is told that there is nobody: the proof will fail.
+    let keys = keys.unwrap_or_else(|| scram::Keys::new(hash, &salt, &salt));
+    let exchange = scram::Exchange::new(first, &keys, random);
+    let words = exchange.challenge().to_vec();
+    say(door, caller, State::ScramLast(Box::new(exchange)), &words)
+}
+
+fn scram_last(door: &Door<'_>, caller: &mut Caller, exchange: &scram::Exchange, message: &[u8]) -> Answer {
+    let (hash, user) = (exchange.hash(), exchange.user());
+    let salt = door.house.salt_of(user);
+    let mut signature = None;
+    let answer = door.prove(hash.mechanism(), user.as_bytes(), |kept| {
+        let keys = Secret::scram(kept, hash, &salt);
+        signature = keys.and_then(|keys| exchange.check(&keys, message));
+        signature.is_some()
+    });
+    match signature {
+        // RFC 4954 §4: the server's last word of the exchange is a challenge too.
+        Some(signature) if answer.is_good() => say(door, caller, State::Proved(answer), &signature),
+        _ => answer,
+    }
+}
+
+fn say(door: &Door<'_>, caller: &mut Caller, state: State, words: &[u8]) -> Answer {
+    caller.exchange = Some(Exchange { service: door.service, ip: door.ip.to_owned(), state });
+    Answer::of([b"C", words].concat())
+}
+
+/// The client goes against its mechanism; `5.5.2` tells that from a wrong password.
+fn malformed() -> Answer {
+    Fate::never(5, 2, "this is no message of the mechanism").into()
+}

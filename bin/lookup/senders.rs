@@ -1,0 +1,69 @@
+//! `sender LOGIN ADDRESS`: may who has logged in as LOGIN send mail from ADDRESS?
+//!
+//! `control/authsender` says how much he may: `any` address, `own` ones (his account's, and aliases that
+//! lead to it), or those of his own `domain`. Nothing said: own ones.
+
+use control::Broken;
+use users::name::{Address, domain};
+use users::{Resolution, real_domain, resolve};
+use wire::Fate;
+
+use crate::answer::{Answer, Caller, misunderstood};
+use crate::house::{House, later};
+
+pub(crate) fn sender(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
+    let [login, address] = fields else { return misunderstood() };
+    match may(house, login, address) {
+        Ok(true) => Answer::of("K"),
+        Ok(false) => Fate::never(7, 1, "Sorry, you may not send mail from this address").into(),
+        Err(broken) => later(&broken).into(),
+    }
+}
+
+fn may(house: &House, login: &str, address: &str) -> Result<bool, Broken> {
+    match house.sender_policy(login)?.as_str() {
+        "any" => Ok(true),
+        "own" => own(house, login, address),
+        "domain" => same_domain(house, login, address),
+        word => Err(Broken::new(
+            "control/authsender",
+            format!("`{word}` is no policy"),
+            "write any, own or domain behind the colon",
+        )),
+    }
+}
+
+/// Does mail for `address` come to `login`?
+fn own(house: &House, login: &str, address: &str) -> Result<bool, Broken> {
+    match resolve(&house.store, address) {
+        Resolution::Account(hit) => Ok(hit.address.to_string() == login),
+        Resolution::Forward { targets, .. } => {
+            Ok(targets.iter().any(|target| leads_to(house, target, login)))
+        }
+        Resolution::NotOurs => of_system(house, login, address),
+        Resolution::NoSuchUser | Resolution::Disabled(_) => Ok(false),
+        Resolution::Later(broken) => Err(broken),
+    }
+}
+
+fn leads_to(house: &House, target: &str, login: &str) -> bool {
+    matches!(resolve(&house.store, target), Resolution::Account(hit) if hit.address.to_string() == login)
+}
+
+fn of_system(house: &House, login: &str, address: &str) -> Result<bool, Broken> {
+    let Some(system) = &house.system else { return Ok(false) };
+    Ok(system.recipient(address)?.is_some_and(|person| person.user == login))
+}
+
+fn same_domain(house: &House, login: &str, address: &str) -> Result<bool, Broken> {
+    let Some(named) = address.rsplit_once('@').and_then(|(_, name)| domain(name).ok()) else {
+        return Ok(false);
+    };
+    match (Address::parse(login), &house.system) {
+        (Ok(login), _) => {
+            Ok(real_domain(&house.store, &named)?.is_some_and(|(real, _)| real == login.domain))
+        }
+        (Err(_), Some(system)) => system.has(&named),
+        (Err(_), None) => Ok(false),
+    }
+}

@@ -1,0 +1,90 @@
+//! What is served: SMTP to the world, submission to users, LMTP to other servers; and how one logs in there.
+
+use std::ffi::OsString;
+
+use smtp::Settings;
+use sys::Env;
+
+/// Named on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// RFC 5321: port 25.
+    Smtp,
+    /// RFC 6409: ports 587, 465, or another. Who has not logged in sends nothing.
+    Submission,
+    /// RFC 2033.
+    Lmtp,
+}
+
+/// Ways to log in that work with every kept password, in the order of preference.
+const WHOLE: &[&str] = &["PLAIN", "LOGIN"];
+/// Ways that need a password kept in a form for them: offered where control/digestlogins says so.
+const DIGESTS: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5"];
+
+impl Service {
+    /// By the arguments; `None`: they are none of ours.
+    pub(crate) fn of(args: impl Iterator<Item = OsString>) -> Option<Service> {
+        match args.collect::<Vec<_>>().as_slice() {
+            [] => Some(Service::Smtp),
+            [word] if word == "submission" => Some(Service::Submission),
+            [word] if word == "lmtp" => Some(Service::Lmtp),
+            _ => None,
+        }
+    }
+
+    /// `settings` as this service has them. REQUIREAUTH in the environment asks for a login, `REQUIREAUTH=0` does
+    /// not; AUTHMECHANISMS names the ways to log in that are offered, of those there are.
+    pub(crate) fn settings(self, env: &Env, settings: Settings, digests: bool) -> Settings {
+        let login_required = match env.text("REQUIREAUTH") {
+            None => self == Service::Submission,
+            Some(value) => value != "0",
+        };
+        let all = DIGESTS.iter().filter(|_| digests).chain(WHOLE);
+        let named =
+            env.get("AUTHMECHANISMS").map(|value| String::from_utf8_lossy(value).to_ascii_uppercase());
+        let is_named =
+            |way: &str| named.as_ref().is_none_or(|named| named.split([' ', ',']).any(|word| word == way));
+        let lmtp = self == Service::Lmtp;
+        let mechanisms = all.filter(|way| !lmtp && is_named(way)).map(|way| (*way).to_owned()).collect();
+        Settings { lmtp, mechanisms, login_required: login_required && !lmtp, ..settings }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(service: Service, variables: &[(&str, &str)], digests: bool) -> (bool, String) {
+        let mut env = Env::new();
+        variables.iter().for_each(|(name, value)| env.set(name, value));
+        let settings = service.settings(&env, Settings::default(), digests);
+        (settings.login_required, settings.mechanisms.join(" "))
+    }
+
+    #[test]
+    fn submission_asks_for_a_login_and_lmtp_has_none() {
+        assert_eq!(settings(Service::Submission, &[], false), (true, "PLAIN LOGIN".into()));
+        assert_eq!(settings(Service::Smtp, &[], false), (false, "PLAIN LOGIN".into()));
+        assert_eq!(settings(Service::Lmtp, &[("REQUIREAUTH", "1")], true), (false, String::new()));
+        let all = "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN";
+        assert_eq!(settings(Service::Smtp, &[], true), (false, all.into()));
+    }
+
+    #[test]
+    fn the_environment_asks_for_a_login_or_switches_it_off() {
+        assert!(settings(Service::Smtp, &[("REQUIREAUTH", "")], false).0);
+        assert!(!settings(Service::Submission, &[("REQUIREAUTH", "0")], false).0);
+        let offered = |value, digests| settings(Service::Smtp, &[("AUTHMECHANISMS", value)], digests).1;
+        assert_eq!(offered("", true), "");
+        assert_eq!(offered("cram-md5,plain X", true), "CRAM-MD5 PLAIN");
+        assert_eq!(offered("CRAM-MD5", false), "");
+    }
+
+    #[test]
+    fn arguments_are_one_word_of_two_or_none() {
+        let of = |args: &[&str]| Service::of(args.iter().map(OsString::from));
+        assert_eq!(of(&[]), Some(Service::Smtp));
+        assert_eq!(of(&["submission"]), Some(Service::Submission));
+        assert_eq!((of(&["smtp"]), of(&["lmtp", "x"])), (None, None));
+    }
+}
