@@ -17,6 +17,7 @@ mod logins;
 mod netstrings;
 mod odd_starts;
 mod outbound;
+mod pop_before_smtp;
 mod qmail_programs;
 mod qmail_situations;
 mod queue_verbs;

@@ -15,6 +15,7 @@ mod init;
 mod password;
 mod qmail_names;
 mod queue;
+mod relay;
 mod service;
 mod show;
 mod user;
@@ -66,6 +67,9 @@ enum Command {
     /// Aliases: addresses that lead to others
     #[command(subcommand)]
     Alias(alias::Verb),
+    /// Who may relay because he has fetched mail
+    #[command(subcommand)]
+    Relay(relay::Verb),
     /// Messages that wait to be delivered
     #[command(subcommand)]
     Queue(queue::Verb),
@@ -100,6 +104,7 @@ fn run() -> Result<(), Stop> {
         Command::Domain(verb) => domain::run(&home, &verb, shape),
         Command::User(verb) => user::run(&home, &verb, shape),
         Command::Alias(verb) => alias::run(&home, &verb, shape),
+        Command::Relay(verb) => relay::run(&home, &verb, shape),
         Command::Queue(verb) => queue::run(&home, &verb, shape),
         Command::ImportQueue(options) => import::run(&home, &options),
         Command::Service(verb) => service::run(&home, verb),

@@ -5,11 +5,13 @@ use sys::Stop;
 
 use crate::assign;
 use crate::queue::qmail;
+use crate::relay;
 use crate::service;
 use crate::show::print;
 
 /// A name that qmail's admins have in their fingers, and the program here with the same interface.
 pub(crate) const LINKS: &[(&str, &str)] = &[
+    ("clearopensmtp", "fulmar"),
     ("mailq", "inject"),
     ("newaliases", "inject"),
     ("qmail-inject", "inject"),
@@ -31,12 +33,16 @@ pub(crate) const LINKS: &[(&str, &str)] = &[
     ("qmail-tcpok", "remote"),
     ("qmail-tcpto", "remote"),
     ("qmailctl", "fulmar"),
+    ("relay-clear", "fulmar"),
+    ("relayctl", "fulmar"),
     ("sendmail", "inject"),
+    ("vsmtprelay", "fulmar"),
 ];
 
 /// What fulmar does when it is called by another name.
 type Deed = fn(&Home, &[String]) -> Result<(), Stop>;
 const DEEDS: &[(&str, Deed)] = &[
+    ("clearopensmtp", relay::clear),
     ("qmail-newmrh", |home, _| newmrh(home)),
     ("qmail-newu", |home, _| assign::newu(home)),
     ("qmail-pw2u", assign::pw2u),
@@ -44,6 +50,9 @@ const DEEDS: &[(&str, Deed)] = &[
     ("qmail-qstat", |home, _| qmail::qstat(home)),
     ("qmail-showctl", |home, _| showctl(home)),
     ("qmailctl", service::qmailctl),
+    ("relay-clear", relay::clear),
+    ("relayctl", relay::relayctl),
+    ("vsmtprelay", relay::relayctl),
 ];
 
 /// The deed for the name this program was called by.

@@ -73,10 +73,17 @@ impl Gate {
     fn open(&self, admitted: Admitted, env: sys::Env) -> After {
         let id = std::process::id();
         match owner::redeem(&self.home.run("lookup-root"), &admitted.ticket) {
-            Ok(owner) => {
+            Ok((owner, session)) => {
                 let user = owner.user.replace(' ', "\\x20");
-                let error =
-                    opening::open(&self.home, &self.server, &owner, self.porter.service(), admitted, env);
+                let error = opening::open(
+                    &self.home,
+                    &self.server,
+                    &owner,
+                    self.porter.service(),
+                    admitted,
+                    session,
+                    env,
+                );
                 sys::log!("gate: {id} fatal: user={user} {error}");
                 After::Replace
             }

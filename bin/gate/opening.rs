@@ -1,7 +1,8 @@
 //! Becoming the owner, and then the server.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, PipeWriter};
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -18,6 +19,9 @@ const LOADERS: &[&str] =
     &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-linux-riscv64-lp64d.so.1"];
 const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"];
 
+/// The descriptor that tells `lookup` by its end that the session is over. Nobody reads or writes there.
+const SESSION: RawFd = 4;
+
 /// Becomes the owner and the server program. Returns only on trouble; this process must end then.
 pub(crate) fn open(
     house: &Home,
@@ -25,6 +29,7 @@ pub(crate) fn open(
     owner: &Owner,
     service: &OsString,
     admitted: Admitted,
+    session: PipeWriter,
     mut env: Env,
 ) -> io::Error {
     if let Err(error) = possible(owner).and_then(|()| owner::ensure_home(&house.mail(), owner)) {
@@ -41,7 +46,14 @@ pub(crate) fn open(
         Err(error) => return error,
     };
     describe(owner, service, &mut env);
-    Start::new(server).env_only(&env).fd(0, input).fd(1, output).fd(3, handed).chdir(&owner.home).exec()
+    Start::new(server)
+        .env_only(&env)
+        .fd(0, input)
+        .fd(1, output)
+        .fd(3, handed)
+        .fd(SESSION, session)
+        .chdir(&owner.home)
+        .exec()
 }
 
 /// A suite that an ordinary user started serves that user's mailboxes only.

@@ -1,12 +1,13 @@
 //! Whose mailbox a ticket opens, by the word of `lookup`.
 
 use std::fmt;
-use std::io;
+use std::io::{self, PipeWriter};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
 use owner::Owner;
-use sys::Kept;
+use sys::Packets;
 use wire::{Fate, packet};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,9 +30,18 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Asks `lookup`, at the socket for root, what `ticket` stands for.
-pub(crate) fn redeem(socket: &Path, ticket: &[u8]) -> Result<Owner, Trouble> {
-    let mut lookup = Kept::new(socket.to_owned(), PATIENCE);
-    let answer = lookup.ask(&packet(&[b"login", ticket])).map_err(Trouble::Lookup)?;
-    Owner::from_packet(&answer).map_err(Trouble::Said)
+/// Asks `lookup`, at the socket for root, what `ticket` stands for. As long as somebody holds the end of the pipe
+/// that is given, `lookup` takes the session for open.
+pub(crate) fn redeem(socket: &Path, ticket: &[u8]) -> Result<(Owner, PipeWriter), Trouble> {
+    let (answer, session) = ask(socket, &packet(&[b"login", ticket])).map_err(Trouble::Lookup)?;
+    Ok((Owner::from_packet(&answer).map_err(Trouble::Said)?, session))
+}
+
+fn ask(socket: &Path, question: &[u8]) -> io::Result<(Vec<u8>, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    let lookup = Packets::connect(socket)?;
+    lookup.set_timeout(PATIENCE)?;
+    lookup.send(question, &[reader.as_fd()])?;
+    let answer = lookup.recv()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok((answer.bytes, writer))
 }

@@ -6,6 +6,7 @@ use wire::{Code, Fate, Text};
 
 use crate::answer::{Answer, Caller, misunderstood};
 use crate::house::House;
+use crate::relaying;
 
 /// What an admin can ask for: name, least and most arguments, handler.
 const VERBS: &[(&str, usize, usize, Handler)] = &[
@@ -22,6 +23,10 @@ const VERBS: &[(&str, usize, usize, Handler)] = &[
     ("alias-del", 1, 1, alias_del),
     ("alias-list", 1, 1, alias_list),
     ("compile", 0, 1, compile),
+    ("relay-add", 3, relaying::MOST, relaying::add),
+    ("relay-delete", 1, relaying::MOST, relaying::delete),
+    ("relay-expire", 0, 1, relaying::expire),
+    ("relay-list", 0, 2, relaying::list),
 ];
 
 type Handler = fn(&House, &[&str]) -> Result<Answer, Refusal>;

@@ -1,18 +1,20 @@
 //! Questions by their verbs, and the form of answers.
 
+use std::os::fd::OwnedFd;
+
 use sys::packet;
 use wire::{Fate, fields};
 
 use crate::desk::Desk;
 use crate::exchange::{self, Exchange};
 use crate::house::House;
-use crate::{admin, auth, people, senders};
+use crate::{admin, auth, people, relaying, senders};
 
 /// What is answered where.
 pub(crate) const VERBS: &[Verb] = &[
     Verb { name: "domain", desks: &[Desk::Lookup, Desk::Root], run: Run::Text(people::domain) },
     Verb { name: "recipient", desks: &[Desk::Lookup, Desk::Root], run: Run::Text(people::recipient) },
-    Verb { name: "relay", desks: &[Desk::Lookup], run: Run::Text(people::relay) },
+    Verb { name: "relay", desks: &[Desk::Lookup], run: Run::Text(relaying::relay) },
     Verb { name: "auth", desks: &[Desk::Lookup], run: Run::Octets(auth::auth) },
     Verb { name: "step", desks: &[Desk::Lookup], run: Run::Octets(exchange::go_on) },
     Verb { name: "sender", desks: &[Desk::Lookup], run: Run::Text(senders::sender) },
@@ -45,11 +47,13 @@ pub(crate) struct Caller {
     pub(crate) timestamp: Option<String>,
     /// What was begun with `auth`.
     pub(crate) exchange: Option<Exchange>,
+    /// What came with the question.
+    pub(crate) fds: Vec<OwnedFd>,
 }
 
 impl Caller {
     pub(crate) fn new(uid: u32) -> Caller {
-        Caller { uid, timestamp: None, exchange: None }
+        Caller { uid, timestamp: None, exchange: None, fds: Vec::new() }
     }
 }
 

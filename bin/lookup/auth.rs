@@ -15,7 +15,7 @@ use wire::Fate;
 use crate::answer::{Answer, Caller, misunderstood};
 use crate::house::{House, later};
 use crate::tickets::{Login, Who};
-use crate::{exchange, people};
+use crate::{exchange, people, relaying};
 
 /// A name is cut to this many octets where it is counted and logged.
 const NAME_MAX: usize = 100;
@@ -217,8 +217,9 @@ impl<'a> Door<'a> {
     }
 
     fn admit(&self, who: Who) -> Answer {
+        relaying::note(self.house, self.service, self.ip, &who);
         let user = format!("user={who}");
-        let login = Login { who, service: self.service };
+        let login = Login { who, service: self.service, ip: self.ip.to_owned() };
         let ticket =
             sys::random().ok().and_then(|random| self.house.tickets().issue(login, random, sys::monotonic()));
         match ticket {
@@ -256,13 +257,16 @@ fn cut(text: &str) -> String {
     text.chars().take(NAME_MAX).flat_map(char::to_lowercase).collect()
 }
 
-/// `login TICKET`: who to become.
-pub(crate) fn login(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
+/// `login TICKET`: who to become. The end of a pipe that comes along stays open as long as the session is.
+pub(crate) fn login(house: &House, caller: &mut Caller, fields: &[&str]) -> Answer {
     let [ticket] = fields else { return misunderstood() };
     let Some(login) = house.tickets().redeem(ticket, sys::monotonic()) else {
         return Fate::never(7, 8, "no such ticket").into();
     };
-    let Login { who, service } = login;
+    let Login { who, service, ip } = login;
+    if let (Some(pipe), Service::Pop3 | Service::Imap) = (caller.fds.pop(), service) {
+        house.sessions.begin(pipe, &ip, who.to_string());
+    }
     let address = match who {
         Who::Account(address) => address,
         Who::User(name) => return opened_for_user(house, &name),

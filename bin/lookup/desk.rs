@@ -131,7 +131,7 @@ fn admit(connection: &Packets, uids: &Uids, desk: Desk) -> Option<Caller> {
 fn converse(house: &House, desk: Desk, connection: &Packets, mut caller: Caller) -> io::Result<()> {
     let mut buffer = vec![0; packet::MAX];
     loop {
-        let (length, _fds) = match connection.recv_into(&mut buffer) {
+        let (length, fds) = match connection.recv_into(&mut buffer) {
             // Nobody has to ask all the time.
             Err(error) if error.kind() == ErrorKind::TimedOut => continue,
             other => other?,
@@ -139,6 +139,7 @@ fn converse(house: &House, desk: Desk, connection: &Packets, mut caller: Caller)
         if length == 0 {
             return Ok(());
         }
+        caller.fds = fds;
         for packet in answer(house, desk, &mut caller, &buffer[..length]).packets() {
             connection.send(&packet, &[])?;
         }

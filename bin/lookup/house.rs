@@ -10,6 +10,7 @@ use users::name::Address;
 use users::{Settings, Store};
 use wire::Fate;
 
+use crate::relaying::Sessions;
 use crate::system::System;
 use crate::tickets::Tickets;
 use crate::turns::Turns;
@@ -24,6 +25,9 @@ pub(crate) struct House {
     /// This host's name, for timestamps.
     pub(crate) me: String,
     control: Control,
+    pub(crate) relay: relay::Table,
+    /// Sessions that were opened with our tickets.
+    pub(crate) sessions: Sessions,
     pub(crate) turns: Turns,
     tickets: Mutex<Tickets>,
     guesses: Mutex<Guesses>,
@@ -58,6 +62,8 @@ impl House {
             mail: home.mail(),
             me: Control::open(home).me().unwrap_or_default(),
             control: Control::open(home),
+            relay: relay::Table::new(home.relay()),
+            sessions: Sessions::default(),
             turns: Turns::new(),
             tickets: Mutex::default(),
             guesses: Mutex::default(),
@@ -84,6 +90,16 @@ impl House {
     pub(crate) fn sender_policy(&self, login: &str) -> Result<String, Broken> {
         let hit = self.control.table("authsender")?.route(login)?;
         Ok(hit.map_or_else(|| "own".to_owned(), |hit| hit.value().trim().to_owned()))
+    }
+
+    /// How the relay table is used.
+    pub(crate) fn relay_use(&self) -> Result<String, Broken> {
+        self.control.text("relaytable")
+    }
+
+    /// How long a login lets its address relay.
+    pub(crate) fn relay_minutes(&self) -> Result<u64, Broken> {
+        self.control.number("relayminutes")
     }
 
     /// May the .qmail files of this account run programs? Its uid is that of all accounts of its domain,

@@ -11,6 +11,7 @@ mod desk;
 mod exchange;
 mod house;
 mod people;
+mod relaying;
 mod senders;
 mod system;
 mod tickets;
@@ -58,6 +59,7 @@ fn run() -> Result<(), Stop> {
         sys::become_user(myself).map_err(Stop::temporary)?;
     }
     confine(&home, &house).apply().map_err(Stop::temporary)?;
+    relaying::keep_fresh(&house).map_err(Stop::temporary)?;
     sys::log!("lookup: ready");
     desk::serve(&house, &uids, desks)
 }

@@ -1,4 +1,4 @@
-//! Who is here, and who owns his mail: `domain`, `recipient`, `owner`, `relay`.
+//! Who is here, and who owns his mail: `domain`, `recipient`, `owner`.
 
 use control::Broken;
 use owner::Owner;
@@ -51,11 +51,6 @@ pub(crate) fn recipient(house: &House, _: &mut Caller, fields: &[&str]) -> Answe
         },
         other => refused(other).map_or_else(Answer::from, |_| Answer::of("K")),
     }
-}
-
-/// `relay IP [SENDER]`: nobody has a row in the relay table, since nobody writes one yet.
-pub(crate) fn relay(_: &House, _: &mut Caller, _: &[&str]) -> Answer {
-    Fate::never(7, 1, "relaying is not permitted").into()
 }
 
 /// `owner ADDRESS`: who to become, and what to do with the mail.

@@ -34,7 +34,7 @@ fn may(house: &House, login: &str, address: &str) -> Result<bool, Broken> {
 }
 
 /// Does mail for `address` come to `login`?
-fn own(house: &House, login: &str, address: &str) -> Result<bool, Broken> {
+pub(crate) fn own(house: &House, login: &str, address: &str) -> Result<bool, Broken> {
     match resolve(&house.store, address) {
         Resolution::Account(hit) => Ok(hit.address.to_string() == login),
         Resolution::Forward { targets, .. } => {

@@ -34,6 +34,8 @@ impl std::fmt::Display for Who {
 pub(crate) struct Login {
     pub(crate) who: Who,
     pub(crate) service: Service,
+    /// From where.
+    pub(crate) ip: String,
 }
 
 /// The tickets that were given out and not yet redeemed.
@@ -72,7 +74,11 @@ mod tests {
     use super::*;
 
     fn login() -> Login {
-        Login { who: Who::Account(Address::parse("alice@example.test").unwrap()), service: Service::Pop3 }
+        Login {
+            who: Who::Account(Address::parse("alice@example.test").unwrap()),
+            service: Service::Pop3,
+            ip: String::new(),
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn inetd(home: &str) -> String {
          # relays but by control files. A tcpserver is faster.\n\
          smtp        stream  tcp   nowait  root  {home}/bin/smtpd  smtpd\n\
          smtp        stream  tcp6  nowait  root  {home}/bin/smtpd  smtpd\n\
-         submission  stream  tcp   nowait  root  {home}/bin/smtpd  smtpd\n\
+         submission  stream  tcp   nowait  root  {home}/bin/smtpd  smtpd submission\n\
          pop3        stream  tcp   nowait  root  {home}/bin/gate   gate pop3d login pop3\n\
          pop3        stream  tcp6  nowait  root  {home}/bin/gate   gate pop3d login pop3\n"
     )
@@ -63,7 +63,9 @@ fn cron(home: &str) -> String {
     format!(
         "# Once a day: is everything as it should be? What is not comes by mail.\n\
          MAILTO=postmaster\n\
-         17 5 * * *  root  found=$({home}/bin/fulmar --home {home} check 2>&1) || echo \"$found\"\n"
+         17 5 * * *  root  found=$({home}/bin/fulmar --home {home} check 2>&1) || echo \"$found\"\n\
+         # Twice an hour: who has not fetched mail for an hour (control/relayminutes) relays no longer.\n\
+         */30 * * * *  root  {home}/bin/relay-clear\n"
     )
 }
 

@@ -168,6 +168,8 @@ pub const TABLE: &[File] = &[
     of("relayclients", Map(Network), Nothing, RECEPTION, "Clients that may relay, as `address:`; what follows the colon is appended to recipients."),
     of("relaydomains", Map(Domain), Nothing, RECEPTION, "Checked names (tcpserver -p) of clients that may relay, as `domain:`; what follows the colon is appended to recipients."),
     of("relaymailfrom", List(Address), Nothing, RECEPTION, "Senders that may relay, without any proof of who they are."),
+    of("relayminutes", number("minutes", 1, 525_600), Value("60"), &["lookup"], "How long a login by POP3 or IMAP lets its address relay where CHECKRELAY is set."),
+    of("relaytable", Line, Value("address"), &["lookup"], "Whom a login by POP3 or IMAP lets relay: `address`, everybody at its address; `sender`, who sends from there in the name of who logged in; `off`, nobody."),
     of("removeheaders", List(Word), Nothing, LATER, "Header fields that are removed when mail is queued."),
     of("servercipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("serverciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),

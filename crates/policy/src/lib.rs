@@ -39,6 +39,8 @@ pub struct Client<'a> {
     pub relayclient: Option<&'a str>,
     /// Who it has proved to be by SMTP AUTH.
     pub login: Option<&'a str>,
+    /// Ask the relay table for it: CHECKRELAY.
+    pub checkrelay: bool,
 }
 
 /// The tables, however they are kept. Each method gives the line that matched.
@@ -54,6 +56,8 @@ pub trait Tables {
     fn host(&mut self, name: &'static str, host: &str) -> Result<Option<(String, String)>, Unsure>;
     /// May who has logged in as `login` send mail from `sender`?
     fn may_send(&mut self, login: &str, sender: &str) -> Result<bool, Unsure>;
+    /// The login that lets whoever is at `ip` relay mail of `sender` (empty: the empty one), and how old it is.
+    fn relay(&mut self, ip: IpAddr, sender: &str) -> Result<Option<String>, Unsure>;
     /// Does `lookup` have users in `domain`?
     fn ours(&mut self, domain: &str) -> Result<bool, Unsure>;
 }

@@ -2,6 +2,7 @@
 //!
 //! Refusals by sender and recipient stand above all grants, as in qmail-smtpd.
 
+use message::address::Address;
 use wire::Code;
 
 use crate::{Decision, Question, Refusal, Tables, Unsure, Verdict};
@@ -20,6 +21,7 @@ const ROWS: &[Row] = &[
     rcpthosts,
     morercpthosts,
     ours,
+    relaytable,
 ];
 
 /// Refused by its sender.
@@ -128,6 +130,18 @@ fn ours(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decis
     Ok(ours.then(|| Decision { verdict: Verdict::Accept, by: "lookup".to_owned() }))
 }
 
+/// Somebody has logged in by POP3 or IMAP from there lately. Asked last: mail for our own domains does not wait for
+/// it.
+fn relaytable(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    let Some(ip) = question.client.ip.filter(|_| question.client.checkrelay) else { return Ok(None) };
+    let sender = question.sender.map(Address::envelope).unwrap_or_default();
+    let row = tables.relay(ip, &sender)?;
+    Ok(row.map(|row| Decision {
+        verdict: Verdict::Relay { append: String::new() },
+        by: format!("relay table: {row}"),
+    }))
+}
+
 fn domain(
     name: &'static str,
     question: &Question<'_>,
@@ -146,7 +160,6 @@ mod tests {
     use super::*;
     use crate::Client;
     use core::net::{IpAddr, Ipv4Addr};
-    use message::address::Address;
 
     /// Tables of constant lines; a table named in `broken` can't be read.
     #[derive(Default)]
@@ -193,6 +206,9 @@ mod tests {
                 _ => Ok(login == sender),
             }
         }
+        fn relay(&mut self, ip: IpAddr, sender: &str) -> Result<Option<String>, Unsure> {
+            self.find("relay", &[format!("{ip} {sender}"), ip.to_string()])
+        }
         fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
             if self.broken == "lookup" {
                 Err(Unsure("run/lookup".into()))
@@ -203,7 +219,8 @@ mod tests {
     }
 
     const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    const STRANGER: Client<'_> = Client { ip: Some(IP), host: None, relayclient: None, login: None };
+    const STRANGER: Client<'_> =
+        Client { ip: Some(IP), host: None, relayclient: None, login: None, checkrelay: false };
 
     fn judge(tables: &mut Fixed, client: Client<'_>, from: &str, to: &str) -> Result<Decision, Unsure> {
         let sender = Address::from_envelope(from).ok();
@@ -256,6 +273,22 @@ mod tests {
         assert_eq!(ask(client(true, Some(""))), "relay  by RELAYCLIENT");
         assert_eq!(ask(client(true, Some("@gate"))), "relay @gate by RELAYCLIENT");
         assert_eq!(ask(client(false, Some(""))), "553 by no table");
+    }
+
+    #[test]
+    fn who_has_fetched_mail_relays_where_that_is_asked_and_not_else() {
+        let asked = Client { checkrelay: true, ..STRANGER };
+        let lines = vec![("relay", "192.0.2.1"), ("rcpthosts", "a.test")];
+        let mut tables = Fixed { lines, ..Fixed::default() };
+        assert_eq!(word(judge(&mut tables, asked, "a@b", "u@c.test")), "relay  by relay table: 192.0.2.1");
+        assert_eq!(word(judge(&mut tables, STRANGER, "a@b", "u@c.test")), "553 by no table");
+        assert_eq!(
+            word(judge(&mut tables, Client { ip: None, ..asked }, "a@b", "u@c.test")),
+            "553 by no table"
+        );
+        tables.broken = "relay";
+        assert_eq!(word(judge(&mut tables, asked, "a@b", "u@c.test")), "unsure");
+        assert_eq!(word(judge(&mut tables, asked, "a@b", "u@a.test")), "accept by control/rcpthosts:a.test");
     }
 
     #[test]

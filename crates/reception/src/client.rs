@@ -25,6 +25,10 @@ pub struct Facts {
     pub relayclient: Option<String>,
     /// Who it has proved to be.
     pub login: Option<String>,
+    /// CHECKRELAY of the rule: the relay table is asked.
+    pub checkrelay: bool,
+    /// RELAY_CLEAR_MINUTES of the rule: how old a login may be there.
+    pub relay_minutes: Option<u32>,
     /// DATABYTES of the rule.
     pub databytes: Option<u64>,
 }
@@ -48,7 +52,11 @@ impl Facts {
             None => None,
         };
         let host_checked = env.text("REMOTEHOSTCHECKED") == Some("yes");
+        let checkrelay = env.get("CHECKRELAY").is_some();
+        let relay_minutes = relay_minutes(env)?;
         Ok(Facts {
+            checkrelay,
+            relay_minutes,
             ip,
             host,
             host_checked,
@@ -87,6 +95,14 @@ fn word(env: &Env, name: &str) -> Option<String> {
 fn suffix(env: &Env) -> Option<String> {
     let text = env.text("RELAYCLIENT")?;
     text.bytes().all(|b| b.is_ascii_graphic()).then(|| text.to_owned())
+}
+
+fn relay_minutes(env: &Env) -> Result<Option<u32>, String> {
+    let Some(text) = env.get("RELAY_CLEAR_MINUTES") else { return Ok(None) };
+    let digits = text.iter().all(u8::is_ascii_digit);
+    let number = env.text("RELAY_CLEAR_MINUTES").filter(|_| digits).and_then(|text| text.parse().ok());
+    let wrong = || format!("RELAY_CLEAR_MINUTES is `{}`, not a number of minutes", text.escape_ascii());
+    number.map(Some).ok_or_else(wrong)
 }
 
 /// A limit that can't be read is no limit of its own choosing.
@@ -149,6 +165,9 @@ mod tests {
             assert!(said.contains(&format!("`{bad}`")) && said.contains("rule file"), "{said}");
         }
         assert_eq!(facts(&[("DATABYTES", "0")]).unwrap().databytes, Some(0));
+        assert!(facts(&[("RELAY_CLEAR_MINUTES", "an hour")]).is_err());
+        let facts = facts(&[("RELAY_CLEAR_MINUTES", "90"), ("CHECKRELAY", "")]).unwrap();
+        assert!(facts.checkrelay && facts.relay_minutes == Some(90));
     }
 
     #[test]

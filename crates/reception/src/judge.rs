@@ -50,6 +50,7 @@ impl Judge<'_> {
             host: facts.host.as_deref().filter(|_| facts.host_checked),
             relayclient: facts.relayclient.as_deref(),
             login: facts.login.as_deref(),
+            checkrelay: facts.checkrelay,
         };
         let question = Question { client, sender, recipient: &recipient };
         let decision = policy::decide(&question, &mut self.view())?;
@@ -66,7 +67,12 @@ impl Judge<'_> {
     }
 
     fn view(&mut self) -> View<'_> {
-        View { rules: self.rules, lookup: self.lookup, domains: self.domains }
+        View {
+            rules: self.rules,
+            lookup: self.lookup,
+            minutes: self.facts.relay_minutes,
+            domains: self.domains,
+        }
     }
 
     /// The address after localiphost and percenthack.

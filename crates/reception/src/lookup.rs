@@ -2,6 +2,7 @@
 //!
 //! Who does not answer, or answers nonsense, has not said "no such user".
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,6 +50,32 @@ impl Lookup {
         }
     }
 
+    /// Has somebody logged in from `ip` within so many minutes, whose mail of `sender` is relayed therefore? Gives who
+    /// and when, in words.
+    pub fn relay(
+        &mut self,
+        ip: IpAddr,
+        sender: &str,
+        minutes: Option<u32>,
+    ) -> Result<Option<String>, Unsure> {
+        let (ip, minutes) = (ip.to_string(), minutes.map(|minutes| minutes.to_string()));
+        let mut question: Vec<&[u8]> = vec![b"relay", ip.as_bytes(), sender.as_bytes()];
+        question.extend(minutes.as_ref().map(|minutes| minutes.as_bytes()));
+        let answer = self.exchange(&question)?;
+        let fields = wire::fields(&answer);
+        let field =
+            |name: &str| fields.iter().find_map(|field| str::from_utf8(field).ok()?.strip_prefix(name));
+        match fields.first().and_then(|head| Fate::parse(head)) {
+            Some(Fate::Done(_)) => {
+                let (login, age) = (field("login=").unwrap_or("-"), field("age=").unwrap_or("0"));
+                Ok(Some(format!("{login}, {age} s ago")))
+            }
+            Some(Fate::Never(_)) => Ok(None),
+            Some(Fate::Later(text)) => Err(Unsure(format!("lookup: {text}"))),
+            None => Err(Unsure("lookup answered nonsense".to_owned())),
+        }
+    }
+
     /// Begins to prove who a client is, for the service smtp: `ip` may be empty, `initial` is the client's first
     /// message, if there is one.
     pub fn authenticate(&mut self, ip: &str, mechanism: &str, initial: Option<&[u8]>) -> Proof {
@@ -65,10 +92,14 @@ impl Lookup {
 
     fn ask(&mut self, question: &[&str]) -> Result<Fate, Unsure> {
         let fields: Vec<&[u8]> = question.iter().map(|field| field.as_bytes()).collect();
-        let said = self.0.ask(&wire::packet(&fields));
-        let bytes = said.map_err(|error| Unsure(format!("{}: {error}", self.0.path().display())))?;
+        let bytes = self.exchange(&fields)?;
         let first = wire::fields(&bytes).first().copied().unwrap_or_default();
         Fate::parse(first).ok_or_else(|| Unsure("lookup answered nonsense".to_owned()))
+    }
+
+    fn exchange(&mut self, question: &[&[u8]]) -> Result<Vec<u8>, Unsure> {
+        let said = self.0.ask(&wire::packet(question));
+        said.map_err(|error| Unsure(format!("{}: {error}", self.0.path().display())))
     }
 }
 

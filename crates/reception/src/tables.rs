@@ -16,6 +16,8 @@ pub(crate) struct View<'a> {
     pub(crate) rules: &'a Rules,
     /// Who knows the users.
     pub(crate) lookup: &'a mut Lookup,
+    /// How old a login may be that lets its address relay; `None`: as control/relayminutes says.
+    pub(crate) minutes: Option<u32>,
     /// What it has said of domains.
     pub(crate) domains: &'a mut HashMap<String, bool>,
 }
@@ -39,6 +41,10 @@ impl Tables for View<'_> {
 
     fn may_send(&mut self, login: &str, sender: &str) -> Result<bool, Unsure> {
         self.lookup.may_send(login, sender)
+    }
+
+    fn relay(&mut self, ip: IpAddr, sender: &str) -> Result<Option<String>, Unsure> {
+        self.lookup.relay(ip, sender, self.minutes)
     }
 
     fn ours(&mut self, domain: &str) -> Result<bool, Unsure> {
