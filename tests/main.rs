@@ -6,6 +6,7 @@ mod cdb_files;
 mod command;
 mod deaf_log;
 mod dialog;
+mod explaining;
 mod fetching;
 mod foreign_servers;
 mod installing;

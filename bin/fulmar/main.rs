@@ -10,6 +10,7 @@ mod cdb;
 mod check;
 mod completions;
 mod domain;
+mod explain;
 mod import;
 mod init;
 mod password;
@@ -67,6 +68,8 @@ enum Command {
     /// Aliases: addresses that lead to others
     #[command(subcommand)]
     Alias(alias::Verb),
+    /// Say what would become of a message, and which line of which file says so; nothing is sent
+    Explain(explain::Options),
     /// Who may relay because he has fetched mail
     #[command(subcommand)]
     Relay(relay::Verb),
@@ -93,7 +96,7 @@ fn run() -> Result<(), Stop> {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error),
+        Err(error) => return answer(&error),
     };
     let home = arguments.home.map_or_else(Home::find, Home::at);
     let shape = show::Shape { json: arguments.json };
@@ -104,6 +107,7 @@ fn run() -> Result<(), Stop> {
         Command::Domain(verb) => domain::run(&home, &verb, shape),
         Command::User(verb) => user::run(&home, &verb, shape),
         Command::Alias(verb) => alias::run(&home, &verb, shape),
+        Command::Explain(options) => explain::run(&home, &options, shape),
         Command::Relay(verb) => relay::run(&home, &verb, shape),
         Command::Queue(verb) => queue::run(&home, &verb, shape),
         Command::ImportQueue(options) => import::run(&home, &options),
@@ -113,7 +117,7 @@ fn run() -> Result<(), Stop> {
 }
 
 /// Help and version go to standard output and are no failure; wrong usage is never worth a retry.
-fn explain(error: &clap::Error) -> Result<(), Stop> {
+fn answer(error: &clap::Error) -> Result<(), Stop> {
     let _ = error.print();
     if error.use_stderr() { Err(Stop(100)) } else { Ok(()) }
 }

@@ -6,7 +6,7 @@ use wire::{Code, Fate, Text};
 
 use crate::answer::{Answer, Caller, misunderstood};
 use crate::house::House;
-use crate::relaying;
+use crate::{people, relaying};
 
 /// What an admin can ask for: name, least and most arguments, handler.
 const VERBS: &[(&str, usize, usize, Handler)] = &[
@@ -23,6 +23,7 @@ const VERBS: &[(&str, usize, usize, Handler)] = &[
     ("alias-del", 1, 1, alias_del),
     ("alias-list", 1, 1, alias_list),
     ("compile", 0, 1, compile),
+    ("owner", 1, 1, owner),
     ("relay-add", 3, relaying::MOST, relaying::add),
     ("relay-delete", 1, relaying::MOST, relaying::delete),
     ("relay-expire", 0, 1, relaying::expire),
@@ -40,7 +41,7 @@ pub(crate) fn admin(house: &House, caller: &mut Caller, fields: &[&str]) -> Answ
         return wrong(format!("{name} does not take {} arguments", args.len()));
     }
     let done = run(house, args);
-    if !name.ends_with("-list") && !name.ends_with("-show") {
+    if !name.ends_with("-list") && !name.ends_with("-show") && *name != "owner" {
         note(caller, name, args, &done);
     }
     match done {
@@ -168,6 +169,11 @@ fn compile(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
             Ok(answer.with(problems.iter().map(ToString::to_string)))
         }
     }
+}
+
+/// `owner ADDRESS`: as at run/lookup-root, for who wants to know what would become of mail.
+fn owner(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
+    Ok(people::owner_of(house, args[0]))
 }
 
 /// A setting is one argument: blanks in its value do not end it.

@@ -56,6 +56,10 @@ pub(crate) fn recipient(house: &House, _: &mut Caller, fields: &[&str]) -> Answe
 /// `owner ADDRESS`: who to become, and what to do with the mail.
 pub(crate) fn owner(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
     let [address] = fields else { return misunderstood() };
+    owner_of(house, address)
+}
+
+pub(crate) fn owner_of(house: &House, address: &str) -> Answer {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     let resolution = resolve(&house.store, address);
     if let (Resolution::NotOurs, Some(system)) = (&resolution, &house.system) {

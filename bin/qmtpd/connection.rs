@@ -18,7 +18,8 @@ const LONGEST: Duration = Duration::from_secs(3600);
 pub(crate) fn serve(job: Job, mut kept: Kept) -> (Kept, Result<(), Stop>) {
     sys::no_delay(job.output.as_fd());
     let facts = Facts::read(&job.env, job.input.as_fd());
-    let rules = kept.files.rules().map_err(|broken| broken.to_string());
+    let relayclients = facts.as_ref().ok().and_then(|facts| facts.relayclients.clone());
+    let rules = kept.files.rules_for(relayclients.as_deref()).map_err(|broken| broken.to_string());
     let (facts, rules) = match (facts, rules) {
         (Ok(facts), Ok(rules)) => (facts, rules),
         (Err(cause), _) | (_, Err(cause)) => return (kept, Err(Stop::temporary(cause))),

@@ -64,7 +64,7 @@ impl House for Desk {
         let (rules, facts) = (&*self.rules, &self.facts);
         let (lookup, domains) = (&mut self.lookup, &mut self.domains);
         match (Judge { rules, facts, lookup, domains }.judge(sender, recipient)) {
-            Ok(Ok(address)) => Ok(address),
+            Ok(Ok(taken)) => Ok(taken.address),
             Ok(Err(refused)) => {
                 let from = sender.map(Address::envelope).unwrap_or_default();
                 self.deposit.log_refusal(&from, &refused.address, &refused.fate, &refused.by);

@@ -24,13 +24,14 @@ const REFUSED_RELAY: u32 = 500;
 pub(crate) fn serve(job: Job, mut kept: Kept, service: Service) -> (Kept, Result<After, Stop>) {
     sys::no_delay(job.output.as_fd());
     let facts = Facts::read(&job.env, job.input.as_fd());
-    let rules = kept.files.rules().map_err(|broken| broken.to_string());
+    let relayclients = facts.as_ref().ok().and_then(|facts| facts.relayclients.clone());
+    let rules = kept.files.rules_for(relayclients.as_deref()).map_err(|broken| broken.to_string());
     let (facts, rules) = match (facts, rules) {
         (Ok(facts), Ok(rules)) => (facts, rules),
         (Err(cause), _) | (_, Err(cause)) => return (kept, Err(turn_away(job, &cause))),
     };
     let token = token();
-    let settings = service.settings(&job.env, settings(&rules, &facts, &token), rules.digests);
+    let settings = service.settings(&job.env, &facts, settings(&rules, &facts, &token), rules.digests);
     log_connect(&token, &facts);
     let mut conn = Conn::new(Timed::new(job.input, job.output, rules.timeout), rules.timeout);
     let desk = Desk::new(kept, rules, facts, &job.env, token.clone());

@@ -36,6 +36,8 @@ pub(crate) struct Desk {
     facts: Facts,
     token: String,
     sender: Option<Address>,
+    /// By what the last recipient was that was not ours.
+    granted: Option<String>,
     /// How somebody tries to log in.
     mechanism: String,
     /// What `lookup` said of domains on this connection.
@@ -47,7 +49,17 @@ impl Desk {
     pub(crate) fn new(mut kept: Kept, rules: Rc<Rules>, facts: Facts, env: &Env, token: String) -> Desk {
         let domains = HashMap::new();
         kept.queue.serve(env);
-        Desk { kept, rules, facts, token, sender: None, mechanism: String::new(), domains, bytes: 0 }
+        Desk {
+            kept,
+            rules,
+            facts,
+            token,
+            sender: None,
+            granted: None,
+            mechanism: String::new(),
+            domains,
+            bytes: 0,
+        }
     }
 
     /// What is kept for the next connection.
@@ -59,7 +71,10 @@ impl Desk {
         let (rules, facts) = (&*self.rules, &self.facts);
         let (lookup, domains) = (&mut self.kept.lookup, &mut self.domains);
         let judged = Judge { rules, facts, lookup, domains }.judge(self.sender.as_ref(), recipient)?;
-        Ok(judged.map_err(|refused| self.refuse(refused)))
+        if let Ok(taken) = &judged {
+            self.granted = Some(&taken.by).filter(|_| taken.relayed).cloned().or(self.granted.take());
+        }
+        Ok(judged.map(|taken| taken.address).map_err(|refused| self.refuse(refused)))
     }
 
     fn refuse(&self, refused: Refused) -> Reply {
@@ -127,6 +142,7 @@ impl House for Desk {
 
     fn sender(&mut self, sender: Option<&Address>, _: &MailParameters) -> Result<(), Reply> {
         self.sender = sender.cloned();
+        self.granted = None;
         Ok(())
     }
 
@@ -167,7 +183,10 @@ impl House for Desk {
         let (token, sender, count, bytes) =
             (&self.token, word(&envelope.sender), envelope.recipients.len(), self.bytes);
         match &done {
-            Ok(id) => sys::log!("smtpd {token}: accept msg={id} from=<{sender}> rcpts={count} bytes={bytes}"),
+            Ok(id) => {
+                let by = self.granted.as_ref().map(|by| format!(" relay by={by}")).unwrap_or_default();
+                sys::log!("smtpd {token}: accept msg={id} from=<{sender}> rcpts={count} bytes={bytes}{by}");
+            }
             Err(reply) => sys::log!(
                 "smtpd {token}: refuse reply={} {} from=<{sender}> rcpts={count} by=queue: {}",
                 reply.code(),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use reception::Facts;
 use smtp::Settings;
 use sys::Env;
 
@@ -34,11 +35,8 @@ impl Service {
 
     /// `settings` as this service has them. REQUIREAUTH in the environment asks for a login, `REQUIREAUTH=0` does
     /// not; AUTHMECHANISMS names the ways to log in that are offered, of those there are.
-    pub(crate) fn settings(self, env: &Env, settings: Settings, digests: bool) -> Settings {
-        let login_required = match env.text("REQUIREAUTH") {
-            None => self == Service::Submission,
-            Some(value) => value != "0",
-        };
+    pub(crate) fn settings(self, env: &Env, facts: &Facts, settings: Settings, digests: bool) -> Settings {
+        let login_required = facts.login_required.unwrap_or(self == Service::Submission);
         let all = DIGESTS.iter().filter(|_| digests).chain(WHOLE);
         let named =
             env.get("AUTHMECHANISMS").map(|value| String::from_utf8_lossy(value).to_ascii_uppercase());
@@ -53,11 +51,14 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsFd;
 
     fn settings(service: Service, variables: &[(&str, &str)], digests: bool) -> (bool, String) {
         let mut env = Env::new();
         variables.iter().for_each(|(name, value)| env.set(name, value));
-        let settings = service.settings(&env, Settings::default(), digests);
+        let (read, _write) = std::io::pipe().unwrap();
+        let facts = Facts::read(&env, read.as_fd()).unwrap();
+        let settings = service.settings(&env, &facts, Settings::default(), digests);
         (settings.login_required, settings.mechanisms.join(" "))
     }
 

@@ -11,7 +11,7 @@ use crate::broken::short;
 use crate::check::{self, Severity};
 use crate::grammar::{self, Line};
 use crate::read::{fault_in, records};
-use crate::{Broken, Home, TABLE, file, stamp};
+use crate::{Broken, Home, TABLE, file, networks, stamp};
 
 /// A cdb that has been made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,10 +45,14 @@ pub fn compile(home: &Home, name: &str) -> Result<Compiled, Broken> {
     };
     let path = home.control().join(name);
     let (lines, stamp) = read(&path)?;
-    let entries: Vec<Line> =
+    let mut entries: Vec<Line> =
         lines.into_iter().filter(|line| !line.is_comment() && !line.text.is_empty()).collect();
+    if table.kind.is_of_networks() {
+        entries = expand(&path, entries)?;
+    }
     refuse_errors(check::entries(table, &entries))?;
-    write(&path, records(table.kind, entries), stamp)
+    let records = records(table.kind, entries).into_iter().map(|(key, (_, value))| (key, value));
+    write(&path, records, stamp)
 }
 
 /// Makes the cdb of the rule file `path`.
@@ -56,8 +60,11 @@ pub fn compile_rules(path: &Path) -> Result<Compiled, Broken> {
     let (lines, stamp) = read(path)?;
     let mut compiler = rules::Compiler::default();
     for line in lines {
-        let taken = compiler.line(&line.text);
-        taken.map_err(|fault| Broken::new(short(path), fault.problem, fault.cure).at(fault.line))?;
+        // The compiler counts lines for itself; of a network's members only the first is a line of this file.
+        for member in expand(path, vec![line])? {
+            let taken = compiler.line(&member.text);
+            taken.map_err(|fault| Broken::new(short(path), fault.problem, fault.cure).at(member.number))?;
+        }
     }
     write(path, compiler.finish(), stamp)
 }
@@ -78,6 +85,22 @@ pub(crate) fn rule_files(home: &Home) -> Result<Vec<PathBuf>, Broken> {
     Ok(files)
 }
 
+/// The lines with the members of the networks that they name; the first network that is missing is told with the
+/// line that names it.
+fn expand(text: &Path, lines: Vec<Line>) -> Result<Vec<Line>, Broken> {
+    let folder = networks::folder(text);
+    let mut all = Vec::with_capacity(lines.len());
+    for line in lines {
+        let number = line.number;
+        let told = |broken: Broken| {
+            let problem = format!("{}: {}", broken.file, broken.problem);
+            Broken::new(short(text), problem, broken.cure).at(number)
+        };
+        all.extend(networks::expand(&folder, line).map_err(told)?);
+    }
+    Ok(all)
+}
+
 /// All lines of a text and the stamp of what was read.
 fn read(path: &Path) -> Result<(Vec<Line>, Vec<u8>), Broken> {
     let io = |error| Broken::io(short(path), &error);
@@ -86,9 +109,11 @@ fn read(path: &Path) -> Result<(Vec<Line>, Vec<u8>), Broken> {
         return Err(Broken::new(short(path), "not a regular file", "put a regular file in its place"));
     }
     let text = fs::File::open(path).map_err(io)?;
-    let stamp = stamp::of(&text.metadata().map_err(io)?);
-    let lines: Result<_, _> = grammar::Lines::new(BufReader::new(text)).collect();
-    Ok((lines.map_err(|fault| fault_in(&short(path), fault))?, stamp))
+    let seen = text.metadata().map_err(io)?;
+    let lines: Result<Vec<Line>, _> = grammar::Lines::new(BufReader::new(text)).collect();
+    let lines = lines.map_err(|fault| fault_in(&short(path), fault))?;
+    let stamp = stamp::with_networks(path, &seen, &networks::names(lines.iter()));
+    Ok((lines, stamp))
 }
 
 fn refuse_errors(problems: Vec<check::Problem>) -> Result<(), Broken> {

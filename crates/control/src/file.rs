@@ -74,6 +74,11 @@ pub enum Default {
 }
 
 impl Kind {
+    /// Are its entries, or keys, addresses and networks?
+    pub fn is_of_networks(self) -> bool {
+        matches!(self, Kind::List(Entry::Network) | Kind::Map(Entry::Network))
+    }
+
     /// Can a cdb stand beside a file of this kind?
     pub fn compiles(self) -> bool {
         matches!(self, Kind::List(_) | Kind::Map(_))

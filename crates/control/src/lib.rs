@@ -13,6 +13,7 @@ pub mod grammar;
 mod home;
 mod lookup;
 mod network;
+pub mod networks;
 mod read;
 mod stamp;
 mod table;

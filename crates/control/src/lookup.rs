@@ -16,6 +16,8 @@ pub struct Hit {
     pub key: Vec<u8>,
     /// What follows the colon; empty in a list.
     pub value: Vec<u8>,
+    /// The number of the line, from 1; a compiled table does not know it, see [`crate::Control::line_of`].
+    pub line: Option<usize>,
 }
 
 impl Hit {
@@ -32,14 +34,17 @@ pub struct Table {
     exists: bool,
 }
 
+/// By key: the number of the line, and what follows the colon.
+pub(crate) type Records = BTreeMap<Vec<u8>, (usize, Vec<u8>)>;
+
 #[derive(Debug)]
 enum Form {
-    Text(BTreeMap<Vec<u8>, Vec<u8>>),
+    Text(Records),
     Compiled(cdb::Cdb, PathBuf),
 }
 
 impl Table {
-    pub(crate) fn text(records: BTreeMap<Vec<u8>, Vec<u8>>, exists: bool) -> Table {
+    pub(crate) fn text(records: Records, exists: bool) -> Table {
         Table { form: Form::Text(records), exists }
     }
 
@@ -61,11 +66,14 @@ impl Table {
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Hit>, Broken> {
         let key = key.as_ref().to_ascii_lowercase();
         let value = match &self.form {
-            Form::Text(records) => records.get(&key).cloned(),
+            Form::Text(records) => records.get(&key).map(|(line, value)| (Some(*line), value.clone())),
             Form::Compiled(..) if key.contains(&0) => None,
-            Form::Compiled(records, path) => records.get(&key).map_err(|error| damaged(path, &error))?,
+            Form::Compiled(records, path) => {
+                records.get(&key).map_err(|error| damaged(path, &error))?.map(|value| (None, value))
+            }
         };
-        Ok(value.map(|value| Hit { key, value }))
+        // A default stands in no line.
+        Ok(value.map(|(line, value)| Hit { key, value, line: line.filter(|line| *line > 0) }))
     }
 
     /// Is there a line of exactly `key`?

@@ -1,6 +1,6 @@
 //! Reading control files. Nothing is kept: every call reads the file as it is now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::broken::short;
 use crate::grammar::{self, Fault, Line};
-use crate::lookup::damaged;
-use crate::{Broken, Default, Entry, File, Home, Kind, Table, file, network, stamp};
+use crate::lookup::{Records, damaged};
+use crate::{Broken, Default, File, Home, Kind, Table, file, network, networks, stamp};
 
 /// Longest file that is read as one text: a megabyte.
 const LONGEST_TEXT: usize = 1 << 20;
@@ -131,10 +131,11 @@ impl Control {
             return Ok(table);
         }
         match self.entries(file)? {
-            Some(lines) => Ok(Table::text(records(file.kind, lines), true)),
+            Some(lines) => Ok(Table::text(records(file.kind, self.members(file, lines)), true)),
             None => {
-                let default =
-                    self.fallback(file)?.map(|value| (value.to_ascii_lowercase().into_bytes(), Vec::new()));
+                let default = self
+                    .fallback(file)?
+                    .map(|value| (value.to_ascii_lowercase().into_bytes(), (0, Vec::new())));
                 Ok(Table::text(default.into_iter().collect(), false))
             }
         }
@@ -170,6 +171,45 @@ impl Control {
             }
         }
         Ok(false)
+    }
+
+    /// The table `name` from another file of `control/`: what RELAYCLIENTS and the like name. It has to be there.
+    pub fn table_in(&self, name: &str, other: &str) -> Result<Table, Broken> {
+        let plain = !other.is_empty() && !other.starts_with('.') && !other.contains('/');
+        let there = plain && is_there(&self.folder.join(other))?;
+        if !there {
+            let problem = format!("`{}` is no file of control/ to take {name} from", other.escape_debug());
+            return Err(Broken::new("control", problem, "name one that is there, without a path"));
+        }
+        let file = known(name)?;
+        let from = File { name: "", ..*file };
+        let path = self.folder.join(other);
+        let text = fs::File::open(&path).map_err(|error| Broken::io(short(&path), &error))?;
+        let lines: Result<_, _> = grammar::entries(BufReader::new(text)).collect();
+        let lines = lines.map_err(|fault| fault_in(&short(&path), fault))?;
+        Ok(Table::text(records(from.kind, self.members(&from, lines)), true))
+    }
+
+    /// The number of the line that gives the table `name` this key, for people; the last of several counts.
+    pub fn line_of(&self, name: &str, key: &[u8]) -> Option<usize> {
+        let file = known(name).ok()?;
+        let lines = self.entries(file).ok()??;
+        records(file.kind, self.members(file, lines)).get(key).map(|(line, _)| *line)
+    }
+
+    /// The lines with the members of networks in place of their names. A network that is missing has none.
+    fn members(&self, file: &File, lines: Vec<Line>) -> Vec<Line> {
+        if !file.kind.is_of_networks() {
+            return lines;
+        }
+        let folder = networks::folder(&self.folder.join(file.name));
+        let expand = |line: Line| {
+            networks::expand(&folder, line).unwrap_or_else(|broken| {
+                say_once(&broken.to_string());
+                Vec::new()
+            })
+        };
+        lines.into_iter().flat_map(expand).collect()
     }
 
     fn fallback(&self, file: &File) -> Result<Option<String>, Broken> {
@@ -254,16 +294,15 @@ fn is_there(path: &Path) -> Result<bool, Broken> {
 }
 
 /// Lines as the records of a table, keys in lower case; of two lines with one key the later wins.
-pub(crate) fn records(kind: Kind, lines: Vec<Line>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+pub(crate) fn records(kind: Kind, lines: Vec<Line>) -> Records {
     let is_map = matches!(kind, Kind::Map(_));
-    let networks = matches!(kind, Kind::Map(Entry::Network) | Kind::List(Entry::Network));
-    let key = |key: &[u8]| match networks {
+    let key = |key: &[u8]| match kind.is_of_networks() {
         true => network::canonical(&key.to_ascii_lowercase()),
         false => key.to_ascii_lowercase(),
     };
     let record = |line: Line| match is_map {
-        false => Some((key(&line.text), Vec::new())),
-        true => grammar::pair(&line.text).map(|(name, value)| (key(name), value.to_vec())),
+        false => Some((key(&line.text), (line.number, Vec::new()))),
+        true => grammar::pair(&line.text).map(|(name, value)| (key(name), (line.number, value.to_vec()))),
     };
     lines.into_iter().filter_map(record).collect()
 }
@@ -281,9 +320,12 @@ pub(crate) fn fault_in(file: &str, fault: Fault) -> Broken {
 
 /// Says once in the life of a process that a cdb is older than its text.
 fn warn_once(path: &Path) {
-    static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    if WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned()) {
-        let program = sys::logging::name();
-        sys::log!("{program}: warning: {}: its text has been changed; run fulmar cdb", short(path));
+    say_once(&format!("{}: its text has been changed; run fulmar cdb", short(path)));
+}
+
+fn say_once(warning: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned()) {
+        sys::log!("{}: warning: {warning}", sys::logging::name());
     }
 }

@@ -139,6 +139,7 @@ pub const TABLE: &[File] = &[
     of("msgqueuelen", Foreign, Nothing, LATER, "There is one queue."),
     of("msgqueuesize", Foreign, Nothing, LATER, "There is one queue."),
     of("mysql_lib", Foreign, Nothing, LATER, "No database library is loaded at run time."),
+    of("networks", Folder, Nothing, &["smtpd", "fulmar"], "A list of addresses and networks in each file; relayclients and etc/tcp.smtp name it `@FILE`."),
     of("nodnscheck", List(Word), Nothing, LATER, "Senders and HELO names that are exempt from DNS checks."),
     of("nosignaturedomains", List(Domain), Nothing, LATER, "Domains whose mail needs no DKIM signature."),
     of("notipme", List(Network), Nothing, REMOTE, "Addresses that are not this host, though it bears them; wins over moreipme."),

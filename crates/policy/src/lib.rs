@@ -9,7 +9,7 @@ mod address;
 mod rows;
 
 pub use address::percenthack;
-pub use rows::decide;
+pub use rows::{decide, decide_aloud};
 
 use core::net::IpAddr;
 

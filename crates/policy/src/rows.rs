@@ -9,19 +9,20 @@ use crate::{Decision, Question, Refusal, Tables, Unsure, Verdict};
 
 type Row = fn(&Question<'_>, &mut dyn Tables) -> Result<Option<Decision>, Unsure>;
 
-const ROWS: &[Row] = &[
-    badmailfrom,
-    badrcptto,
-    authsender,
-    relayclient,
-    login,
-    relayclients,
-    relaydomains,
-    relaymailfrom,
-    rcpthosts,
-    morercpthosts,
-    ours,
-    relaytable,
+/// Each with the name it has in relay-control(7).
+const ROWS: &[(&str, Row)] = &[
+    ("control/badmailfrom", badmailfrom),
+    ("control/badrcptto", badrcptto),
+    ("control/authsender", authsender),
+    ("RELAYCLIENT", relayclient),
+    ("SMTP AUTH", login),
+    ("control/relayclients", relayclients),
+    ("control/relaydomains", relaydomains),
+    ("control/relaymailfrom", relaymailfrom),
+    ("control/rcpthosts", rcpthosts),
+    ("control/morercpthosts", morercpthosts),
+    ("users", ours),
+    ("CHECKRELAY", relaytable),
 ];
 
 /// Refused by its sender.
@@ -52,8 +53,19 @@ const NO_RELAY: Refusal = Refusal {
 /// Decides. `Unsure` as soon as a row that has to be asked can't answer: a later row must not
 /// grant or refuse what an earlier one might have decided otherwise.
 pub fn decide(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Decision, Unsure> {
-    for row in ROWS {
-        if let Some(decision) = row(question, tables)? {
+    decide_aloud(question, tables, &mut |_, _| {})
+}
+
+/// The same; `hear` is told what each row says, up to the one that decides: its name, and what of it decided.
+pub fn decide_aloud(
+    question: &Question<'_>,
+    tables: &mut dyn Tables,
+    hear: &mut dyn FnMut(&str, Option<&str>),
+) -> Result<Decision, Unsure> {
+    for (name, row) in ROWS {
+        let said = row(question, tables)?;
+        hear(name, said.as_ref().map(|decision| &*decision.by));
+        if let Some(decision) = said {
             return Ok(decision);
         }
     }

@@ -25,6 +25,10 @@ pub struct Facts {
     pub relayclient: Option<String>,
     /// Who it has proved to be.
     pub login: Option<String>,
+    /// REQUIREAUTH: is mail taken from who has logged in alone? `None`: as the service has it.
+    pub login_required: Option<bool>,
+    /// RELAYCLIENTS of the rule: the file of control/ that is asked in place of relayclients.
+    pub relayclients: Option<String>,
     /// CHECKRELAY of the rule: the relay table is asked.
     pub checkrelay: bool,
     /// RELAY_CLEAR_MINUTES of the rule: how old a login may be there.
@@ -55,6 +59,8 @@ impl Facts {
         let checkrelay = env.get("CHECKRELAY").is_some();
         let relay_minutes = relay_minutes(env)?;
         Ok(Facts {
+            login_required: env.get("REQUIREAUTH").map(|value| value != b"0"),
+            relayclients: env.get("RELAYCLIENTS").map(|name| String::from_utf8_lossy(name).into_owned()),
             checkrelay,
             relay_minutes,
             ip,

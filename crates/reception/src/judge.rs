@@ -23,6 +23,17 @@ pub struct Refused {
     pub by: String,
 }
 
+/// A recipient that is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The address as the envelope shall have it.
+    pub address: String,
+    /// What decided.
+    pub by: String,
+    /// It is somebody else's, and relayed by permission.
+    pub relayed: bool,
+}
+
 /// All that a judgement needs.
 pub struct Judge<'a> {
     /// The control files.
@@ -36,12 +47,22 @@ pub struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// The address as the envelope shall have it, or why not.
+    /// The recipient as the envelope shall have it, or why not.
     pub fn judge(
         &mut self,
         sender: Option<&Address>,
         recipient: &Address,
-    ) -> Result<Result<String, Refused>, Unsure> {
+    ) -> Result<Result<Taken, Refused>, Unsure> {
+        self.judge_aloud(sender, recipient, &mut |_, _| {})
+    }
+
+    /// The same; `hear` is told what each row of the policy says, in their order, until one decides.
+    pub fn judge_aloud(
+        &mut self,
+        sender: Option<&Address>,
+        recipient: &Address,
+        hear: &mut dyn FnMut(&str, Option<&str>),
+    ) -> Result<Result<Taken, Refused>, Unsure> {
         let recipient = self.meant(recipient)?;
         let recipient = self.or_postmaster(recipient)?;
         let facts = self.facts;
@@ -53,7 +74,7 @@ impl Judge<'_> {
             checkrelay: facts.checkrelay,
         };
         let question = Question { client, sender, recipient: &recipient };
-        let decision = policy::decide(&question, &mut self.view())?;
+        let decision = policy::decide_aloud(&question, &mut self.view(), hear)?;
         match decision.verdict {
             Verdict::Refuse(refusal) => Ok(Err(Refused {
                 fate: Fate::Never(Text::new(refusal.code, refusal.sentence)),
@@ -61,8 +82,8 @@ impl Judge<'_> {
                 address: recipient.envelope(),
                 by: decision.by,
             })),
-            Verdict::Accept => self.check_user(recipient.envelope()),
-            Verdict::Relay { append } => self.check_user(recipient.envelope() + &append),
+            Verdict::Accept => self.check_user(recipient.envelope(), decision.by, false),
+            Verdict::Relay { append } => self.check_user(recipient.envelope() + &append, decision.by, true),
         }
     }
 
@@ -98,13 +119,18 @@ impl Judge<'_> {
     }
 
     /// In a domain that `lookup` has users in, the user has to exist.
-    fn check_user(&mut self, address: String) -> Result<Result<String, Refused>, Unsure> {
+    fn check_user(
+        &mut self,
+        address: String,
+        by: String,
+        relayed: bool,
+    ) -> Result<Result<Taken, Refused>, Unsure> {
         let full = Address::from_envelope(&address).map_err(|fault| Unsure(format!("{address} {fault}")))?;
         if !self.view().ours(full.domain())? {
-            return Ok(Ok(address));
+            return Ok(Ok(Taken { address, by, relayed }));
         }
         match self.lookup.recipient(&full.envelope())? {
-            Fate::Done(_) => Ok(Ok(address)),
+            Fate::Done(_) => Ok(Ok(Taken { address, by, relayed: false })),
             fate => Ok(Err(Refused { fate, reply: None, address, by: "lookup".to_owned() })),
         }
     }

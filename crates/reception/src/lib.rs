@@ -14,7 +14,7 @@ mod tables;
 
 pub use client::Facts;
 pub use deposit::Deposit;
-pub use judge::{Judge, Refused};
+pub use judge::{Judge, Refused, Taken};
 pub use lookup::{Lookup, Proof};
 pub use rights::{confine, drop_root};
 pub use rules::{Files, Rules};

@@ -40,7 +40,7 @@ const FILES: &[&str] = &[
 ];
 
 /// What the files say.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// This host's name.
     pub me: String,
@@ -62,14 +62,14 @@ pub struct Rules {
     pub digests: bool,
     /// Patience with each read and write.
     pub timeout: Duration,
-    tables: HashMap<&'static str, Table>,
+    tables: HashMap<&'static str, Rc<Table>>,
 }
 
 impl Rules {
     fn read(control: &Control) -> Result<Rules, Broken> {
         let mut tables = HashMap::new();
         for name in TABLES {
-            tables.insert(*name, control.table(name)?);
+            tables.insert(*name, Rc::new(control.table(name)?));
         }
         let small = |name| Ok::<u32, Broken>(u32::try_from(control.number(name)?).unwrap_or(u32::MAX));
         Ok(Rules {
@@ -102,6 +102,13 @@ impl Rules {
         self.grant(name, |table| table.network(ip))
     }
 
+    /// The rules with the clients of another file of `control/` in place of relayclients.
+    pub fn with_relayclients(&self, control: &Control, file: &str) -> Result<Rules, Broken> {
+        let mut rules = self.clone();
+        rules.tables.insert("relayclients", Rc::new(control.table_in("relayclients", file)?));
+        Ok(rules)
+    }
+
     /// The key of `name`'s line for a host or a `.suffix` of it, and its value.
     pub fn host(&self, name: &str, host: &str) -> Result<Option<(String, String)>, Unsure> {
         self.grant(name, |table| table.domain(host))
@@ -114,7 +121,7 @@ impl Rules {
         ask: impl Fn(&Table) -> Result<Option<control::Hit>, Broken>,
     ) -> Result<Option<(String, String)>, Unsure> {
         let Some(hit) = self.hit(name, ask)? else { return Ok(None) };
-        let key = String::from_utf8_lossy(&hit.key).into_owned();
+        let key = told(&hit);
         match hit.value().bytes().all(|octet| octet.is_ascii_graphic()) {
             true => Ok(Some((key, hit.value()))),
             false => {
@@ -133,8 +140,7 @@ impl Rules {
         name: &str,
         ask: impl Fn(&Table) -> Result<Option<control::Hit>, Broken>,
     ) -> Result<Option<String>, Unsure> {
-        let hit = self.hit(name, ask)?;
-        Ok(hit.map(|hit| String::from_utf8_lossy(&hit.key).into_owned()))
+        Ok(self.hit(name, ask)?.map(|hit| told(&hit)))
     }
 
     fn hit(
@@ -147,20 +153,37 @@ impl Rules {
     }
 }
 
+/// A line for the log: its key, and its number where that is known.
+fn told(hit: &control::Hit) -> String {
+    let key = String::from_utf8_lossy(&hit.key);
+    hit.line.map_or_else(|| key.to_string(), |line| format!("{key} line={line}"))
+}
+
 /// The files with what they said last.
 pub struct Files {
     control: Control,
     folder: PathBuf,
-    kept: Option<(Vec<Stamp>, Rc<Rules>)>,
+    kept: Option<(Stamps, Rc<Rules>)>,
 }
 
 /// When a file was last written, its size and its inode; `None`: there is no such file.
 type Stamp = Option<(i64, i64, u64, u64)>;
+/// Those of the files, and those of the networks that they may name.
+type Stamps = (Vec<Stamp>, Vec<(String, Vec<u8>)>);
 
 impl Files {
     /// Those of `home`; none is read yet.
     pub fn of(home: &Home) -> Files {
         Files { control: Control::open(home), folder: home.control(), kept: None }
+    }
+
+    /// What the files say now, for a client whose RELAYCLIENTS may name a file of its own.
+    pub fn rules_for(&mut self, relayclients: Option<&str>) -> Result<Rc<Rules>, Broken> {
+        let rules = self.rules()?;
+        match relayclients {
+            None => Ok(rules),
+            Some(file) => rules.with_relayclients(&self.control, file).map(Rc::new),
+        }
     }
 
     /// What the files say now.
@@ -177,10 +200,11 @@ impl Files {
         }
     }
 
-    fn stamps(&self) -> Vec<Stamp> {
+    fn stamps(&self) -> Stamps {
         let compiled = TABLES.iter().map(|name| format!("{name}.cdb"));
+        let networks = control::networks::stamps(&self.folder.join("networks"));
         let plain = TABLES.iter().chain(FILES).map(|name| (*name).to_owned());
-        plain.chain(compiled).map(|name| self.stamp(&name)).collect()
+        (plain.chain(compiled).map(|name| self.stamp(&name)).collect(), networks)
     }
 
     fn stamp(&self, name: &str) -> Stamp {
@@ -216,10 +240,19 @@ mod tests {
     fn an_edit_holds_from_the_next_connection_on_and_a_broken_one_is_told() {
         let (home, mut files) = house(&[("me", "m"), ("rcpthosts", "a.test\n.b.test\n")]);
         let before = files.rules().unwrap();
-        assert_eq!(before.domain("rcpthosts", "x.B.test"), Ok(Some(".b.test".into())));
+        assert_eq!(before.domain("rcpthosts", "x.B.test"), Ok(Some(".b.test line=2".into())));
         assert!(Rc::ptr_eq(&before, &files.rules().unwrap()), "untouched files are not read again");
         fs::write(home.path().join("control/rcpthosts"), "new.test\n").unwrap();
         assert_eq!(files.rules().unwrap().domain("rcpthosts", "a.test"), Ok(None));
+        fs::create_dir(home.path().join("control/networks")).unwrap();
+        fs::write(home.path().join("control/networks/us"), "192.0.2.1\n").unwrap();
+        fs::write(home.path().join("control/relayclients"), "@us:\n").unwrap();
+        let us = |files: &mut Files, ip: &str| {
+            files.rules().unwrap().network("relayclients", ip.parse().unwrap()).unwrap().is_some()
+        };
+        assert!(us(&mut files, "192.0.2.1") && !us(&mut files, "192.0.2.2"));
+        fs::write(home.path().join("control/networks/us"), "192.0.2.2\n").unwrap();
+        assert!(us(&mut files, "192.0.2.2") && !us(&mut files, "192.0.2.1"));
         fs::write(home.path().join("control/databytes"), "12abc\n").unwrap();
         assert!(files.rules().is_err() && files.rules().is_err());
         fs::remove_file(home.path().join("control/databytes")).unwrap();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::value::{is_host, quotes};
 use super::{Problem, Severity, distance};
 use crate::grammar::{self, Line};
-use crate::{Entry, File, Kind, Role};
+use crate::{Entry, File, Kind, Role, networks};
 
 /// What is wrong with the entries of a list or map.
 pub(crate) fn entries(file: &File, lines: &[Line]) -> Vec<Problem> {
@@ -136,6 +136,9 @@ fn route(text: &str) -> Option<(String, String)> {
 }
 
 fn network(text: &str) -> Option<(String, String)> {
+    if networks::named(text.as_bytes()).is_some_and(|(_, rest)| rest.is_empty()) {
+        return None;
+    }
     if text.is_empty() || text.contains(['=', '@']) {
         return say(text, "neither an address nor a network", "write 192.0.2.1:, 192.0.2.: or 192.0.2.0/24:");
     }

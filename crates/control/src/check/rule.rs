@@ -5,11 +5,11 @@ use std::io::BufReader;
 use std::path::Path;
 
 use super::{Problem, Severity, compiled};
-use crate::Home;
 use crate::broken::short;
 use crate::compile::rule_files;
-use crate::grammar::Lines;
+use crate::grammar::{Line, Lines};
 use crate::read::fault_in;
+use crate::{Home, networks};
 
 /// What is wrong with the rule files of a house.
 pub(super) fn check(home: &Home) -> Vec<Problem> {
@@ -48,16 +48,33 @@ fn lines(path: &Path) -> Vec<Problem> {
     for line in Lines::new(BufReader::new(file)) {
         match line {
             Err(fault) => problems.push(fault_in(&short(path), fault).into()),
-            Ok(line) => match rules::line(&line.text, line.number) {
-                Ok(rule) => {
-                    let found = rule.iter().flat_map(|rule| [danger(path, rule), limit(path, rule)]);
-                    problems.extend(found.flatten().map(|it| it.at(line.number)));
-                }
-                Err(fault) => {
-                    let problem = Problem::new(Severity::Error, &short(path), fault.problem, fault.cure);
-                    problems.push(problem.at(line.number));
-                }
-            },
+            Ok(line) => problems.extend(rule(path, line)),
+        }
+    }
+    problems
+}
+
+/// What is wrong with a line, or with the rules of the network that it names.
+fn rule(path: &Path, line: Line) -> Vec<Problem> {
+    let number = line.number;
+    let members = match networks::expand(&networks::folder(path), line) {
+        Ok(members) => members,
+        Err(broken) => {
+            let problem = format!("{}: {}", broken.file, broken.problem);
+            return vec![Problem::new(Severity::Error, &short(path), problem, broken.cure).at(number)];
+        }
+    };
+    let mut problems = Vec::new();
+    for member in members {
+        match rules::line(&member.text, number) {
+            Ok(rule) => {
+                let found = rule.iter().flat_map(|rule| [danger(path, rule), limit(path, rule)]);
+                problems.extend(found.flatten().map(|it| it.at(number)));
+            }
+            Err(fault) => {
+                problems
+                    .push(Problem::new(Severity::Error, &short(path), fault.problem, fault.cure).at(number));
+            }
         }
     }
     problems

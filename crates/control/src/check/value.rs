@@ -8,7 +8,7 @@ use super::{Problem, Severity, entry};
 use crate::broken::short;
 use crate::grammar::{Line, Lines};
 use crate::read::fault_in;
-use crate::{Broken, Control, File, Kind};
+use crate::{Broken, Control, File, Kind, networks};
 
 /// What is wrong with the contents of `file`, which is at `path`.
 pub(super) fn check(control: &Control, file: &File, path: &Path) -> Vec<Problem> {
@@ -27,9 +27,28 @@ pub(super) fn check(control: &Control, file: &File, path: &Path) -> Vec<Problem>
         _ => match lines(path) {
             Err(broken) => vec![broken.into()],
             Ok(lines) if file.kind.is_single() => single(control, file, &lines),
+            Ok(lines) if file.kind.is_of_networks() => networks(file, path, lines),
             Ok(lines) => entry::entries(file, &lines),
         },
     }
+}
+
+/// The entries with those of the networks they name.
+fn networks(file: &File, path: &Path, lines: Vec<Line>) -> Vec<Problem> {
+    let folder = networks::folder(path);
+    let (mut all, mut problems) = (Vec::new(), Vec::new());
+    for line in lines {
+        let number = line.number;
+        match networks::expand(&folder, line) {
+            Ok(members) => all.extend(members),
+            Err(broken) => {
+                let problem = format!("{}: {}", broken.file, broken.problem);
+                problems.push(Problem::new(Severity::Error, &short(path), problem, broken.cure).at(number));
+            }
+        }
+    }
+    problems.extend(entry::entries(file, &all));
+    problems
 }
 
 /// The lines that are neither comments nor empty.
