@@ -46,9 +46,7 @@ const EXAMPLES: &str = "\
 Examples:
   fulmar domain add example.org
   fulmar user add alice@example.org
-  fulmar check
-  fulmar queue list --json
-
+  fulmar explain --to bob@example.com
 The exit code is 0 for done, 100 for 'not like this', 111 for 'try again later'.";
 
 #[derive(Subcommand)]
@@ -98,8 +96,8 @@ fn run() -> Result<(), Stop> {
         Ok(arguments) => arguments,
         Err(error) => return answer(&error),
     };
-    let home = arguments.home.map_or_else(Home::find, Home::at);
-    let shape = show::Shape { json: arguments.json };
+    let (home, shape) =
+        (arguments.home.map_or_else(Home::find, Home::at), show::Shape { json: arguments.json });
     match arguments.command {
         Command::Init(options) => init::run(&home, &options),
         Command::Cdb => cdb::run(&home),
