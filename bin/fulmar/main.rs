@@ -46,7 +46,6 @@ const EXAMPLES: &str = "\
 Examples:
   fulmar domain add example.org
   fulmar user add alice@example.org
-  fulmar explain --to bob@example.com
 The exit code is 0 for done, 100 for 'not like this', 111 for 'try again later'.";
 
 #[derive(Subcommand)]
