@@ -6,6 +6,8 @@
 
 #[path = "house/clients.rs"]
 mod clients;
+#[path = "house/databases.rs"]
+pub mod databases;
 #[path = "house/people.rs"]
 pub mod people;
 #[path = "house/ports.rs"]

@@ -9,6 +9,7 @@ mod assign;
 mod cdb;
 mod check;
 mod completions;
+mod database;
 mod domain;
 mod explain;
 mod import;
@@ -65,6 +66,9 @@ enum Command {
     /// Aliases: addresses that lead to others
     #[command(subcommand)]
     Alias(alias::Verb),
+    /// The databases that control/users names
+    #[command(subcommand)]
+    Database(database::Verb),
     /// Say what would become of a message, and which line of which file says so; nothing is sent
     Explain(explain::Options),
     /// Who may relay because he has fetched mail
@@ -93,7 +97,7 @@ fn run() -> Result<(), Stop> {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return answer(&error),
+        Err(error) => return show::usage(&error),
     };
     let (home, shape) =
         (arguments.home.map_or_else(Home::find, Home::at), show::Shape { json: arguments.json });
@@ -104,6 +108,7 @@ fn run() -> Result<(), Stop> {
         Command::Domain(verb) => domain::run(&home, &verb, shape),
         Command::User(verb) => user::run(&home, &verb, shape),
         Command::Alias(verb) => alias::run(&home, &verb, shape),
+        Command::Database(verb) => database::run(&home, &verb),
         Command::Explain(options) => explain::run(&home, &options, shape),
         Command::Relay(verb) => relay::run(&home, &verb, shape),
         Command::Queue(verb) => queue::run(&home, &verb, shape),
@@ -111,10 +116,4 @@ fn run() -> Result<(), Stop> {
         Command::Service(verb) => service::run(&home, verb),
         Command::Completions(options) => completions::run::<Arguments>(&options),
     }
-}
-
-/// Help and version go to standard output and are no failure; wrong usage is never worth a retry.
-fn answer(error: &clap::Error) -> Result<(), Stop> {
-    let _ = error.print();
-    if error.use_stderr() { Err(Stop(100)) } else { Ok(()) }
 }

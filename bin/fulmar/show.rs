@@ -46,6 +46,12 @@ pub(crate) fn print(text: &str) -> Result<(), Stop> {
     }
 }
 
+/// Help and version go to standard output and are no failure; wrong usage is never worth a retry.
+pub(crate) fn usage(error: &clap::Error) -> Result<(), Stop> {
+    let _ = error.print();
+    if error.use_stderr() { Err(Stop(100)) } else { Ok(()) }
+}
+
 /// Seconds since 1970 as `2026-08-01T12:00:00Z` (RFC 3339).
 pub(crate) fn time(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);

@@ -6,7 +6,7 @@ use wire::{Code, Fate, Text};
 
 use crate::answer::{Answer, Caller, misunderstood};
 use crate::house::House;
-use crate::{people, relaying};
+use crate::{people, relaying, schema};
 
 /// What an admin can ask for: name, least and most arguments, handler.
 const VERBS: &[(&str, usize, usize, Handler)] = &[
@@ -23,6 +23,7 @@ const VERBS: &[(&str, usize, usize, Handler)] = &[
     ("alias-del", 1, 1, alias_del),
     ("alias-list", 1, 1, alias_list),
     ("compile", 0, 1, compile),
+    ("database-migrate", 0, 0, database_migrate),
     ("owner", 1, 1, owner),
     ("relay-add", 3, relaying::MOST, relaying::add),
     ("relay-delete", 1, relaying::MOST, relaying::delete),
@@ -72,7 +73,7 @@ fn done(sentence: String) -> Result<Answer, Refusal> {
 }
 
 fn editor(house: &House) -> Result<Editor, Refusal> {
-    Editor::open(house.store.users())
+    Editor::open(house.store.files().users())
 }
 
 fn domain_add(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
@@ -83,7 +84,7 @@ fn domain_add(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
 fn domain_del(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
     let name = args[0].to_ascii_lowercase();
     // The editor would tell how to add it.
-    if users::name::domain(&name).is_ok() && !users::domains(house.store.users())?.contains(&name) {
+    if users::name::domain(&name).is_ok() && !users::domains(house.store.files().users())?.contains(&name) {
         return Err(Refusal::Wrong(format!(
             "the domain {name} is not here; those that are: fulmar domain list"
         )));
@@ -93,7 +94,7 @@ fn domain_del(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
 }
 
 fn domain_list(house: &House, _: &[&str]) -> Result<Answer, Refusal> {
-    Ok(Answer::of("K").with(users::domains(house.store.users())?))
+    Ok(Answer::of("K").with(users::domains(house.store.files().users())?))
 }
 
 /// `user-add ADDRESS PASSWORD [word[=value]...]`; an empty password: he cannot log in.
@@ -127,12 +128,12 @@ fn user_passwd(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
 }
 
 fn user_list(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    let accounts = users::accounts(house.store.users(), args[0])?;
+    let accounts = users::accounts(house.store.files().users(), args[0])?;
     Ok(Answer::of("K").with(accounts.into_iter().map(|(address, _)| address)))
 }
 
 fn user_show(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    let facts = users::show(house.store.users(), args[0])?;
+    let facts = users::show(house.store.files().users(), args[0])?;
     Ok(Answer::of("K").with(facts.into_iter().map(|(key, value)| format!("{key}={value}"))))
 }
 
@@ -147,13 +148,13 @@ fn alias_del(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
 }
 
 fn alias_list(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    let aliases = users::aliases(house.store.users(), args[0])?;
+    let aliases = users::aliases(house.store.files().users(), args[0])?;
     Ok(Answer::of("K").with(aliases.into_iter().map(|(alias, list)| format!("{alias}={}", list.join(", ")))))
 }
 
 /// `compile [DOMAIN]`: `K`, or `Z` with the first wrong line and all of them as fields.
 fn compile(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    let users = house.store.users();
+    let users = house.store.files().users();
     let problems: Vec<_> = match args {
         [name] => {
             let name =
@@ -168,6 +169,16 @@ fn compile(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
             let answer = Answer::from(Fate::later(3, 5, first.to_string()));
             Ok(answer.with(problems.iter().map(ToString::to_string)))
         }
+    }
+}
+
+/// `database-migrate`: brings the tables of every database to the newest version.
+fn database_migrate(house: &House, _: &[&str]) -> Result<Answer, Refusal> {
+    let told = house.store.databases().iter().map(|sql| schema::migrate(sql.database()));
+    let told = told.collect::<Result<Vec<_>, _>>()?;
+    match told.is_empty() {
+        true => Err(Refusal::Wrong("control/users names no database".into())),
+        false => Ok(Answer::of("K").with(told)),
     }
 }
 

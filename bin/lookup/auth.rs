@@ -147,7 +147,18 @@ impl<'a> Door<'a> {
         {
             return Ok(Some(Who::User(person.user)));
         }
+        if self.service == Service::Smtp && !self.has_account(address.as_ref())? {
+            let name = user.trim().to_lowercase();
+            if self.house.sender(&name)?.is_some() {
+                return Ok(Some(Who::Sender(name)));
+            }
+        }
         Ok(address.map(Who::Account))
+    }
+
+    fn has_account(&self, address: Option<&Address>) -> Result<bool, Broken> {
+        let account = address.map(|address| self.house.store.account(&address.domain, &address.local));
+        Ok(account.transpose()?.flatten().is_some())
     }
 
     /// The outer error: it can't be told.
@@ -191,6 +202,7 @@ impl<'a> Door<'a> {
                 let kept = system.password(name)?.map(|kept| Secret::parse(&kept).map_err(Outside::Unusable));
                 return Ok((kept.unwrap_or(Err(Outside::Wrong("no password"))), Ok(())));
             }
+            (Who::Sender(name), _) => return Ok((self.senders_secret(name)?, Ok(()))),
             (Who::User(_), None) => return Ok((Err(Outside::Wrong("no such user")), Ok(()))),
         };
         let Some(account) = store.account(&address.domain, &address.local)? else {
@@ -203,9 +215,14 @@ impl<'a> Door<'a> {
         Ok((kept, self.permitted(address, &account)?))
     }
 
+    fn senders_secret(&self, name: &str) -> Result<Result<Secret, Outside>, Broken> {
+        let Some(sender) = self.house.sender(name)? else { return Ok(Err(Outside::Wrong("no such sender"))) };
+        Ok(Secret::salted(&sender.digest, sender.salt.as_bytes()).map_err(Outside::Unusable))
+    }
+
     fn permitted(&self, address: &Address, account: &Account) -> Result<Result<(), Outside>, Broken> {
         let settings = self.house.store.settings(&address.domain)?.unwrap_or_default();
-        let settings = (*settings).clone().or(&*self.house.store.defaults()?);
+        let settings = (*settings).clone().or(&*self.house.store.files().defaults()?);
         let services = account.services.as_ref().or(settings.services.as_ref());
         Ok(match () {
             () if account.disabled.is_some() => Err(Outside::Wrong("disabled")),
@@ -270,6 +287,7 @@ pub(crate) fn login(house: &House, caller: &mut Caller, fields: &[&str]) -> Answ
     let address = match who {
         Who::Account(address) => address,
         Who::User(name) => return opened_for_user(house, &name),
+        Who::Sender(_) => return Fate::never(7, 8, "who only sends has no mailbox").into(),
     };
     match house.store.account(&address.domain, &address.local) {
         Ok(Some(account)) if account.disabled.is_none() => opened(house, address, account),

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use control::{Broken, Control, Home, Role, Uids};
+use database::Database;
 use sasl::Guesses;
 use sys::Identity;
 use users::name::Address;
-use users::{Settings, Store};
+use users::{Places, Sender, Settings, Sql, Store};
 use wire::Fate;
 
 use crate::relaying::Sessions;
@@ -17,7 +18,7 @@ use crate::turns::Turns;
 
 /// Everything that outlives a connection.
 pub(crate) struct House {
-    pub(crate) store: Store,
+    pub(crate) store: Places,
     /// The users of this system, if control/users names them.
     pub(crate) system: Option<System>,
     /// The folder `mail/`, of which we know the path and nothing else.
@@ -57,7 +58,7 @@ impl House {
         };
         let system = backends.iter().any(|name| name == "system").then(|| System::new(home, nobody));
         Ok(House {
-            store: Store::new(home.users()),
+            store: Places::new(Store::new(home.users()), databases(home, &backends)?),
             system,
             mail: home.mail(),
             me: Control::open(home).me().unwrap_or_default(),
@@ -86,15 +87,15 @@ impl House {
         sasl::scram::salt(&self.pepper, user)
     }
 
-    /// Whose senders somebody who has logged in may use: the word of `control/authsender` for him.
-    pub(crate) fn sender_policy(&self, login: &str) -> Result<String, Broken> {
+    /// Which senders somebody who has logged in may use: the word of `control/authsender` for him, if it has one.
+    pub(crate) fn sender_policy(&self, login: &str) -> Result<Option<String>, Broken> {
         let hit = self.control.table("authsender")?.route(login)?;
-        Ok(hit.map_or_else(|| "own".to_owned(), |hit| hit.value().trim().to_owned()))
+        Ok(hit.map(|hit| hit.value().trim().to_owned()))
     }
 
-    /// How the relay table is used.
-    pub(crate) fn relay_use(&self) -> Result<String, Broken> {
-        self.control.text("relaytable")
+    /// How the relay table is used: the words of `control/relaytable`.
+    pub(crate) fn relay_use(&self) -> Result<Vec<String>, Broken> {
+        Ok(self.control.list("relaytable")?.unwrap_or_default())
     }
 
     /// How long a login lets its address relay.
@@ -111,6 +112,14 @@ impl House {
             word.eq_ignore_ascii_case(&account.to_string()) || word.eq_ignore_ascii_case(&all)
         };
         Ok(trusted.iter().any(named))
+    }
+
+    /// Who may only send, of the table that strangers fill, where it is in use.
+    pub(crate) fn sender(&self, name: &str) -> Result<Option<Sender>, Broken> {
+        match self.control.flag("opt.smtp_auth_user_database")? {
+            true => self.store.sender(name),
+            false => Ok(None),
+        }
     }
 
     pub(crate) fn tickets(&self) -> MutexGuard<'_, Tickets> {
@@ -134,6 +143,19 @@ impl House {
             )),
         }
     }
+}
+
+/// The databases that control/users names. What it says may hold a password, so it is not repeated.
+fn databases(home: &Home, backends: &[String]) -> Result<Vec<Sql>, Broken> {
+    let names = backends.iter().filter(|name| name.contains(':'));
+    let open = |name: &String| Database::new(name, &home.users()).map(Sql::new);
+    names.map(open).collect::<Result<_, _>>().map_err(|problem| {
+        Broken::new(
+            "control/users",
+            problem,
+            "write sqlite:PATH, postgres://user:password@host/database or mysql://...",
+        )
+    })
 }
 
 /// It can't be told now, because of `broken`. The client is told no names of files; the log is.

@@ -12,6 +12,8 @@ mod exchange;
 mod house;
 mod people;
 mod relaying;
+mod rows;
+mod schema;
 mod senders;
 mod system;
 mod tickets;
@@ -59,6 +61,7 @@ fn run() -> Result<(), Stop> {
         sys::become_user(myself).map_err(Stop::temporary)?;
     }
     confine(&home, &house).apply().map_err(Stop::temporary)?;
+    house.store.databases().iter().for_each(|sql| schema::look_after(sql.database()));
     relaying::keep_fresh(&house).map_err(Stop::temporary)?;
     sys::log!("lookup: ready");
     desk::serve(&house, &uids, desks)
@@ -96,5 +99,13 @@ fn confine(home: &Home, house: &House) -> Confine {
     let read = Confine::new().read(home.control()).read("/etc");
     let alias = house.system.as_ref().and_then(|_| sys::user("alias").ok().flatten());
     let read = alias.map_or(read.clone(), |alias| read.read(alias.home));
-    read.write(home.users()).write(home.relay()).sockets()
+    let mut keep = read.write(home.users()).write(home.relay()).sockets();
+    for database in house.store.databases().iter().map(users::Sql::database) {
+        keep = match database.file() {
+            // SQLite writes files beside its own.
+            Some(file) => file.parent().map_or(keep.clone(), |folder| keep.clone().write(folder)),
+            None => keep.internet(),
+        };
+    }
+    keep
 }

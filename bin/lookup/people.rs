@@ -138,7 +138,7 @@ fn forward(house: &House, asked: &Address, targets: &[String]) -> Result<Owner, 
 
 fn empty(house: &House, address: &Address, folder: &str, quota: Option<u64>) -> Result<Owner, Broken> {
     let (_, settings) = real_domain(&house.store, &address.domain)?.unwrap_or_default();
-    let settings = (*settings).clone().or(&*house.store.defaults()?);
+    let settings = (*settings).clone().or(&*house.store.files().defaults()?);
     let home = house.mail.join(&address.domain).join(folder);
     Ok(Owner {
         identity: house.owner(&settings)?,

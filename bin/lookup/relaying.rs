@@ -14,6 +14,7 @@ use wire::Fate;
 
 use crate::answer::{Answer, Caller, misunderstood};
 use crate::house::{House, later};
+use crate::rows::Rows;
 use crate::senders;
 use crate::tickets::Who;
 
@@ -37,16 +38,31 @@ enum Use {
     Off,
 }
 
-fn usage(house: &House) -> Result<Use, Broken> {
-    match house.relay_use()?.as_str() {
-        "address" => Ok(Use::Address),
-        "sender" => Ok(Use::Sender),
-        "off" => Ok(Use::Off),
-        word => {
-            let problem = format!("`{word}` is no way to use the relay table");
-            Err(Broken::new("control/relaytable", problem, "write address, sender or off"))
+/// How the table is used, and where it is.
+fn table(house: &House) -> Result<(Use, Rows<'_>), Broken> {
+    let wrong = |problem: String| {
+        Broken::new(
+            "control/relaytable",
+            problem,
+            "write address, sender or off, and perhaps database, a line each",
+        )
+    };
+    let (mut way, mut rows) = (Use::Address, Rows::Files(&house.relay));
+    for word in house.relay_use()? {
+        match word.as_str() {
+            "address" => way = Use::Address,
+            "sender" => way = Use::Sender,
+            "off" => way = Use::Off,
+            "files" => rows = Rows::Files(&house.relay),
+            "database" => {
+                let first = house.store.databases().first();
+                let sql = first.ok_or_else(|| wrong("control/users names no database".into()))?;
+                rows = Rows::Database(sql.database());
+            }
+            word => return Err(wrong(format!("`{word}` is no way to use the relay table"))),
         }
     }
+    Ok((way, rows))
 }
 
 /// `relay IP SENDER [MINUTES]`: has somebody logged in from there within so many minutes? `K` with `login=` and
@@ -77,23 +93,19 @@ fn found(
     minutes: Option<u64>,
     now: u64,
 ) -> Result<Option<Row>, Broken> {
-    let way = usage(house)?;
+    let (way, rows) = table(house)?;
     if way == Use::Off {
         return Ok(None);
     }
     let minutes = minutes.map_or_else(|| house.relay_minutes(), Ok)?;
-    let rows = house.relay.rows(key).map_err(|error| broken(&error))?;
-    let fresh = rows.into_iter().filter(|row| row.is_after(now.saturating_sub(minutes.saturating_mul(60))));
+    let fresh =
+        rows.of(key)?.into_iter().filter(|row| row.is_after(now.saturating_sub(minutes.saturating_mul(60))));
     for row in fresh {
         if way == Use::Address || senders::own(house, &row.login, sender)? {
             return Ok(Some(row));
         }
     }
     Ok(None)
-}
-
-fn broken(error: &std::io::Error) -> Broken {
-    Broken::io("relay", error)
 }
 
 /// `who` has logged in from `ip`. What can't be written is told in the log, and costs nobody his login.
@@ -108,14 +120,14 @@ pub(crate) fn note(house: &House, service: Service, ip: &str, who: &Who) {
 }
 
 fn write(house: &House, key: Key, login: &str) -> Result<(), Broken> {
-    if usage(house)? == Use::Off {
+    let (way, rows) = table(house)?;
+    if way == Use::Off {
         return Ok(());
     }
     let row = Row::new(sys::unix_seconds(), login);
-    let rows = house.relay.rows(key).map_err(|error| broken(&error))?;
-    match rows.iter().find(|kept| kept.login == row.login) {
+    match rows.of(key)?.iter().find(|kept| kept.login == row.login) {
         Some(kept) if kept.time + YOUNG > row.time => Ok(()),
-        _ => house.relay.add(key, row).map_err(|error| broken(&error)),
+        _ => rows.add(key, row),
     }
 }
 
@@ -176,14 +188,14 @@ pub(crate) fn keep_fresh(house: &Arc<House>) -> std::io::Result<()> {
 
 /// `relay-add (IP TIME LOGIN)...`: TIME in seconds since 1970, empty for now; LOGIN may be empty.
 pub(crate) fn add(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    let rows = args.chunks(3).map(triple).collect::<Result<Vec<_>, _>>()?;
-    let count = rows.len();
-    for (key, row) in rows {
+    let wanted = args.chunks(3).map(triple).collect::<Result<Vec<_>, _>>()?;
+    let (count, rows) = (wanted.len(), table(house)?.1);
+    for (key, row) in wanted {
         // A time that is set by hand counts, also if it is before the one that is kept.
-        let others = house.relay.rows(key).map_err(|error| broken(&error))?;
-        house.relay.delete(key).map_err(|error| broken(&error))?;
+        let others = rows.of(key)?;
+        rows.delete(key)?;
         for row in others.into_iter().filter(|other| other.login != row.login).chain([row.clone()]) {
-            house.relay.add(key, row).map_err(|error| broken(&error))?;
+            rows.add(key, row)?;
         }
     }
     Ok(Fate::done(format!("{count} in the relay table")).into())
@@ -206,16 +218,16 @@ fn triple(row: &[&str]) -> Result<(Key, Row), Refusal> {
 pub(crate) fn delete(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
     let keys = args.iter().map(|ip| Key::parse(ip).ok_or_else(|| format!("`{ip}` is no address")));
     let keys = keys.collect::<Result<Vec<_>, _>>().map_err(Refusal::Wrong)?;
-    let mut gone = 0;
+    let (mut gone, rows) = (0, table(house)?.1);
     for key in keys {
-        gone += usize::from(house.relay.delete(key).map_err(|error| broken(&error))?);
+        gone += usize::from(rows.delete(key)?);
     }
     Ok(Fate::done(format!("{gone} of {} were in the relay table", args.len())).into())
 }
 
 /// `relay-expire [MINUTES]`
 pub(crate) fn expire(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    let gone = house.relay.expire(limit(house, args)?).map_err(|error| broken(&error))?;
+    let gone = table(house)?.1.expire(limit(house, args)?)?;
     Ok(Fate::done(format!("{gone} old rows are gone")).into())
 }
 
@@ -226,7 +238,7 @@ pub(crate) fn list(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
         ["old", rest @ ..] => limit(house, rest)?,
         _ => return Ok(misunderstood()),
     };
-    let rows = house.relay.all().map_err(|error| broken(&error))?;
+    let rows = table(house)?.1.all()?;
     let old = rows.into_iter().filter(|(_, row)| limit == u64::MAX || !row.is_after(limit));
     Ok(Answer::of("K").with(old.map(|(key, row)| format!("{key} {row}"))))
 }

@@ -1,11 +1,11 @@
 //! `sender LOGIN ADDRESS`: may who has logged in as LOGIN send mail from ADDRESS?
 //!
 //! `control/authsender` says how much he may: `any` address, `own` ones (his account's, and aliases that
-//! lead to it), or those of his own `domain`. Nothing said: own ones.
+//! lead to it), or those of his own `domain`. Nothing said: own ones; any, for who can do nothing but send.
 
 use control::Broken;
 use users::name::{Address, domain};
-use users::{Resolution, real_domain, resolve};
+use users::{Resolution, Source, real_domain, resolve};
 use wire::Fate;
 
 use crate::answer::{Answer, Caller, misunderstood};
@@ -21,7 +21,8 @@ pub(crate) fn sender(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
 }
 
 fn may(house: &House, login: &str, address: &str) -> Result<bool, Broken> {
-    match house.sender_policy(login)?.as_str() {
+    let usual = if only_sends(house, login)? { "any" } else { "own" };
+    match house.sender_policy(login)?.as_deref().unwrap_or(usual) {
         "any" => Ok(true),
         "own" => own(house, login, address),
         "domain" => same_domain(house, login, address),
@@ -31,6 +32,15 @@ fn may(house: &House, login: &str, address: &str) -> Result<bool, Broken> {
             "write any, own or domain behind the colon",
         )),
     }
+}
+
+/// Is he one of the table that strangers fill? Such a name need not be an address.
+fn only_sends(house: &House, login: &str) -> Result<bool, Broken> {
+    let account = match Address::parse(login) {
+        Ok(address) => house.store.account(&address.domain, &address.local)?.is_some(),
+        Err(_) => false,
+    };
+    Ok(!account && house.sender(login)?.is_some())
 }
 
 /// Does mail for `address` come to `login`?

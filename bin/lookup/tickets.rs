@@ -18,13 +18,15 @@ pub(crate) enum Who {
     Account(Address),
     /// A user of this system.
     User(String),
+    /// One who can only send, by the table that strangers fill.
+    Sender(String),
 }
 
 impl std::fmt::Display for Who {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Who::Account(address) => address.fmt(f),
-            Who::User(name) => f.write_str(name),
+            Who::User(name) | Who::Sender(name) => f.write_str(name),
         }
     }
 }

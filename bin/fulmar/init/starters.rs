@@ -10,13 +10,26 @@ use super::{folders, made};
 
 const TEXT: u32 = 0o644;
 
+/// The tables of databases, by engine and version, for those who make them by hand.
+const SQL: [(&str, &str); 3] = [
+    ("sqlite/1", include_str!("../../../etc/sql/sqlite/1.sql")),
+    ("postgres/1", include_str!("../../../etc/sql/postgres/1.sql")),
+    ("mysql/1", include_str!("../../../etc/sql/mysql/1.sql")),
+];
+
 /// Writes all of them.
 pub(super) fn write(home: &Home, services: &[Service]) -> Result<(), Stop> {
     folders::make(home, "etc/systemd", 0o755)?;
+    folders::make(home, "etc/sql", 0o755)?;
     let here = home.path().display().to_string();
     for service in services {
         let name = format!("etc/systemd/fulmar-{}.service", service.name);
         made::write(home, &name, &unit(&here, service), TEXT)?;
+    }
+    for (name, text) in SQL {
+        let name = format!("etc/sql/{name}.sql");
+        folders::make(home, name.rsplit_once('/').map_or("", |(folder, _)| folder), 0o755)?;
+        made::write(home, &name, text, TEXT)?;
     }
     made::write(home, "etc/systemd/fulmar.target", &target(services), TEXT)?;
     made::write(home, "etc/inetd.conf", &inetd(&here), TEXT)?;

@@ -110,16 +110,14 @@ impl Control {
     /// Refuses places of users (the file `users`) that nothing can be asked of: it would look as if
     /// the users there did not exist.
     pub fn known_backends(&self) -> Result<(), Broken> {
-        match self
-            .list("users")?
-            .unwrap_or_default()
-            .into_iter()
-            .find(|backend| !["cdb", "system"].contains(&&backend[..]))
-        {
+        match self.list("users")?.unwrap_or_default().into_iter().find(|backend| !is_backend(backend)) {
             None => Ok(()),
             Some(other) => {
+                // It may hold a password.
+                let other = other.split("://").next().unwrap_or_default();
                 let problem = format!("`{other}` is not a place of users that this version knows");
-                Err(Broken::new("control/users", problem, "write cdb, system, or both, or remove the file"))
+                let cure = "write cdb, system, sqlite:PATH, postgres://..., mysql://..., or remove the file";
+                Err(Broken::new("control/users", problem, cure))
             }
         }
     }
@@ -260,6 +258,11 @@ impl Control {
     fn shown(&self, file: &File) -> String {
         short(&self.folder.join(file.name))
     }
+}
+
+fn is_backend(name: &str) -> bool {
+    let prefixes = ["sqlite:", "postgres://", "postgresql://", "mysql://", "mariadb://"];
+    matches!(name, "cdb" | "system") || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn known(name: &str) -> Result<&'static File, Broken> {

@@ -1,4 +1,4 @@
-//! Users, domains, aliases, routes: the `cdb` backend, and the questions that are asked of any backend.
+//! Users, domains, aliases, routes: in files (`cdb`) and databases, and the questions that are asked of any place.
 //!
 //! Knows the text files `users/<domain>/...` (users(5)), their compiled form, how an address finds its
 //! account, and how both are changed and checked. Does not know who asks, what a login is, or what a
@@ -16,9 +16,11 @@ mod edit;
 mod lock;
 pub mod name;
 mod page;
+mod places;
 mod reader;
 mod record;
 mod resolve;
+mod sql;
 mod store;
 mod text;
 mod words;
@@ -27,9 +29,11 @@ pub use account::{Account, Delivery, Route, Service, Settings, TARGETS_MAX};
 pub use check::check;
 pub use compile::{Compiled, compile, compile_all};
 pub use edit::{Editor, Refusal, accounts, aliases, show};
+pub use places::Places;
 pub use reader::give_back;
 pub use record::Entry;
 pub use resolve::{Hit, Resolution, real_domain, resolve};
+pub use sql::{Sender, Sql};
 pub use store::{Source, Store, domains};
 pub use words::{show_size, size};
 

@@ -30,6 +30,9 @@ fn one(file: &File, line: &Line) -> Option<Problem> {
         return Some(problem);
     }
     match file.kind {
+        Kind::List(_) if file.name == "relaytable" && !RELAY_TABLE.contains(&&*text) => {
+            Some(error((format!("`{text}` means nothing here"), format!("write {}", RELAY_TABLE.join(", ")))))
+        }
         Kind::List(entry) => wrong(entry, &text).map(error),
         Kind::Map(entry) => match grammar::pair(&line.text) {
             None => Some(error((
@@ -48,6 +51,9 @@ fn one(file: &File, line: &Line) -> Option<Problem> {
         _ => None,
     }
 }
+
+/// What may stand in `relaytable`.
+const RELAY_TABLE: [&str; 5] = ["address", "sender", "off", "files", "database"];
 
 /// What may stand behind the colon in `authsender`.
 const POLICIES: [&[u8]; 3] = [b"any", b"own", b"domain"];

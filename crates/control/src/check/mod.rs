@@ -159,7 +159,10 @@ const SECRET: [&str; 3] = ["batvkey", "dkimkeys", "srs_secrets"];
 fn hidden(path: &Path, file: &File) -> Option<Problem> {
     let seen = path.metadata().ok()?;
     let readable = seen.permissions().mode() & 0o004 != 0;
-    let (problem, cure) = match SECRET.contains(&file.name) {
+    // lookup reads it as root.
+    let with_password = || fs::read_to_string(path).is_ok_and(|text| text.contains("://"));
+    let secret = SECRET.contains(&file.name) || (file.name == "users" && with_password());
+    let (problem, cure) = match secret {
         true if readable => ("a secret that everybody on this host can read", "chmod o-r"),
         false if !readable && sys::is_root() => ("programs that are not root cannot read it", "chmod a+r"),
         _ => return None,
