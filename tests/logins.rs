@@ -166,3 +166,42 @@ fn without_lookup_a_login_is_put_off_and_nothing_relays() {
     assert!(reply.starts_with("454 4.7.0"), "{reply}");
     assert!(smtp.command("MAIL FROM:<alice@example.test>").starts_with("530"));
 }
+
+#[test]
+fn who_sends_more_than_he_may_is_held_and_the_postmaster_told_once() {
+    let mut house = House::start();
+    house.write("control/sendlimits", "alice@example.test:2/10\n");
+    let mut smtp = Smtp::connect(house.submission());
+    assert!(log_in(&mut smtp, "alice@example.test").starts_with("235"));
+    for n in 0..4 {
+        let text = tests::message(&format!("number {n}"));
+        let reply = smtp.send("alice@example.test", &["bob@example.test"], text.as_bytes());
+        assert!(reply.starts_with("250 2.0.0"), "{reply}");
+    }
+    let subjects = |house: &House, name: &str| {
+        let mail = house.mail(name);
+        mail.iter().filter(|text| String::from_utf8_lossy(text).contains("Subject: number")).count()
+    };
+    house.await_mail("bob", 2);
+    // The postmaster of the house is alice.
+    let notice = house.await_mail("alice", 1);
+    let notice = String::from_utf8_lossy(&notice[0]);
+    assert!(
+        notice.contains("Subject: alice@example.test sends more") && notice.contains("queue release"),
+        "{notice}"
+    );
+    assert_eq!((subjects(&house, "bob"), house.queued(), house.mail("alice").len()), (2, 2, 1));
+    assert_eq!(house.well(&["queue", "list", "--held", "--json"]).matches("\"held\"").count(), 2);
+    house.services().kill_all();
+    house.run();
+    house.until("the look into the queue", || house.log().contains("status: local 0").then_some(()));
+    assert_eq!((subjects(&house, "bob"), house.queued()), (2, 2), "held over a restart");
+    house.well(&["queue", "release", "--all"]);
+    house.await_empty_queue();
+    assert_eq!(subjects(&house, "bob"), 4, "nothing is lost");
+    house.write("control/sendlimits", ":lots\n");
+    let mut smtp = Smtp::connect(house.submission());
+    assert!(log_in(&mut smtp, "alice@example.test").starts_with("235"));
+    let reply = smtp.send("alice@example.test", &["bob@example.test"], b"Subject: x\n\nx\n");
+    assert!(reply.starts_with("451"), "{reply}");
+}

@@ -8,7 +8,7 @@ use wire::{Fate, fields};
 use crate::desk::Desk;
 use crate::exchange::{self, Exchange};
 use crate::house::House;
-use crate::{admin, auth, people, relaying, senders};
+use crate::{admin, auth, limits, people, relaying, senders};
 
 /// What is answered where.
 pub(crate) const VERBS: &[Verb] = &[
@@ -17,6 +17,7 @@ pub(crate) const VERBS: &[Verb] = &[
     Verb { name: "relay", desks: &[Desk::Lookup], run: Run::Text(relaying::relay) },
     Verb { name: "auth", desks: &[Desk::Lookup], run: Run::Octets(auth::auth) },
     Verb { name: "step", desks: &[Desk::Lookup], run: Run::Octets(exchange::go_on) },
+    Verb { name: "sending", desks: &[Desk::Lookup], run: Run::Text(limits::sending) },
     Verb { name: "sender", desks: &[Desk::Lookup], run: Run::Text(senders::sender) },
     Verb { name: "proof", desks: &[Desk::Root], run: Run::Octets(auth::proof) },
     Verb { name: "login", desks: &[Desk::Root], run: Run::Text(auth::login) },

@@ -11,6 +11,7 @@ use users::name::Address;
 use users::{Places, Sender, Settings, Sql, Store};
 use wire::Fate;
 
+use crate::limits::Sent;
 use crate::relaying::Sessions;
 use crate::system::System;
 use crate::tickets::Tickets;
@@ -32,6 +33,7 @@ pub(crate) struct House {
     pub(crate) turns: Turns,
     tickets: Mutex<Tickets>,
     guesses: Mutex<Guesses>,
+    sent: Mutex<Sent>,
     owners: Owners,
     /// Random, from our start on; what salts are made of where nobody keeps one.
     pepper: [u8; 16],
@@ -68,6 +70,7 @@ impl House {
             turns: Turns::new(),
             tickets: Mutex::default(),
             guesses: Mutex::default(),
+            sent: Mutex::default(),
             owners,
             pepper: sys::random().map_err(|error| Broken::io("the random generator", &error))?,
         })
@@ -91,6 +94,15 @@ impl House {
     pub(crate) fn sender_policy(&self, login: &str) -> Result<Option<String>, Broken> {
         let hit = self.control.table("authsender")?.route(login)?;
         Ok(hit.map(|hit| hit.value().trim().to_owned()))
+    }
+
+    /// How much somebody who has logged in may send: the word of `control/sendlimits` for him.
+    pub(crate) fn send_limit(&self, login: &str) -> Result<Option<String>, Broken> {
+        Ok(self.control.table("sendlimits")?.route(login)?.map(|hit| hit.value().trim().to_owned()))
+    }
+
+    pub(crate) fn sent(&self) -> MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the relay table is used: the words of `control/relaytable`.

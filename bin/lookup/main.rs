@@ -10,6 +10,7 @@ mod auth;
 mod desk;
 mod exchange;
 mod house;
+mod limits;
 mod people;
 mod relaying;
 mod rows;

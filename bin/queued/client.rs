@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use queue::{Bad, Draft, Head, Intake, Record};
+use queue::{Bad, Draft, Head, Intake, Record, Steering};
 use sys::Packets;
 use sys::packet::{MAX, Peer};
 use wire::Fate;
@@ -62,6 +62,8 @@ struct Client<'h> {
     looked: u64,
     /// Envelope addresses have come; no more of the message may.
     envelope: bool,
+    /// The message is to be held once it is in the queue.
+    held: bool,
     /// What is wrong with the message.
     fault: Option<Fate>,
     room: Vec<u8>,
@@ -78,6 +80,7 @@ impl<'h> Client<'h> {
             began: Duration::ZERO,
             looked: 0,
             envelope: false,
+            held: false,
             fault: None,
             room: Vec::new(),
         }
@@ -92,6 +95,10 @@ impl<'h> Client<'h> {
             b'L' => self.name(rest),
             b'M' => self.text(rest),
             b'E' => self.addresses(rest),
+            b'H' => {
+                self.held = true;
+                Ok(())
+            }
             _ => Err(MANGLED),
         };
         if let Err(fault) = taken {
@@ -174,12 +181,13 @@ impl<'h> Client<'h> {
         let draft = self.draft.take();
         let token = std::mem::take(&mut self.token);
         (self.intake, self.envelope) = (Intake::new(), false);
+        let held = std::mem::take(&mut self.held);
         let (fault, draft) = match (fault, complete, draft) {
             (None, Ok(()), Some(draft)) => (None, Some(draft)),
             (fault, ..) => (Some(fault.unwrap_or(MANGLED)), None),
         };
         let saved = match draft {
-            Some(draft) => self.save(draft, &token),
+            Some(draft) => self.save(draft, &token, held),
             None => Err(fault.unwrap_or(MANGLED)),
         };
         match saved {
@@ -194,7 +202,7 @@ impl<'h> Client<'h> {
         }
     }
 
-    fn save(&mut self, mut draft: Draft<'h>, token: &[u8]) -> Result<u64, Fate> {
+    fn save(&mut self, mut draft: Draft<'h>, token: &[u8], held: bool) -> Result<u64, Fate> {
         match self.house.extra_recipient() {
             Ok(Some(extra)) => draft.recipient(&extra).map_err(|error| refused(&error))?,
             Ok(None) => {}
@@ -204,7 +212,7 @@ impl<'h> Client<'h> {
             return Err(Fate::later(3, 2, "The queue is closing"));
         }
         let (id, size) = (draft.id(), draft.message_length());
-        let saved = self.save_durably(draft, id);
+        let saved = self.decide(id, held).and_then(|()| self.save_durably(draft, id));
         self.house.end_commit();
         saved.map_err(|error| refused(&error))?;
         let token = String::from_utf8_lossy(token);
@@ -214,6 +222,14 @@ impl<'h> Client<'h> {
             self.peer.pid
         );
         Ok(id)
+    }
+
+    /// What `send` is to find when it finds the message.
+    fn decide(&self, id: u64, held: bool) -> io::Result<()> {
+        match held {
+            true => self.house.queue.steer(id, &Steering { held, route: None }),
+            false => Ok(()),
+        }
     }
 
     fn save_durably(&mut self, draft: Draft<'h>, id: u64) -> io::Result<()> {

@@ -76,6 +76,7 @@ impl Office {
         if is_bounce(&head.sender) {
             self.schedule.mark_bounce(id);
         }
+        self.look_for_decision(id);
         if self.steered.get(&id).is_some_and(|steering| steering.held) {
             self.schedule.hold(id, true);
         }

@@ -38,6 +38,15 @@ impl Office {
         }
     }
 
+    /// What was decided about a message when it was accepted.
+    pub(crate) fn look_for_decision(&mut self, id: u64) {
+        let held = Steering { held: true, route: None };
+        let steering = self.queue.steering(id).unwrap_or(held);
+        if steering != Steering::default() {
+            self.steered.insert(id, steering);
+        }
+    }
+
     /// Carries out all wishes that there are.
     pub(crate) fn take_wishes(&mut self) {
         let wishes = match self.queue.wishes() {

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use message::address::Address;
 use policy::Unsure;
-use reception::{Facts, Files, Judge, Lookup, Proof, Refused, Rules, word};
+use reception::{Facts, Files, Hold, Judge, Lookup, Proof, Refused, Rules, word};
 use smtp::{Envelope, Fault, House, MailParameters, Reply, Step};
 use submission::Submission;
 use sys::Env;
 use wire::{Code, Fate};
+
+use crate::notice;
 
 /// Refused recipients from which on each one has to wait, and how long, at most.
 const PATIENT_WITH: u32 = 10;
@@ -20,6 +22,8 @@ const DELAY: Duration = Duration::from_millis(25);
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
 
 const LATER: Reply = Reply::new(451, Code(4, 3, 0), "Can't find that out now, try again later");
+const TOO_MUCH: Reply =
+    Reply::new(451, Code(4, 7, 1), "You have sent more than you may in an hour, try again later");
 const NO_QUEUE: Reply = Reply::new(451, Code(4, 3, 0), "The queue is out of reach, try again later");
 
 /// What outlives a connection in a worker.
@@ -117,6 +121,21 @@ impl Desk {
         sys::log!("smtpd {}: later {what}: {cause}", self.token);
     }
 
+    /// Is the message of a user who has sent too much to be held? And is the postmaster to be told?
+    fn limited(&mut self, recipients: usize) -> Result<Option<Hold>, Reply> {
+        let Some(login) = self.facts.login.clone() else { return Ok(None) };
+        let limited = self.kept.lookup.sending(&login, recipients);
+        let held = limited.map_err(|Unsure(cause)| {
+            self.put_off("message", cause);
+            LATER
+        })?;
+        match held {
+            // Its program knows no holding.
+            Some(_) if self.kept.queue.is_to_program() => Err(TOO_MUCH),
+            held => Ok(held),
+        }
+    }
+
     fn enqueue(&mut self, envelope: &Envelope) -> Result<String, Reply> {
         let queue = &mut self.kept.queue;
         queue.sender(envelope.sender.as_bytes());
@@ -179,7 +198,16 @@ impl House for Desk {
     }
 
     fn commit(&mut self, envelope: &Envelope) -> Result<String, Reply> {
-        let done = self.enqueue(envelope);
+        let held = self.limited(envelope.recipients.len());
+        let done = held.clone().and_then(|held| {
+            if held.is_some() {
+                self.kept.queue.hold();
+            }
+            self.enqueue(envelope)
+        });
+        if done.is_err() {
+            self.kept.queue.abort();
+        }
         let (token, sender, count, bytes) =
             (&self.token, word(&envelope.sender), envelope.recipients.len(), self.bytes);
         match &done {
@@ -193,6 +221,11 @@ impl House for Desk {
                 reply.status(),
                 reply.text()
             ),
+        }
+        if let (Ok(_), Ok(Some(Hold { first: true })), Some(login)) = (&done, &held, &self.facts.login) {
+            let (queue, rules) = (&mut self.kept.queue, &self.rules);
+            let now = sys::unix_seconds().cast_signed();
+            notice::send(queue, &rules.me, &rules.postmaster, login, &self.token, now);
         }
         done
     }

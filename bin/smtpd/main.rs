@@ -7,6 +7,7 @@
 mod clock;
 mod connection;
 mod house;
+mod notice;
 mod service;
 
 use std::process::ExitCode;

@@ -172,6 +172,7 @@ pub const TABLE: &[File] = &[
     of("relayminutes", number("minutes", 1, 525_600), Value("60"), &["lookup"], "How long a login by POP3 or IMAP lets its address relay where CHECKRELAY is set."),
     of("relaytable", List(Word), Nothing, &["lookup"], "Whom a login by POP3 or IMAP lets relay: `address`, the default, everybody at its address; `sender`, who sends from there in the name of who logged in; `off`, nobody. `database`: the rows are in the first database of control/users, not in relay/."),
     of("removeheaders", List(Word), Nothing, LATER, "Header fields that are removed when mail is queued."),
+    of("sendlimits", Map(Route), Nothing, &["lookup"], "How much who has logged in may send in an hour, `login:messages/recipients` or `domain:...`, `:...` for all others, 0 for no limit. What is beyond is accepted and held, and the postmaster told."),
     of("servercipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("serverciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("servicedir.conf", Foreign, Nothing, LATER, "Supervision is up to the supervisor."),

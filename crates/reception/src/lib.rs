@@ -15,7 +15,7 @@ mod tables;
 pub use client::Facts;
 pub use deposit::Deposit;
 pub use judge::{Judge, Refused, Taken};
-pub use lookup::{Lookup, Proof};
+pub use lookup::{Hold, Lookup, Proof};
 pub use rights::{confine, drop_root};
 pub use rules::{Files, Rules};
 

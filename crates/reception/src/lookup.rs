@@ -76,6 +76,20 @@ impl Lookup {
         }
     }
 
+    /// Is a message of `login` to be held, as he has sent too much lately; and is that to be told?
+    pub fn sending(&mut self, login: &str, recipients: usize) -> Result<Option<Hold>, Unsure> {
+        let count = recipients.to_string();
+        let answer = self.exchange(&[b"sending", login.as_bytes(), count.as_bytes()])?;
+        let fields = wire::fields(&answer);
+        match (fields.first().and_then(|head| Fate::parse(head)), fields.get(1)) {
+            (Some(Fate::Done(_)), Some(&b"hold=first")) => Ok(Some(Hold { first: true })),
+            (Some(Fate::Done(_)), Some(&b"hold=again")) => Ok(Some(Hold { first: false })),
+            (Some(Fate::Done(_)), _) => Ok(None),
+            (Some(Fate::Later(text) | Fate::Never(text)), _) => Err(Unsure(format!("lookup: {text}"))),
+            (None, _) => Err(Unsure("lookup answered nonsense".to_owned())),
+        }
+    }
+
     /// Begins to prove who a client is, for the service smtp: `ip` may be empty, `initial` is the client's first
     /// message, if there is one.
     pub fn authenticate(&mut self, ip: &str, mechanism: &str, initial: Option<&[u8]>) -> Proof {
@@ -101,6 +115,13 @@ impl Lookup {
         let said = self.0.ask(&wire::packet(question));
         said.map_err(|error| Unsure(format!("{}: {error}", self.0.path().display())))
     }
+}
+
+/// A message is to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Nobody has been told of it in this hour.
+    pub first: bool,
 }
 
 /// What `lookup` says of a step of a login.

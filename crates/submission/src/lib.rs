@@ -1,4 +1,4 @@
-//! Handing messages to `queued`: `L` token, `M` text, `E` envelope, `.`, over one kept connection;
+//! Handing messages to `queued`: `L` token, `M` text, `E` envelope, perhaps `H` hold, `.`, over one kept connection;
 //! or to the program that QMAILQUEUE names, by qmail-queue's interface.
 //!
 //! The client's side of `run/queue`. What `queued` has not said `K` to is not accepted; a message
@@ -127,6 +127,13 @@ impl Submission {
         for part in [letter, address, b"\0"] {
             self.part(b'E', part);
         }
+    }
+
+    /// The message shall be accepted and then held, until an admin releases it. A program can't be told that.
+    pub fn hold(&mut self) {
+        self.flush();
+        self.packet.push(b'H');
+        self.flush();
     }
 
     /// Ends the envelope and waits for the verdict; `K`'s text is the message's id.

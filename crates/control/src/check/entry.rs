@@ -46,6 +46,10 @@ fn one(file: &File, line: &Line) -> Option<Problem> {
                     "write any, own or domain behind the colon".into(),
                 )))
             }
+            Some((_, limit)) if file.name == "sendlimits" && !is_limit(limit) => Some(error((
+                format!("`{}` is no limit", String::from_utf8_lossy(limit)),
+                "write messages/recipients an hour behind the colon, such as 200/1000".into(),
+            ))),
             Some((key, _)) => wrong(entry, &String::from_utf8_lossy(key)).map(error),
         },
         _ => None,
@@ -57,6 +61,14 @@ const RELAY_TABLE: [&str; 5] = ["address", "sender", "off", "files", "database"]
 
 /// What may stand behind the colon in `authsender`.
 const POLICIES: [&[u8]; 3] = [b"any", b"own", b"domain"];
+
+/// One number, or two with a slash between.
+fn is_limit(text: &[u8]) -> bool {
+    let mut numbers = text.trim_ascii().split(|octet| *octet == b'/');
+    let count = numbers.clone().count();
+    let digits = |number: &[u8]| (1..=18).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
+    count <= 2 && numbers.all(digits)
+}
 
 /// Of two lines with one key the later wins; is it what is meant?
 fn repeated(file: &File, line: &Line, seen: &mut HashMap<Vec<u8>, (usize, Vec<u8>)>) -> Option<Problem> {
