@@ -223,3 +223,44 @@ fn relayclients_of_another_file_and_named_networks_let_relay() {
     house.well(&["cdb"]);
     assert_eq!(connect_code(&house), "421", "no path leads out of control/");
 }
+
+#[test]
+fn another_port_is_one_more_run_script_and_is_published() {
+    let mut house = House::start();
+    let spare = house.spare_port();
+    let script = std::fs::read_to_string(house.path("etc/run/submission/run")).unwrap();
+    let usual = format!(" {} smtpd", house.submission().port());
+    std::fs::create_dir(house.path("etc/run/another")).unwrap();
+    house.write("etc/run/another/run", &script.replace(&usual, &format!(" {spare} smtpd")));
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(house.path("etc/run/another/run"), executable).unwrap();
+    house.services().start("another");
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], spare));
+    house.until("the port", || Smtp::try_connect(address).ok());
+    assert!(Smtp::connect(address).command("MAIL FROM:<alice@example.test>").starts_with("530"));
+    let told = house.well(&["explain", "--to", FOREIGN, "--port", &spare.to_string()]);
+    assert!(told.contains("etc/run/another serves") && told.contains("530 Log in first"), "{told}");
+    let zone = house.well(&["domain", "dns", "example.test"]);
+    let submission = house.submission().port();
+    for line in [
+        "example.test.  IN MX   10 mail.example.test.".to_owned(),
+        format!("_pop3._tcp.example.test.  IN SRV  0 1 {} mail.example.test.", house.pop3().port()),
+        "_imaps._tcp.example.test.  IN SRV  0 0 0 .".to_owned(),
+    ] {
+        assert!(zone.lines().any(|there| there == line), "{line}: {zone}");
+    }
+    assert!(
+        zone.contains(&format!("SRV  0 1 {submission} ")) || zone.contains(&format!("SRV  0 1 {spare} ")),
+        "{zone}"
+    );
+    for option in ["--autoconfig", "--autodiscover"] {
+        let file = house.well(&["domain", "dns", "example.test", option]);
+        let python = tests::tool("python3").expect("python3");
+        let script = "import sys, xml.dom.minidom as x; x.parseString(sys.argv[1].encode())";
+        assert!(
+            std::process::Command::new(python).args(["-c", script, &file]).status().unwrap().success(),
+            "{file}"
+        );
+    }
+    assert_eq!(house.fulmar(&["domain", "dns", "no domain"]).status.code(), Some(100));
+}

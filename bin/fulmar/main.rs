@@ -18,6 +18,7 @@ mod password;
 mod qmail_names;
 mod queue;
 mod relay;
+mod run_lines;
 mod service;
 mod show;
 mod user;

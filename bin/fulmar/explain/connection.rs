@@ -1,23 +1,14 @@
 //! How a connection begins: the run script of the port, the rule for the address, and what both set.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use control::Home;
 use rules::{Change, Client, Compiler, Found};
 use sys::{Env, Stop};
 
 use super::{Options, Story};
-
-/// A run script that serves the port.
-struct Served {
-    name: String,
-    /// Its rules, if it has any.
-    rules: Option<PathBuf>,
-    submission: bool,
-    /// Variables it sets for everybody.
-    env: Vec<(String, String)>,
-}
+use crate::run_lines::{self, Kind, Served};
 
 /// The environment that `smtpd` would have, and whether it serves submission. `None`: the client is not let in.
 pub(super) fn environment(
@@ -25,7 +16,9 @@ pub(super) fn environment(
     options: &Options,
     story: &mut Story,
 ) -> Result<Option<(Env, bool)>, Stop> {
-    let served = served(home, options.port);
+    let smtp = |served: &Served| matches!(served.kind, Kind::Smtp | Kind::Submission);
+    let served =
+        run_lines::served(home).into_iter().find(|served| served.port == options.port && smtp(served));
     match &served {
         Some(served) => {
             story.tell("service", format!("etc/run/{} serves port {}", served.name, options.port))
@@ -34,7 +27,8 @@ pub(super) fn environment(
             story.tell("service", format!("no run script serves port {}: taken as plain smtpd", options.port))
         }
     }
-    let submission = served.as_ref().map_or(matches!(options.port, 587 | 465), |served| served.submission);
+    let submission =
+        served.as_ref().map_or(matches!(options.port, 587 | 465), |it| it.kind == Kind::Submission);
     let mut env = Env::new();
     for (name, value) in served.iter().flat_map(|served| &served.env) {
         env.set(name, value.as_bytes());
@@ -105,52 +99,4 @@ fn line(text: &Path, key: &[u8]) -> Option<usize> {
         });
         makes.then_some(at + 1)
     })
-}
-
-/// The service whose run line ends in `PORT smtpd ...`.
-fn served(home: &Home, port: u16) -> Option<Served> {
-    let folders = fs::read_dir(home.join("etc/run")).ok()?;
-    folders.filter_map(Result::ok).find_map(|entry| {
-        let text = fs::read_to_string(entry.path().join("run")).ok()?;
-        let words: Vec<&str> =
-            text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace).collect();
-        read(entry.file_name().to_string_lossy().into_owned(), &words, port, home)
-    })
-}
-
-fn read(name: String, words: &[&str], port: u16, home: &Home) -> Option<Served> {
-    let port = port.to_string();
-    let at = words.iter().position(|word| *word == port)?;
-    let program = words.get(at + 1)?.rsplit('/').next()?;
-    if !matches!(program, "smtpd" | "qmail-smtpd") {
-        return None;
-    }
-    let option = words[..at].iter().position(|word| matches!(*word, "-x" | "-Xx"));
-    let rules = option.and_then(|at| words.get(at + 1)).map(|path| home.join(path));
-    let server = words.iter().position(|word| word.ends_with("tcpserver")).unwrap_or(0);
-    let variable = |word: &&str| {
-        let (name, value) = word.split_once('=')?;
-        let fit = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_uppercase() || octet == b'_');
-        let own = !matches!(name, "PATH" | "FULMAR_HOME");
-        (fit && own).then(|| (name.to_owned(), value.trim_matches('"').to_owned()))
-    };
-    let env = words[..server].iter().filter_map(variable).collect();
-    Some(Served { name, rules, submission: words.get(at + 2) == Some(&"submission"), env })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_line_tells_rules_service_and_variables() {
-        let text = "exec env - PATH=\"/bin\" REQUIREAUTH=1 tcpserver -v -X -x etc/tcp.smtp.cdb -w 2 0 5190 smtpd submission 2>&1";
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let home = Home::at("/var/fulmar");
-        let served = read("alt".into(), &words, 5190, &home).unwrap();
-        assert!(served.submission);
-        assert_eq!(served.rules, Some("/var/fulmar/etc/tcp.smtp.cdb".into()));
-        assert_eq!(served.env, [("REQUIREAUTH".to_owned(), "1".to_owned())]);
-        assert!(read("alt".into(), &words, 25, &home).is_none());
-    }
 }
