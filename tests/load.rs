@@ -1,7 +1,8 @@
 //! A load generator for scripts/bench: sends messages as fast as a server takes them, or asks the disk.
 //!
 //! `load smtp ADDRESS SESSIONS SECONDS conn|kept SIZE MAILDIR=RECIPIENT...` prints accepted and
-//! delivered messages per second (accepted ones only if no MAILDIR is named); `load disk FOLDER THREADS SECONDS SIZE` prints durable files per second.
+//! delivered messages per second (accepted ones only if no MAILDIR is named); `load disk FOLDER THREADS SECONDS SIZE` prints
+//! durable files per second; `load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD` prints logins per second.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 use tests::Smtp;
 
 const USAGE: &str = "usage: load smtp ADDRESS SESSIONS SECONDS conn|kept SIZE MAILDIR=RECIPIENT...
-       load disk FOLDER THREADS SECONDS SIZE";
+       load disk FOLDER THREADS SECONDS SIZE
+       load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD";
 /// How long deliveries may go on after the last message was accepted.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -38,6 +40,16 @@ fn main() -> ExitCode {
             let limit = Duration::from_secs(seconds.parse().expect("a number of seconds"));
             disk(Path::new(folder), threads.parse().expect("a number"), limit, size.parse().expect("a size"))
         }
+        ["pop3", address, sessions, seconds, user, password] => {
+            let limit = Duration::from_secs(seconds.parse().expect("a number of seconds"));
+            logins(
+                address.parse().expect("an address with a port"),
+                sessions.parse().expect("a number"),
+                limit,
+                user,
+                password,
+            )
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(100);
@@ -45,6 +57,30 @@ fn main() -> ExitCode {
     };
     println!("{line}");
     ExitCode::SUCCESS
+}
+
+/// Logs in, asks how much mail there is and leaves, again and again.
+fn logins(
+    address: std::net::SocketAddr,
+    sessions: usize,
+    limit: Duration,
+    user: &str,
+    password: &str,
+) -> String {
+    let (count, end) = (AtomicUsize::new(0), Instant::now() + limit);
+    thread::scope(|scope| {
+        for _ in 0..sessions {
+            scope.spawn(|| {
+                while Instant::now() < end {
+                    let mut pop3 = tests::Pop3::login(address, user, password);
+                    pop3.good("STAT");
+                    pop3.good("QUIT");
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    format!("{:.0}", count.load(Ordering::Relaxed) as f64 / limit.as_secs_f64())
 }
 
 /// One run against one server.

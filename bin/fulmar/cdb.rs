@@ -4,10 +4,28 @@
 
 use std::os::unix::fs::MetadataExt;
 
+use clap::Args;
 use control::{Broken, Home, Role, Uids};
 use sys::Stop;
 
 use crate::show::print;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Control files to compile, whether there is a cdb beside them or not, such as relayclients
+    /// [default: rules, users, and the control files beside which there is a cdb]
+    names: Vec<String>,
+}
+
+pub(crate) fn command(home: &Home, options: &Options) -> Result<(), Stop> {
+    if options.names.is_empty() {
+        return run(home);
+    }
+    options.names.iter().try_for_each(|name| {
+        let made = control::compile(home, name).map_err(Stop::permanent)?;
+        print(&format!("{}: {} records\n", made.file, made.records))
+    })
+}
 
 pub(crate) fn run(home: &Home) -> Result<(), Stop> {
     let (tables, users, assigned) = (compile(home), users(home), crate::assign::compile(home));

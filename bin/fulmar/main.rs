@@ -55,7 +55,7 @@ enum Command {
     /// Make a home folder, or complete one: folders, control files, run scripts
     Init(init::Options),
     /// Compile the tables: tcp.smtp, control files, users
-    Cdb,
+    Cdb(cdb::Options),
     /// Look for trouble: every control file and table, permissions, services
     Check(check::Options),
     /// Domains that this server receives mail for
@@ -104,7 +104,7 @@ fn run() -> Result<(), Stop> {
         (arguments.home.map_or_else(Home::find, Home::at), show::Shape { json: arguments.json });
     match arguments.command {
         Command::Init(options) => init::run(&home, &options),
-        Command::Cdb => cdb::run(&home),
+        Command::Cdb(options) => cdb::command(&home, &options),
         Command::Check(options) => check::run(&home, &options, shape),
         Command::Domain(verb) => domain::run(&home, &verb, shape),
         Command::User(verb) => user::run(&home, &verb, shape),

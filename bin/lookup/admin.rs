@@ -198,7 +198,7 @@ fn whole_word(word: &str) -> String {
 }
 
 /// What is kept already in a form of its own.
-const KEPT: [&str; 4] = ["{ARGON2ID}$", "{SCRAM-SHA-256}", "{SCRAM-SHA-1}", "{SALTED-SHA256}"];
+const KEPT: [&str; 5] = ["{ARGON2ID}$", "{CRYPT}$", "{SCRAM-SHA-256}", "{SCRAM-SHA-1}", "{SALTED-SHA256}"];
 
 /// The form in which a password is kept: `{PLAIN}...` as it is, `{SCRAM}...` as keys, all else is hashed, but
 /// what is hashed already.

@@ -218,8 +218,13 @@ fn any_rule() -> impl Strategy<Value = String> {
     )
 }
 
+/// FULMAR_CASES asks for more: `scripts/test --heavy` does.
+fn cases(usual: u32) -> u32 {
+    std::env::var("FULMAR_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(150), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn random_rule_files_give_the_same_octets_as_debians_tcprules(rules in prop::collection::vec(any_rule(), 0..30)) {
         if !Path::new(DEBIANS).exists() {

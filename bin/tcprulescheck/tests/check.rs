@@ -102,8 +102,13 @@ fn any_client() -> impl Strategy<Value = Vec<(&'static str, String)>> {
         .prop_map(|(ip, host, info)| [ip, host, info].into_iter().flatten().collect())
 }
 
+/// FULMAR_CASES asks for more: `scripts/test --heavy` does.
+fn cases(usual: u32) -> u32 {
+    std::env::var("FULMAR_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(60), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn random_clients_get_the_answers_of_debians_tcprulescheck(
         rules in prop::collection::vec(any_rule(), 1..25),

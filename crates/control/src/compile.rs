@@ -11,7 +11,7 @@ use crate::broken::short;
 use crate::check::{self, Severity};
 use crate::grammar::{self, Line};
 use crate::read::{fault_in, records};
-use crate::{Broken, Home, TABLE, file, networks, stamp};
+use crate::{Broken, Home, TABLE, file, network, networks, stamp};
 
 /// A cdb that has been made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +51,13 @@ pub fn compile(home: &Home, name: &str) -> Result<Compiled, Broken> {
         entries = expand(&path, entries)?;
     }
     refuse_errors(check::entries(table, &entries))?;
-    let records = records(table.kind, entries).into_iter().map(|(key, (_, value))| (key, value));
-    write(&path, records, stamp)
+    let records = records(table.kind, entries);
+    let forms = table.kind.is_of_networks().then(|| network::forms(records.keys().map(Vec::as_slice)));
+    let forms = forms.map(|forms| (network::FORMS.to_vec(), forms));
+    let records: Vec<_> = records.into_iter().map(|(key, (_, value))| (key, value)).collect();
+    let count = records.len();
+    let made = write(&path, records.into_iter().chain(forms), stamp)?;
+    Ok(Compiled { records: count, ..made })
 }
 
 /// Makes the cdb of the rule file `path`.

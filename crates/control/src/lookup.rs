@@ -40,7 +40,8 @@ pub(crate) type Records = BTreeMap<Vec<u8>, (usize, Vec<u8>)>;
 #[derive(Debug)]
 enum Form {
     Text(Records),
-    Compiled(cdb::Cdb, PathBuf),
+    /// With the forms of the keys of a table of networks, if it tells them.
+    Compiled(cdb::Cdb, PathBuf, Option<Vec<network::Form>>),
 }
 
 impl Table {
@@ -48,8 +49,10 @@ impl Table {
         Table { form: Form::Text(records), exists }
     }
 
-    pub(crate) fn compiled(records: cdb::Cdb, path: PathBuf) -> Table {
-        Table { form: Form::Compiled(records, path), exists: true }
+    pub(crate) fn compiled(records: cdb::Cdb, path: PathBuf) -> Result<Table, Broken> {
+        let told = records.get(network::FORMS).map_err(|error| damaged(&path, &error))?;
+        let forms = told.and_then(|told| network::read_forms(&told));
+        Ok(Table { form: Form::Compiled(records, path, forms), exists: true })
     }
 
     /// Is there a file? What is empty is not what is missing: an empty `locals` means none.
@@ -68,7 +71,7 @@ impl Table {
         let value = match &self.form {
             Form::Text(records) => records.get(&key).map(|(line, value)| (Some(*line), value.clone())),
             Form::Compiled(..) if key.contains(&0) => None,
-            Form::Compiled(records, path) => {
+            Form::Compiled(records, path, _) => {
                 records.get(&key).map_err(|error| damaged(path, &error))?.map(|value| (None, value))
             }
         };
@@ -116,7 +119,11 @@ impl Table {
         if self.is_empty() {
             return Ok(None);
         }
-        let keys = network::keys(ip);
+        let forms = match &self.form {
+            Form::Compiled(_, _, forms) => forms.as_deref(),
+            Form::Text(_) => None,
+        };
+        let keys = network::keys(ip, forms);
         self.first(keys.iter().map(String::as_bytes))
     }
 

@@ -228,7 +228,7 @@ impl Control {
         if stamp::is_stale(&records, &text).map_err(|error| damaged(&path, &error))? {
             warn_once(&path);
         }
-        Ok(Some(Table::compiled(records, path)))
+        Table::compiled(records, path).map(Some)
     }
 
     fn single(&self, file: &File) -> Result<Option<Line>, Broken> {

@@ -403,7 +403,7 @@ proptest! {
         let path = folder.path().join("t.cdb");
         let records = records.into_iter().map(|(key, (_, value))| (key, value));
         fs::write(&path, cdb::build(records).unwrap()).unwrap();
-        let compiled = Table::compiled(cdb::Cdb::open(&path).unwrap(), path);
+        let compiled = Table::compiled(cdb::Cdb::open(&path).unwrap(), path).unwrap();
         for key in asked {
             // A compiled table knows no lines.
             let said = |hit: Result<Option<Hit>, Broken>| hit.map(|hit| hit.map(|hit| (hit.key, hit.value)));

@@ -9,7 +9,7 @@ fn a_place_of_users_that_is_not_known_stops_it_and_is_never_passed_over() {
     for folder in ["control", "run"] {
         fs::create_dir(home.path().join(folder)).unwrap();
     }
-    for text in ["passwd\n", "cdb\nsqlite:/var/users\n", "Cdb\n"] {
+    for text in ["passwd\n", "cdb\noracle:/var/users\n", "Cdb\n"] {
         fs::write(home.path().join("control/users"), text).unwrap();
         let mut lookup = Command::new(env!("CARGO_BIN_EXE_lookup"));
         let output = lookup.env_clear().env("FULMAR_HOME", home.path()).output().unwrap();
