@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use control::Broken;
-use sasl::{Client, Secret, apop};
+use sasl::{Client, Room, Secret, apop};
 use users::name::Address;
 use users::{Account, Hit, Service, Source};
 use wire::Fate;
@@ -29,10 +29,12 @@ pub(crate) fn auth(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answ
     let Some(service) = Service::of(&service) else { return misunderstood() };
     let door = Door::of(house, service, &ip);
     match (&*mechanism, data) {
-        ("PASS", [user, password]) => door.prove("PASS", user, |kept| sasl::check(kept, password)),
+        ("PASS", [user, password]) => {
+            door.prove("PASS", user, |kept, room| sasl::check(kept, password, room))
+        }
         ("APOP", [b""]) if house.offers_digests() => challenge(house, caller),
         ("APOP", [user, digest]) => match &caller.timestamp {
-            Some(stamp) => door.prove("APOP", user, |kept| apop::check(kept, stamp, digest)),
+            Some(stamp) => door.prove("APOP", user, |kept, _| apop::check(kept, stamp, digest)),
             None => misunderstood(),
         },
         ("APOP", [b""]) => NOT_OFFERED.into(),
@@ -51,7 +53,7 @@ pub(crate) fn proof(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Ans
     let [service, ip, stamp] = [service, ip, stamp].map(|field| String::from_utf8_lossy(field));
     let Some(service) = Service::of(&service) else { return misunderstood() };
     let door = Door::of(house, service, &ip);
-    door.prove("APOP", user, |kept| apop::check(kept, &stamp, digest))
+    door.prove("APOP", user, |kept, _| apop::check(kept, &stamp, digest))
 }
 
 pub(crate) const NOT_OFFERED: Fate = Fate::Never(wire::Text {
@@ -100,7 +102,7 @@ impl<'a> Door<'a> {
         &self,
         mechanism: &str,
         user: &[u8],
-        check: impl FnOnce(Option<&Secret>) -> bool,
+        check: impl FnOnce(Option<&Secret>, &mut Room) -> bool,
     ) -> Answer {
         let (user, start) = (String::from_utf8_lossy(user), sys::monotonic());
         // What is neither address nor user is nobody, whom it takes as long to refuse.
@@ -166,14 +168,14 @@ impl<'a> Door<'a> {
         &self,
         mechanism: &str,
         who: Option<&Who>,
-        check: impl FnOnce(Option<&Secret>) -> bool,
+        check: impl FnOnce(Option<&Secret>, &mut Room) -> bool,
     ) -> Result<Result<Who, Outside>, Fate> {
         let known = who.map(|who| self.find(who)).transpose().map_err(|broken| later(&broken))?;
         let (kept, permitted) = known.unwrap_or((Err(Outside::Wrong("no address")), Ok(())));
         let right = {
             let turn = self.house.turns.take();
-            let _turn = turn.ok_or_else(|| Fate::later(3, 2, "too many log in at once"))?;
-            check(kept.as_ref().ok())
+            let mut turn = turn.ok_or_else(|| Fate::later(3, 2, "too many log in at once"))?;
+            check(kept.as_ref().ok(), turn.room())
         };
         let judged = match (kept, right) {
             (Err(outside), _) => Err(outside),

@@ -74,19 +74,20 @@ pub(crate) fn go_on(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Ans
 fn step(door: &Door<'_>, caller: &mut Caller, state: State, message: &[u8]) -> Answer {
     match state {
         State::Plain => match plain::parse(message) {
-            Some(claim) => {
-                door.prove("PLAIN", claim.user.as_bytes(), |kept| sasl::check(kept, claim.password))
-            }
+            Some(claim) => door
+                .prove("PLAIN", claim.user.as_bytes(), |kept, room| sasl::check(kept, claim.password, room)),
             None => malformed(),
         },
         State::LoginName => match plain::name(message) {
             Some(user) => say(door, caller, State::LoginPassword(user.to_owned()), plain::ASK_PASSWORD),
             None => malformed(),
         },
-        State::LoginPassword(user) => door.prove("LOGIN", user.as_bytes(), |kept| sasl::check(kept, message)),
+        State::LoginPassword(user) => {
+            door.prove("LOGIN", user.as_bytes(), |kept, room| sasl::check(kept, message, room))
+        }
         State::Cram(challenge) => match cram::parse(message) {
             Some((user, digest)) => {
-                door.prove("CRAM-MD5", user.as_bytes(), |kept| cram::check(kept, &challenge, digest))
+                door.prove("CRAM-MD5", user.as_bytes(), |kept, _| cram::check(kept, &challenge, digest))
             }
             None => malformed(),
         },
@@ -117,7 +118,7 @@ fn scram_last(door: &Door<'_>, caller: &mut Caller, exchange: &scram::Exchange, 
     let (hash, user) = (exchange.hash(), exchange.user());
     let salt = door.house.salt_of(user);
     let mut signature = None;
-    let answer = door.prove(hash.mechanism(), user.as_bytes(), |kept| {
+    let answer = door.prove(hash.mechanism(), user.as_bytes(), |kept, _| {
         let keys = Secret::scram(kept, hash, &salt);
         signature = keys.and_then(|keys| exchange.check(&keys, message));
         signature.is_some()

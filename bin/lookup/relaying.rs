@@ -168,12 +168,13 @@ impl Sessions {
     }
 }
 
-/// Keeps the rows of open sessions fresh, for ever.
+/// Keeps the rows of open sessions fresh, and gives back memory that was needed for logins, for ever.
 pub(crate) fn keep_fresh(house: &Arc<House>) -> std::io::Result<()> {
     let house = house.clone();
     let run = move || {
         loop {
             thread::sleep(LOOK);
+            house.turns.rest();
             let minutes = house.relay_minutes().unwrap_or(60);
             let every = Duration::from_secs((minutes * 60 / 4).clamp(YOUNG / 2, 300));
             for (key, login) in house.sessions.due(every, sys::monotonic()) {

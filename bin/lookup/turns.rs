@@ -3,6 +3,8 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use sasl::Room;
+
 /// Most that wait for their turn; whoever comes then is told to come later.
 const MOST_WAITING: usize = 500;
 /// Longest wait.
@@ -19,11 +21,22 @@ pub(crate) struct Turns {
 struct State {
     free: usize,
     waiting: usize,
+    /// Memory for hashes, of those who had a turn lately.
+    rooms: Vec<Room>,
+    /// Has anybody had a turn since the last rest?
+    busy: bool,
 }
 
 /// A place; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Turn<'a>(&'a Turns);
+pub(crate) struct Turn<'a>(&'a Turns, Room);
+
+impl Turn<'_> {
+    /// Where a hash can be computed.
+    pub(crate) fn room(&mut self) -> &mut Room {
+        &mut self.1
+    }
+}
 
 impl Turns {
     /// As many places as processors.
@@ -32,7 +45,10 @@ impl Turns {
     }
 
     fn of(free: usize) -> Turns {
-        Turns { state: Mutex::new(State { free, waiting: 0 }), changed: Condvar::new() }
+        Turns {
+            state: Mutex::new(State { free, waiting: 0, rooms: Vec::new(), busy: false }),
+            changed: Condvar::new(),
+        }
     }
 
     /// Waits for a place; `None`: too many wait, or it took too long.
@@ -50,13 +66,26 @@ impl Turns {
             return None;
         }
         state.free -= 1;
-        Some(Turn(self))
+        state.busy = true;
+        let room = state.rooms.pop().unwrap_or_default();
+        Some(Turn(self, room))
+    }
+
+    /// Gives back the memory for hashes if nobody has had a turn since this was called last.
+    pub(crate) fn rest(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::take(&mut state.busy) {
+            state.rooms = Vec::new();
+        }
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).free += 1;
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.free += 1;
+        state.rooms.push(std::mem::take(&mut self.1));
+        drop(state);
         self.0.changed.notify_one();
     }
 }

@@ -1,6 +1,6 @@
 //! argon2id in the PHC string form: `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`. RFC 9106.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use data_encoding::BASE64_NOPAD;
 use subtle::ConstantTimeEq;
 
@@ -35,6 +35,32 @@ impl Cost {
     }
 }
 
+/// Memory that hashes are computed in, kept from one to the next: to get it anew takes a third of the time.
+#[derive(Default)]
+pub struct Room(Vec<Block>);
+
+impl core::fmt::Debug for Room {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Room({})", self.0.len())
+    }
+}
+
+impl Room {
+    fn blocks(&mut self, count: usize) -> &mut [Block] {
+        if self.0.len() < count {
+            self.0.resize(count, Block::default());
+        }
+        &mut self.0[..count]
+    }
+
+    /// What an unusually costly hash has taken is not kept.
+    fn shrink(&mut self) {
+        if self.0.len() > Cost::USUAL.memory as usize {
+            *self = Room::default();
+        }
+    }
+}
+
 #[cfg(test)]
 thread_local! {
     /// All work that this thread has done.
@@ -54,7 +80,7 @@ impl Argon {
     /// Computes the hash of `password`.
     pub(crate) fn new(password: &[u8], salt: &[u8], cost: Cost) -> Result<Argon, Unusable> {
         let mut new = Argon { cost, version: Version::V0x13, salt: salt.to_vec(), hash: vec![0; 32] };
-        new.hash = new.compute(password)?;
+        new.hash = new.compute(password, &mut Room::default())?;
         Ok(new)
     }
 
@@ -80,19 +106,21 @@ impl Argon {
     }
 
     /// Is it the hash of `password`?
-    pub(crate) fn matches(&self, password: &[u8]) -> bool {
-        self.compute(password).is_ok_and(|hash| hash.ct_eq(&self.hash).into())
+    pub(crate) fn matches(&self, password: &[u8], room: &mut Room) -> bool {
+        self.compute(password, room).is_ok_and(|hash| hash.ct_eq(&self.hash).into())
     }
 
-    fn compute(&self, password: &[u8]) -> Result<Vec<u8>, Unusable> {
+    fn compute(&self, password: &[u8], room: &mut Room) -> Result<Vec<u8>, Unusable> {
         #[cfg(test)]
         WORK.with(|work| work.set(work.get() + self.cost.work()));
         let Cost { memory, passes, lanes } = self.cost;
         let mut hash = vec![0; self.hash.len()];
         let params = Params::new(memory, passes, lanes, Some(hash.len())).map_err(|_| Unusable::Malformed)?;
+        let blocks = room.blocks(params.block_count());
         let argon = Argon2::new(Algorithm::Argon2id, self.version, params);
-        argon.hash_password_into(password, &self.salt, &mut hash).map_err(|_| Unusable::Malformed)?;
-        Ok(hash)
+        let done = argon.hash_password_into_with_memory(password, &self.salt, &mut hash, blocks);
+        room.shrink();
+        done.map(|()| hash).map_err(|_| Unusable::Malformed)
     }
 }
 

@@ -16,6 +16,6 @@ mod salted;
 pub mod scram;
 mod secret;
 
-pub use argon::Cost;
+pub use argon::{Cost, Room};
 pub use guess::{Client, Guesses, Limits, Refused};
 pub use secret::{LONGEST, Secret, Unusable, check};

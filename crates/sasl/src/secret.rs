@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use data_encoding::BASE64;
 use subtle::ConstantTimeEq;
 
-use crate::argon::{Argon, Cost};
+use crate::argon::{Argon, Cost, Room};
 use crate::crypt::Crypt;
 use crate::salted::Salted;
 use crate::scram::{Hash, Keys};
@@ -145,9 +145,9 @@ impl Secret {
         Ok(Secret::Plain(password))
     }
 
-    fn matches(&self, password: &[u8]) -> bool {
+    fn matches(&self, password: &[u8], room: &mut Room) -> bool {
         match self {
-            Secret::Argon(argon) => argon.matches(password),
+            Secret::Argon(argon) => argon.matches(password, room),
             Secret::Crypt(crypt) => crypt.matches(password),
             Secret::Plain(kept) => kept.ct_eq(password).into(),
             Secret::Scram(keys) => keys.matches(password),
@@ -188,21 +188,21 @@ impl fmt::Debug for Secret {
 
 /// Does `password` prove to be the one whose kept form is `stored` (`None`: no such user)?
 /// A "no" always takes at least the time of a usual hash, whoever was asked for.
-pub fn check(stored: Option<&Secret>, password: &[u8]) -> bool {
-    if fit(password).is_ok() && stored.is_some_and(|secret| secret.matches(password)) {
+pub fn check(stored: Option<&Secret>, password: &[u8], room: &mut Room) -> bool {
+    if fit(password).is_ok() && stored.is_some_and(|secret| secret.matches(password, room)) {
         return true;
     }
     if stored.is_none_or(|secret| secret.work() < Cost::USUAL.work()) {
-        waste_time();
+        waste_time(room);
     }
     false
 }
 
 /// Computes a usual hash for nothing.
-fn waste_time() {
+fn waste_time(room: &mut Room) {
     static NOBODY: LazyLock<Option<Argon>> =
         LazyLock::new(|| Argon::new(b"nobody", b"nobody's own salt", Cost::USUAL).ok());
-    let matched = NOBODY.as_ref().is_some_and(|nobody| nobody.matches(b"anybody"));
+    let matched = NOBODY.as_ref().is_some_and(|nobody| nobody.matches(b"anybody", room));
     core::hint::black_box(matched);
 }
 
@@ -239,7 +239,8 @@ mod tests {
     const CHEAP: Cost = Cost { memory: 64, passes: 1, lanes: 1 };
 
     fn right(stored: &str, password: &str) -> bool {
-        Secret::parse(stored.as_bytes()).is_ok_and(|secret| secret.matches(password.as_bytes()))
+        Secret::parse(stored.as_bytes())
+            .is_ok_and(|secret| secret.matches(password.as_bytes(), &mut Room::default()))
     }
 
     #[test]
@@ -258,7 +259,7 @@ mod tests {
         let kept = hashed.to_string();
         assert!(kept.starts_with("{ARGON2ID}$argon2id$v=19$m=64,t=1,p=1$"), "{kept}");
         assert_eq!(Secret::parse(kept.as_bytes()), Ok(hashed.clone()));
-        assert!(hashed.matches("päss".as_bytes()));
+        assert!(hashed.matches("päss".as_bytes(), &mut Room::default()));
         for password in [&b"secret"[..], b"{PLAIN}x", b" lead", b"trail ", b"a\nb", b"\xff\0", "ä".as_bytes()]
         {
             let kept = Secret::keep(password).unwrap().to_string();
@@ -320,23 +321,24 @@ mod tests {
     fn an_unknown_user_takes_as_much_work_as_a_wrong_password() {
         let known = Secret::hash(b"secret", [1; 16], Cost::USUAL).unwrap();
         let plain = Secret::keep(b"secret").unwrap();
-        check(None, b"the first one makes what the others are compared with");
+        let mut room = Room::default();
+        check(None, b"the first one makes what the others are compared with", &mut room);
         let work = |stored: Option<&Secret>| {
             let before = crate::argon::WORK.get();
-            assert!(!check(stored, b"guess"));
+            assert!(!check(stored, b"guess", &mut Room::default()));
             crate::argon::WORK.get() - before
         };
         for stored in [None, Some(&known), Some(&plain)] {
             assert_eq!(work(stored), Cost::USUAL.work());
         }
-        assert!(check(Some(&known), b"secret") && check(Some(&plain), b"secret"));
+        assert!(check(Some(&known), b"secret", &mut room) && check(Some(&plain), b"secret", &mut room));
     }
 
     #[test]
     fn an_empty_or_endless_password_is_refused_everywhere() {
         assert_eq!(Secret::keep(b""), Err(Unusable::Empty));
         assert_eq!(Secret::hash(&[b'x'; LONGEST + 1], [0; 16], CHEAP).unwrap_err(), Unusable::Malformed);
-        assert!(!check(Some(&Secret::Plain(vec![])), b""));
+        assert!(!check(Some(&Secret::Plain(vec![])), b"", &mut Room::default()));
     }
 
     #[test]

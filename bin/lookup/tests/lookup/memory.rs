@@ -1,5 +1,7 @@
 //! What is left of the memory that logins have taken.
 
+use std::time::{Duration, Instant};
+
 use crate::house::{House, ask};
 
 #[test]
@@ -14,9 +16,12 @@ fn the_memory_that_hashing_passwords_took_is_given_back() {
             assert!(ask(connection, &question).starts_with('K'));
         }
     }
-    let resident = resident(house.pid());
-    println!("resident: {resident} KiB");
-    assert!(resident < 19 * 1024, "{resident} KiB, more than one hash takes");
+    // It is kept for a few seconds, for those who log in next.
+    let end = Instant::now() + Duration::from_secs(60);
+    while resident(house.pid()) >= 19 * 1024 {
+        assert!(Instant::now() < end, "{} KiB, more than one hash takes", resident(house.pid()));
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// The resident set in KiB.

@@ -16,7 +16,7 @@ fn domains_and_recipients_are_known() {
         "D5.1.1 User unknown in virtual mailbox table"
     );
     assert!(ask(&lookup, &["recipient", "x@other.test"]).starts_with("D5.1.2"));
-    assert!(ask(&lookup, &["relay", "192.0.2.1"]).starts_with("D5.7.1"));
+    assert!(ask(&lookup, &["relay", "192.0.2.1", ""]).starts_with("D5.7.1"));
     house.admin(&["user-set", "bob@example.test", "disabled=over quota"]);
     assert!(ask(&lookup, &["recipient", "bob@example.test"]).starts_with("D5.2.1"));
     house.admin(&["domain-add", "alias.test", "alias-of=example.test"]);
