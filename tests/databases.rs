@@ -69,6 +69,14 @@ fn everything_works(house: &House, sql: &dyn Fn(&str) -> String) {
     let told = pop3.command("STAT");
     assert!(told.starts_with("+OK 1 "), "{told}");
     pop3.command("QUIT");
+    assert!(
+        house.well(&["domain", "list"]).contains("sql.test")
+            && house.well(&["user", "list", "sql.test"]).contains("ann@sql.test")
+    );
+    let shown = house.well(&["user", "show", "ann@sql.test"]);
+    assert!(shown.contains("kept in") && !shown.contains("open@") && !shown.contains(PASSWORD), "{shown}");
+    assert!(house.well(&["alias", "list", "sql.test"]).contains("sales@sql.test"));
+    assert_eq!(house.fulmar(&["user", "show", "nobody@sql.test"]).status.code(), Some(100));
     senders_only_send(house, sql);
     the_relay_table_is_in_the_database(house, sql);
     sql("DELETE FROM mail_accounts WHERE name = 'ann'");

@@ -190,7 +190,8 @@ fn who_sends_more_than_he_may_is_held_and_the_postmaster_told_once() {
         notice.contains("Subject: alice@example.test sends more") && notice.contains("queue release"),
         "{notice}"
     );
-    assert_eq!((subjects(&house, "bob"), house.queued(), house.mail("alice").len()), (2, 2, 1));
+    house.until("the end of what is not held", || (house.queued() == 2).then_some(()));
+    assert_eq!((subjects(&house, "bob"), house.mail("alice").len()), (2, 1));
     assert_eq!(house.well(&["queue", "list", "--held", "--json"]).matches("\"held\"").count(), 2);
     house.services().kill_all();
     house.run();

@@ -28,6 +28,10 @@ fn named(house: &House, name: &str, words: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(said).unwrap())
 }
 
+fn said(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
@@ -50,9 +54,19 @@ fn who_has_fetched_mail_sends_from_there_until_relay_clear_forgets_him() {
     assert!(!fetch("wrong"));
     assert!(send().contains("<** 553 5.7.1"), "a wrong password opens nothing");
     assert!(fetch(PASSWORD));
-    let said = send();
-    assert!(said.contains("<-  250 2.0.0 ok"), "{said}");
+    let told = send();
+    assert!(told.contains("<-  250 2.0.0 ok"), "{told}");
     assert_eq!(house.queued(), 1);
+    let cron = std::fs::read_to_string(house.path("etc/cron")).unwrap();
+    let line = cron.lines().find(|line| line.ends_with("/relay-clear")).unwrap();
+    let command = line.split_whitespace().skip(6).collect::<Vec<_>>().join(" ");
+    let output =
+        Command::new("sh").args(["-c", &command]).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert!(
+        output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
+        "cron: {}",
+        said(&output)
+    );
     assert_eq!(named(&house, "relay-clear", &[]), (Some(0), String::new()), "a young row stays");
     assert!(relays(&house, "x@example.org").starts_with('2'), "whatever the sender");
     assert_eq!(named(&house, "clearopensmtp", &["0"]), (Some(0), String::new()));

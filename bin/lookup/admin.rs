@@ -1,7 +1,8 @@
 //! `admin VERB ARGS...`: what changes users and domains, and what lists them.
 
 use sasl::{Cost, Secret};
-use users::{Editor, Refusal};
+use users::name::Address;
+use users::{Editor, Refusal, Source};
 use wire::{Code, Fate, Text};
 
 use crate::answer::{Answer, Caller, misunderstood};
@@ -94,7 +95,13 @@ fn domain_del(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
 }
 
 fn domain_list(house: &House, _: &[&str]) -> Result<Answer, Refusal> {
-    Ok(Answer::of("K").with(users::domains(house.store.files().users())?))
+    let mut names = users::domains(house.store.files().users())?;
+    for sql in house.store.databases() {
+        names.extend(sql.domains()?);
+    }
+    names.sort();
+    names.dedup();
+    Ok(Answer::of("K").with(names))
 }
 
 /// `user-add ADDRESS PASSWORD [word[=value]...]`; an empty password: he cannot log in.
@@ -127,14 +134,51 @@ fn user_passwd(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
     done(format!("{} has a new password", args[0]))
 }
 
+/// Is the domain one of the files? Else it may be one of a database; where it is none at all, the files say so.
+fn of_files(house: &House, domain: &str) -> Result<bool, Refusal> {
+    let domain = domain.to_ascii_lowercase();
+    let files = users::domains(house.store.files().users())?.contains(&domain);
+    Ok(files || house.store.settings(&domain)?.is_none())
+}
+
 fn user_list(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    let accounts = users::accounts(house.store.files().users(), args[0])?;
-    Ok(Answer::of("K").with(accounts.into_iter().map(|(address, _)| address)))
+    let mut names = Vec::new();
+    if of_files(house, args[0])? {
+        let accounts = users::accounts(house.store.files().users(), args[0])?;
+        names.extend(accounts.into_iter().map(|(address, _)| address));
+    }
+    let domain = args[0].to_ascii_lowercase();
+    for sql in house.store.databases() {
+        names.extend(sql.accounts(&domain)?.into_iter().map(|name| format!("{name}@{domain}")));
+    }
+    names.dedup();
+    Ok(Answer::of("K").with(names))
 }
 
 fn user_show(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    let facts = users::show(house.store.files().users(), args[0])?;
+    let facts = match of_a_database(house, args[0])? {
+        Some(facts) => facts,
+        None => users::show(house.store.files().users(), args[0])?,
+    };
     Ok(Answer::of("K").with(facts.into_iter().map(|(key, value)| format!("{key}={value}"))))
+}
+
+/// What is known of an account that is not in the files.
+fn of_a_database(house: &House, address: &str) -> Result<Option<Vec<(&'static str, String)>>, Refusal> {
+    let Ok(named) = Address::login(address) else { return Ok(None) };
+    if house.store.files().account(&named.domain, &named.local)?.is_some() {
+        return Ok(None);
+    }
+    for sql in house.store.databases() {
+        if let Some(account) = sql.account(&named.domain, &named.local)? {
+            let settings = house.store.settings(&named.domain)?.unwrap_or_default();
+            let password = sql.password(&named.domain, &named.local)?;
+            let mut facts = users::facts(&named, &account, &settings, password.as_deref());
+            facts.push(("kept in", sql.database().shown().to_owned()));
+            return Ok(Some(facts));
+        }
+    }
+    Ok(None)
 }
 
 fn alias_add(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
@@ -148,8 +192,17 @@ fn alias_del(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
 }
 
 fn alias_list(house: &House, args: &[&str]) -> Result<Answer, Refusal> {
-    let aliases = users::aliases(house.store.files().users(), args[0])?;
-    Ok(Answer::of("K").with(aliases.into_iter().map(|(alias, list)| format!("{alias}={}", list.join(", ")))))
+    let mut lines = Vec::new();
+    if of_files(house, args[0])? {
+        let aliases = users::aliases(house.store.files().users(), args[0])?;
+        lines.extend(aliases.into_iter().map(|(alias, list)| format!("{alias}={}", list.join(", "))));
+    }
+    let domain = args[0].to_ascii_lowercase();
+    for sql in house.store.databases() {
+        let aliases = sql.aliases(&domain)?;
+        lines.extend(aliases.into_iter().map(|(name, target)| format!("{name}@{domain}={target}")));
+    }
+    Ok(Answer::of("K").with(lines))
 }
 
 /// `compile [DOMAIN]`: `K`, or `Z` with the first wrong line and all of them as fields.

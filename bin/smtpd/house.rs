@@ -38,6 +38,7 @@ pub(crate) struct Desk {
     kept: Kept,
     rules: Rc<Rules>,
     facts: Facts,
+    env: Env,
     token: String,
     sender: Option<Address>,
     /// By what the last recipient was that was not ours.
@@ -57,6 +58,7 @@ impl Desk {
             kept,
             rules,
             facts,
+            env: env.clone(),
             token,
             sender: None,
             granted: None,
@@ -99,6 +101,12 @@ impl Desk {
             Proof::Challenge(words) => Step::Challenge(words),
             Proof::Right(user) => {
                 sys::log!("smtpd {token}: login user={} method={}", word(&user), self.mechanism);
+                // What programs in the place of the queue know from others' AUTH.
+                if self.env.get("RELAYCLIENT").is_none() {
+                    self.env.set("RELAYCLIENT", "");
+                }
+                self.env.set("TCPREMOTEINFO", &user);
+                self.kept.queue.serve(&self.env);
                 self.facts.login = Some(user);
                 Step::Welcome
             }

@@ -78,7 +78,7 @@ fn cron(home: &str) -> String {
          MAILTO=postmaster\n\
          17 5 * * *  root  found=$({home}/bin/fulmar --home {home} check 2>&1) || echo \"$found\"\n\
          # Twice an hour: who has not fetched mail for an hour (control/relayminutes) relays no longer.\n\
-         */30 * * * *  root  {home}/bin/relay-clear\n"
+         */30 * * * *  root  FULMAR_HOME={home} {home}/bin/relay-clear\n"
     )
 }
 

@@ -378,16 +378,29 @@ pub fn aliases(users: &Path, domain: &str) -> Result<Vec<(String, Vec<String>)>,
     Ok(domain.sheet.records.iter().filter_map(alias).collect())
 }
 
-/// What is known of an account, as `key` and value, for people; never the password.
+/// What is known of an account of the files, as `key` and value, for people; never the password.
 pub fn show(users: &Path, address: &str) -> Result<Vec<(&'static str, String)>, Refusal> {
     let named = checked(address, Address::login(address))?;
     let domain = look(users, &named.domain)?;
     let Some(account) = domain.account(&named.local) else { return nobody(address) };
-    let settings = domain.settings();
+    let password = domain.sheet.records.get(&record::key(Key::Password, &named.local));
+    let mut facts = facts(&named, &account, &domain.settings(), password.map(Vec::as_slice));
+    let own = |(alias, list): (String, Vec<String>)| list.contains(&named.to_string()).then_some(alias);
+    let mine: Vec<_> = aliases(users, &named.domain)?.into_iter().filter_map(own).collect();
+    facts.push(("aliases", mine.join(", ")));
+    Ok(facts)
+}
+
+/// What an account says of itself, for people.
+pub fn facts(
+    named: &Address,
+    account: &Account,
+    settings: &Settings,
+    password: Option<&[u8]>,
+) -> Vec<(&'static str, String)> {
     let quota = account.quota.or(settings.quota);
     let services = account.services.as_deref().or(settings.services.as_deref());
-    let password = domain.sheet.records.get(&record::key(Key::Password, &named.local));
-    let scheme = match password.map(|kept| sasl::Secret::parse(kept)) {
+    let scheme = match password.map(sasl::Secret::parse) {
         None => "none".to_owned(),
         Some(Ok(secret)) => secret.scheme().to_ascii_lowercase(),
         Some(Err(unusable)) => unusable.to_string(),
@@ -400,12 +413,7 @@ pub fn show(users: &Path, address: &str) -> Result<Vec<(&'static str, String)>, 
     facts.push(("quota", quota.map_or("as for all".into(), show_size)));
     facts.push(("services", services.map_or("all".into(), Service::show)));
     facts.push(("password", scheme));
-    facts.push((
-        "disabled",
-        account.disabled.map_or("no".into(), |reason| format!("yes {reason}").trim_end().into()),
-    ));
-    let own = |(alias, list): (String, Vec<String>)| list.contains(&named.to_string()).then_some(alias);
-    let mine: Vec<_> = aliases(users, &named.domain)?.into_iter().filter_map(own).collect();
-    facts.push(("aliases", mine.join(", ")));
-    Ok(facts)
+    let why = account.disabled.as_ref().map(|reason| format!("yes {reason}").trim_end().to_owned());
+    facts.push(("disabled", why.unwrap_or_else(|| "no".into())));
+    facts
 }

@@ -28,7 +28,7 @@ mod words;
 pub use account::{Account, Delivery, Route, Service, Settings, TARGETS_MAX};
 pub use check::check;
 pub use compile::{Compiled, compile, compile_all};
-pub use edit::{Editor, Refusal, accounts, aliases, show};
+pub use edit::{Editor, Refusal, accounts, aliases, facts, show};
 pub use places::Places;
 pub use reader::give_back;
 pub use record::Entry;

@@ -65,6 +65,33 @@ impl Sql {
         }))
     }
 
+    /// The names of its domains.
+    pub fn domains(&self) -> Result<Vec<String>, Broken> {
+        self.list("SELECT name FROM mail_domains ORDER BY name", &[])
+    }
+
+    /// The names of the accounts of a domain.
+    pub fn accounts(&self, domain: &str) -> Result<Vec<String>, Broken> {
+        self.list("SELECT name FROM mail_accounts WHERE domain = ? ORDER BY name", &[domain.into()])
+    }
+
+    /// The aliases of a domain, each with one address that it leads to.
+    pub fn aliases(&self, domain: &str) -> Result<Vec<(String, String)>, Broken> {
+        let rows = self.ask(
+            "SELECT name, target FROM mail_aliases WHERE domain = ? ORDER BY name, target",
+            &[domain.into()],
+        )?;
+        let pair = |row: Row| match <[Option<String>; 2]>::try_from(row) {
+            Ok([Some(name), Some(target)]) => Some((name, target)),
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(pair).collect())
+    }
+
+    fn list(&self, sql: &str, values: &[Value]) -> Result<Vec<String>, Broken> {
+        Ok(self.ask(sql, values)?.into_iter().filter_map(|mut row| row.pop().flatten()).collect())
+    }
+
     fn ask(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, Broken> {
         // No name holds a NUL, and not every database bears one.
         if values.iter().any(|value| matches!(value, Value::Text(text) if text.contains('\0'))) {

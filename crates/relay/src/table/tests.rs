@@ -100,3 +100,18 @@ fn many_writers_and_cleaners_at_once_lose_no_row() {
     });
     assert_eq!(shown(&table).len(), 200);
 }
+
+#[test]
+fn a_disk_that_takes_nothing_leaves_the_table_whole() {
+    // T03
+    let (folder, table) = table();
+    for (login, time) in [("ann", 5), ("bob", 500)] {
+        table.add(key("192.0.2.1"), Row::new(time, login)).unwrap();
+    }
+    // Nothing can be written under this name.
+    fs::create_dir(folder.path().join(NEW)).unwrap();
+    assert!(table.expire(100).is_err() && table.add(key("192.0.2.2"), Row::new(1, "a")).is_err());
+    assert_eq!(shown(&table), ["192.0.2.1 5 ann", "192.0.2.1 500 bob"]);
+    fs::remove_dir(folder.path().join(NEW)).unwrap();
+    assert_eq!(table.expire(100).unwrap(), 1);
+}

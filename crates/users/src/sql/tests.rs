@@ -12,7 +12,7 @@ fn sql(rows: &str) -> (tempfile::TempDir, Sql) {
 }
 
 const ROWS: &str = "
-    INSERT INTO mail_domains (name, settings) VALUES ('example.test', 'quota 1G\n# mine\npostmaster ann'), ('b.test', 'x y');
+    INSERT INTO mail_domains (name, settings) VALUES ('example.test', 'quota 1G\n# mine\npostmaster ann'), ('b.test', 'x y'), ('root.test', 'owner 0:0');
     INSERT INTO mail_accounts (domain, name, password, quota, wildcard) VALUES ('example.test', 'ann', '{PLAIN}secret', 5000, 1);
     INSERT INTO mail_accounts (domain, name, active) VALUES ('example.test', 'off', 0);
     INSERT INTO mail_accounts (domain, name, delivery, forward) VALUES ('example.test', 'fred', 'both', 'x@y.test, ann');
@@ -28,6 +28,7 @@ fn rows_are_accounts_aliases_and_routes_as_lines_are() {
     let (_folder, sql) = sql(ROWS);
     assert_eq!(sql.settings("example.test").unwrap().unwrap().quota, Some(1 << 30));
     assert!(sql.settings("example.org").unwrap().is_none() && sql.settings("b.test").is_err());
+    assert!(sql.settings("root.test").is_err(), "mail is never root's");
     let ann = sql.account("example.test", "ann").unwrap().unwrap();
     assert!(ann.wildcard && ann.quota == Some(5000) && ann.disabled.is_none());
     assert_eq!(sql.password("example.test", "ann").unwrap().as_deref(), Some(&b"{PLAIN}secret"[..]));
