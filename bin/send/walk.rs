@@ -37,7 +37,7 @@ impl Office {
             let owner = stored.file().metadata()?.uid();
             stored.check().map(|(head, all, done)| (stored, owner, head, all, done))
         });
-        match seen {
+        match seen.and_then(|seen| self.look_for_decision(id).map(|()| seen)) {
             Ok((_, owner, ..)) if owner != sys::uid() => {
                 sys::log!(
                     "warning: msg {id} belongs to uid {owner}; skipped until it is given to the queue's"
@@ -76,7 +76,6 @@ impl Office {
         if is_bounce(&head.sender) {
             self.schedule.mark_bounce(id);
         }
-        self.look_for_decision(id);
         if self.steered.get(&id).is_some_and(|steering| steering.held) {
             self.schedule.hold(id, true);
         }

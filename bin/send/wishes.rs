@@ -39,12 +39,16 @@ impl Office {
     }
 
     /// What was decided about a message when it was accepted.
-    pub(crate) fn look_for_decision(&mut self, id: u64) {
-        let held = Steering { held: true, route: None };
-        let steering = self.queue.steering(id).unwrap_or(held);
+    pub(crate) fn look_for_decision(&mut self, id: u64) -> Result<(), Trouble> {
+        let steering = match self.queue.steering(id) {
+            // What is no decision holds the message; what can't be read now is read later.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Steering { held: true, route: None },
+            other => other.map_err(Trouble::Io)?,
+        };
         if steering != Steering::default() {
             self.steered.insert(id, steering);
         }
+        Ok(())
     }
 
     /// Carries out all wishes that there are.

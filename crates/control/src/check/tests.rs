@@ -71,7 +71,7 @@ const SLIPS: &[(&str, &str, &str, &str)] = &[
     ("control/smtpgreeting", " \n", "warning control/smtpgreeting: blank", "host name"),
     ("control/uids", "fulmar-nett:1:1\n", "error control/uids line 1: `fulmar-nett`: no such role", "mean fulmar-net?"),
     ("control/uids", "wizard:1:1\n", "error control/uids line 1: `wizard`: no such role", "lists the roles"),
-    ("control/users", "cdb\noracle:/x\n", "error control/users: `sqlite:/x` is not a place of users", "cdb"),
+    ("control/users", "cdb\noracle:/x\n", "error control/users: `oracle:/x` is not a place of users", "cdb"),
     ("control/databytes", "20\n", "warning control/databytes: hardly any", "bytes"),
     ("control/timeoutsmtpd", "5", "warning control/timeoutsmtpd: slow hosts", "seconds"),
     ("control/queuelifetime", "7", "warning control/queuelifetime: ", "604800"),
