@@ -92,12 +92,12 @@ impl House {
     }
 
     fn is_up(&self) -> bool {
-        let ports = [self.smtp(), self.submission(), self.pop3()];
+        let ports = [self.smtp(), self.submission(), self.pop3(), self.submissions(), self.pop3s()];
         self.sockets_are_there() && ports.iter().all(|address| TcpStream::connect(address).is_ok())
     }
 
     fn sockets_are_there(&self) -> bool {
-        let sockets = ["admin", "queue", "lookup", "lookup-root", "spawn", "remote"];
+        let sockets = ["admin", "queue", "lookup", "lookup-root", "spawn", "remote", "tls"];
         sockets
             .iter()
             .all(|name| UnixAddr::new(&self.path("run").join(name)).is_ok_and(|address| answers(&address)))
@@ -176,6 +176,16 @@ impl House {
     /// Where SMTP is.
     pub fn smtp(&self) -> SocketAddr {
         self.at(25)
+    }
+
+    /// Where submission is that begins with TLS.
+    pub fn submissions(&self) -> SocketAddr {
+        self.at(465)
+    }
+
+    /// Where POP3 is that begins with TLS.
+    pub fn pop3s(&self) -> SocketAddr {
+        self.at(995)
     }
 
     /// Where submission is.

@@ -29,6 +29,7 @@ mod refusals;
 mod relaying;
 mod restart;
 mod routes;
+mod secrecy;
 mod sending;
 mod smtp_dialogs;
 mod system_users;

@@ -20,7 +20,19 @@ fn what_was_accepted_before_a_restart_is_delivered_after_it() {
 #[test]
 fn term_stops_every_service_and_nothing_is_left_running() {
     let mut house = House::start();
-    for name in ["smtp", "submission", "pop3", "send", "spawn", "remote", "queued", "lookup"] {
+    for name in [
+        "smtp",
+        "submission",
+        "submissions",
+        "pop3",
+        "pop3s",
+        "tlsd",
+        "send",
+        "spawn",
+        "remote",
+        "queued",
+        "lookup",
+    ] {
         house.services().stop(name, Signal::SIGTERM);
     }
     house.until("the end of all processes", || house_is_still(&house).then_some(()));

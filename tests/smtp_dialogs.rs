@@ -16,7 +16,11 @@ fn stranger(house: &House) -> (Child, UnixStream) {
     ours.set_read_timeout(Some(PATIENCE)).unwrap();
     let output = OwnedFd::from(theirs.try_clone().unwrap());
     let mut command = Command::new(program("smtpd"));
-    command.env("FULMAR_HOME", house.path("")).env("PROTO", "TCP").env("TCPREMOTEIP", "192.0.2.7");
+    command
+        .env("FULMAR_HOME", house.path(""))
+        .env("PROTO", "TCP")
+        .env("TCPREMOTEIP", "192.0.2.7")
+        .env("TLS", "off");
     command.stdin(OwnedFd::from(theirs)).stdout(output).stderr(Stdio::null());
     (command.spawn().unwrap(), ours)
 }

@@ -63,7 +63,9 @@ fn read(name: String, text: &str, home: &Home) -> Option<Served> {
 fn kind(words: &[&str]) -> Option<Kind> {
     let has = |word: &str| words.contains(&word);
     match words.first()?.rsplit('/').next()? {
-        "smtpd" | "qmail-smtpd" if words.get(1) == Some(&"submission") => Some(Kind::Submission),
+        "smtpd" | "qmail-smtpd" if matches!(words.get(1), Some(&("submission" | "submissions"))) => {
+            Some(Kind::Submission)
+        }
         "smtpd" | "qmail-smtpd" if words.get(1) != Some(&"lmtp") => Some(Kind::Smtp),
         "gate" | "popup" | "qmail-popup" if has("pop3d") || has("qmail-pop3d") => Some(Kind::Pop3),
         "gate" if has("imapd") => Some(Kind::Imap),

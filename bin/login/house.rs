@@ -3,6 +3,7 @@
 use std::net::{IpAddr, TcpStream};
 
 use sys::worker::Job;
+use tls::{Door, Slot};
 
 use crate::lookup::{Answer, Lookup};
 
@@ -15,12 +16,37 @@ pub(crate) struct House {
     /// What the log knows the connection by: the process id of the program that accepted it.
     id: u32,
     ticket: Option<Vec<u8>>,
+    tls: Door,
+    slot: Option<Slot>,
 }
 
 impl House {
-    pub(crate) fn new(lookup: Lookup, service: &'static str, job: &Job, id: u32) -> House {
+    pub(crate) fn new(lookup: Lookup, service: &'static str, job: &Job, id: u32, tls: Door) -> House {
         let ip = address(job).map_or_else(String::new, |ip| ip.to_canonical().to_string());
-        House { lookup, service, ip, id, ticket: None }
+        House { lookup, service, ip, id, ticket: None, tls, slot: None }
+    }
+
+    /// Does the client sit at this machine?
+    pub(crate) fn is_from_here(&self) -> bool {
+        self.ip.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+
+    pub(crate) fn has_tls(&self) -> bool {
+        self.tls.is_there()
+    }
+
+    /// Reserves what TLS takes, for [`House::slot`].
+    pub(crate) fn reserve_tls(&mut self) -> bool {
+        self.slot = self.reserved().ok();
+        self.slot.is_some()
+    }
+
+    pub(crate) fn reserved(&self) -> std::io::Result<Slot> {
+        self.tls.reserve()
+    }
+
+    pub(crate) fn slot(&mut self) -> Option<Slot> {
+        self.slot.take()
     }
 
     /// The ticket of who was let in.

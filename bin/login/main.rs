@@ -6,21 +6,35 @@
 mod house;
 mod lookup;
 mod pop3_login;
+mod secrecy;
 
 use std::process::ExitCode;
 
 use sys::worker::{self, Job};
 use sys::{Packets, Stop, confine};
+use tls::Door;
 
 use crate::lookup::Lookup;
 
 /// A service that one can log in to.
 struct Service {
     name: &'static str,
-    speak: fn(Job, &Packets, Lookup) -> Result<(), Stop>,
+    /// TLS begins with the connection.
+    secret: bool,
+    speak: fn(Client, &Packets, Lookup) -> Result<(), Stop>,
 }
 
-const SERVICES: &[Service] = &[Service { name: "pop3", speak: pop3_login::speak }];
+const SERVICES: &[Service] = &[
+    Service { name: "pop3", secret: false, speak: pop3_login::speak },
+    Service { name: "pop3s", secret: true, speak: pop3_login::speak },
+];
+
+/// Who has come, and how TLS is had for him.
+struct Client {
+    job: Job,
+    tls: Door,
+    secret: bool,
+}
 
 /// Address space: far more than is used.
 const MEMORY: u64 = 256 * 1024 * 1024;
@@ -31,16 +45,18 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Stop> {
-    let service = service().ok_or_else(|| Stop::usage("login pop3   (started by gate)"))?;
+    let service = service().ok_or_else(|| Stop::usage("login pop3|pop3s   (started by gate)"))?;
     let gate = sys::adopt(3)
         .and_then(Packets::adopt)
         .map_err(|error| Stop::permanent(format_args!("descriptor 3 does not lead to gate: {error}")))?;
-    let mut lookup = Lookup::new(control::Home::find().run("lookup"));
+    let home = control::Home::find();
+    let tls = Door::at(home.run("tls"));
+    let mut lookup = Lookup::new(home.run("lookup"));
     lookup.connect_early();
     give_up_the_rest().map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
     let packet = gate.recv().map_err(|error| Stop::temporary(format_args!("can't hear gate: {error}")))?;
     match packet.and_then(worker::job) {
-        Some(job) => (service.speak)(job, &gate, lookup),
+        Some(job) => (service.speak)(Client { job, tls, secret: service.secret }, &gate, lookup),
         None => Ok(()),
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use pop3::{Door, Login, Verdict};
-use sys::worker::Job;
 use sys::{Packets, Stop, Timed};
 use wire::End;
 
 use crate::house::House;
 use crate::lookup::{Answer, Lookup};
+use crate::{Client, secrecy};
 
 /// From the greeting to the login (P17). It bounds also the client that sends an octet now and then.
 const TOTAL: Duration = Duration::from_secs(120);
@@ -25,6 +25,10 @@ impl Door for House {
         let fit =
             stamp.starts_with('<') && stamp.ends_with('>') && stamp.bytes().all(|b| b.is_ascii_graphic());
         fit.then_some(stamp)
+    }
+
+    fn reserve_tls(&mut self) -> bool {
+        House::reserve_tls(self)
     }
 
     fn password(&mut self, user: &str, password: &[u8]) -> Verdict {
@@ -45,16 +49,32 @@ fn verdict(answer: &Answer) -> Verdict {
 }
 
 /// Speaks POP3 on the job's connection and hands it to `gate` after the login.
-pub(crate) fn speak(job: Job, gate: &Packets, lookup: Lookup) -> Result<(), Stop> {
+pub(crate) fn speak(client: Client, gate: &Packets, lookup: Lookup) -> Result<(), Stop> {
+    let Client { job, tls, secret } = client;
     let id = gate.peer().map_or(0, |peer| peer.pid);
-    let mut session = Login::new(House::new(lookup, "pop3", &job, id));
+    let broken = |error: std::io::Error| Stop::temporary(format_args!("{id} connection: {error}"));
+    let house = House::new(lookup, "pop3", &job, id, tls);
+    let (from_here, env) = (house.is_from_here(), job.env);
     let mut conn = Timed::new(job.input, job.output, TOTAL);
     conn.set_deadline(Some(TOTAL));
     sys::no_delay(conn.output());
-    match wire::pump(&mut conn, &mut session) {
-        Ok(End::Handover) => hand_over(&mut session, &mut conn, gate),
-        Ok(_) => Ok(()),
-        Err(error) => Err(Stop::temporary(format_args!("{id} connection: {error}"))),
+    let encryption = secrecy::encryption(&env, from_here, house.has_tls() && conn.is_socket());
+    let mut session = Login::new(house).with(encryption.map_err(Stop::temporary)?);
+    if secret {
+        let slot = session.door().reserved().map_err(broken)?;
+        conn = secrecy::secure(conn, slot, TOTAL).map_err(broken)?;
+        session.secured();
+    }
+    let mut end = wire::pump(&mut conn, &mut session);
+    while matches!(end, Ok(End::Secure)) {
+        let slot = session.door().slot().ok_or_else(|| Stop::temporary("no slot for TLS"))?;
+        conn = secrecy::secure(conn, slot, TOTAL).map_err(broken)?;
+        session.secured();
+        end = wire::resume(&mut conn, &mut session);
+    }
+    match end.map_err(broken)? {
+        End::Handover => hand_over(&mut session, &mut conn, gate),
+        _ => Ok(()),
     }
 }
 

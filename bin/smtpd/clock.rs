@@ -46,6 +46,11 @@ impl Conn {
         self.client.hang_up(LINGER);
     }
 
+    /// The connection itself.
+    pub(crate) fn into_client(self) -> Timed {
+        self.client
+    }
+
     fn set_deadline(&mut self) {
         let stood = sys::monotonic().saturating_sub(self.moved.get());
         self.client.set_deadline(Some(self.limit.saturating_sub(stood)));

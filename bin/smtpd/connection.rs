@@ -8,8 +8,9 @@ use sys::worker::{After, Job};
 use sys::{Stop, Timed};
 use wire::End;
 
-use crate::clock::{Conn, LINGER};
+use crate::clock::LINGER;
 use crate::house::{Desk, Kept};
+use crate::secrecy;
 use crate::service::Service;
 use reception::{Facts, Rules, token};
 
@@ -33,12 +34,25 @@ pub(crate) fn serve(job: Job, mut kept: Kept, service: Service) -> (Kept, Result
     let token = token();
     let settings = service.settings(&job.env, &facts, settings(&rules, &facts, &token), rules.digests);
     log_connect(&token, &facts);
-    let mut conn = Conn::new(Timed::new(job.input, job.output, rules.timeout), rules.timeout);
+    let client = Timed::new(job.input, job.output, rules.timeout);
+    let encryption = match secrecy::encryption(&job.env, &facts, kept.tls.is_there() && client.is_socket()) {
+        Ok(encryption) => encryption,
+        Err(cause) => return (kept, Err(secrecy::turn_away(client, &cause))),
+    };
+    let settings = smtp::Settings { encryption, ..settings };
+    let limit = rules.timeout;
     let desk = Desk::new(kept, rules, facts, &job.env, token.clone());
-    let mut watched = conn.watch(smtp::Session::new(desk, settings));
-    let end = wire::pump(&mut conn, &mut watched);
-    let session = watched.into_session();
-    if matches!(end, Ok(End::Closed | End::TimedOut)) && (session.was_abused() || conn.has_unread()) {
+    let mut session = smtp::Session::new(desk, settings);
+    let client = match secrecy::begin(client, &mut session, service, limit) {
+        Ok(client) => client,
+        Err(error) => {
+            sys::log!("smtpd {token}: end mails=0 why=no TLS: {error}");
+            return (session.end().into_kept(), Ok(After::Ready));
+        }
+    };
+    let (session, end, conn) = secrecy::talk(client, session, service, limit);
+    let over = matches!(end, Ok(End::Closed | End::TimedOut));
+    if let Some(conn) = conn.filter(|conn| over && (session.was_abused() || conn.has_unread())) {
         conn.hang_up();
     }
     let after =

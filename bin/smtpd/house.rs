@@ -12,6 +12,7 @@ use reception::{Facts, Files, Hold, Judge, Lookup, Proof, Refused, Rules, word};
 use smtp::{Envelope, Fault, House, MailParameters, Reply, Step};
 use submission::Submission;
 use sys::Env;
+use tls::{Door, Slot};
 use wire::{Code, Fate};
 
 use crate::notice;
@@ -31,6 +32,7 @@ pub(crate) struct Kept {
     pub(crate) files: Files,
     pub(crate) lookup: Lookup,
     pub(crate) queue: Submission,
+    pub(crate) tls: Door,
 }
 
 /// The house of one connection.
@@ -43,6 +45,8 @@ pub(crate) struct Desk {
     sender: Option<Address>,
     /// By what the last recipient was that was not ours.
     granted: Option<String>,
+    /// TLS may begin.
+    slot: Option<Slot>,
     /// How somebody tries to log in.
     mechanism: String,
     /// What `lookup` said of domains on this connection.
@@ -62,10 +66,21 @@ impl Desk {
             token,
             sender: None,
             granted: None,
+            slot: None,
             mechanism: String::new(),
             domains,
             bytes: 0,
         }
+    }
+
+    /// Reserves TLS at once.
+    pub(crate) fn reserved(&mut self) -> std::io::Result<Slot> {
+        self.kept.tls.reserve()
+    }
+
+    /// What was reserved for TLS.
+    pub(crate) fn slot(&mut self) -> Option<Slot> {
+        self.slot.take()
     }
 
     /// What is kept for the next connection.
@@ -178,6 +193,19 @@ impl House for Desk {
             self.put_off(&format!("to=<{}>", word(&recipient.envelope())), cause);
             Err(LATER)
         })
+    }
+
+    fn reserve_tls(&mut self) -> bool {
+        match self.kept.tls.reserve() {
+            Ok(slot) => {
+                self.slot = Some(slot);
+                true
+            }
+            Err(error) => {
+                self.put_off("TLS", error);
+                false
+            }
+        }
     }
 
     fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Step {

@@ -8,6 +8,7 @@ mod clock;
 mod connection;
 mod house;
 mod notice;
+mod secrecy;
 mod service;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use reception::{Files, Lookup};
 use submission::Submission;
 use sys::Stop;
 use sys::worker::{self, After};
+use tls::Door;
 
 use crate::house::Kept;
 use crate::service::Service;
@@ -29,8 +31,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Stop> {
-    let service = Service::of(std::env::args_os().skip(1))
-        .ok_or_else(|| Stop::usage("smtpd [submission|lmtp]   (under tcpserver or inetd)"))?;
+    let service = Service::of(std::env::args_os().skip(1)).ok_or_else(|| {
+        Stop::usage("smtpd [submission|smtps|submissions|lmtp]   (under tcpserver or inetd)")
+    })?;
     let home = Home::find();
     reception::drop_root(&home)?;
     let mut kept = Some(prepare(&home)?);
@@ -53,6 +56,7 @@ fn prepare(home: &Home) -> Result<Kept, Stop> {
         files: Files::of(home),
         lookup: Lookup::at(home.run("lookup")),
         queue: Submission::usual(home.run("queue")),
+        tls: Door::at(home.run("tls")),
     };
     let may_execute = !worker::is_worker() && kept.queue.is_to_program();
     kept.lookup.connect_early();

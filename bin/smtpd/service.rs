@@ -13,9 +13,21 @@ pub(crate) enum Service {
     Smtp,
     /// RFC 6409: ports 587, 465, or another. Who has not logged in sends nothing.
     Submission,
+    /// RFC 8314: as SMTP, but TLS begins with the connection.
+    Smtps,
+    /// RFC 8314: port 465. As submission, but TLS begins with the connection.
+    Submissions,
     /// RFC 2033.
     Lmtp,
 }
+
+/// By their names on the command line; SMTP needs none.
+const NAMES: &[(&str, Service)] = &[
+    ("smtps", Service::Smtps),
+    ("submission", Service::Submission),
+    ("submissions", Service::Submissions),
+    ("lmtp", Service::Lmtp),
+];
 
 /// Ways to log in that work with every kept password, in the order of preference.
 const WHOLE: &[&str] = &["PLAIN", "LOGIN"];
@@ -27,16 +39,26 @@ impl Service {
     pub(crate) fn of(args: impl Iterator<Item = OsString>) -> Option<Service> {
         match args.collect::<Vec<_>>().as_slice() {
             [] => Some(Service::Smtp),
-            [word] if word == "submission" => Some(Service::Submission),
-            [word] if word == "lmtp" => Some(Service::Lmtp),
+            [word] => NAMES.iter().find(|(name, _)| word == name).map(|(_, service)| *service),
             _ => None,
         }
+    }
+
+    /// Does TLS begin with the connection?
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Service::Smtps | Service::Submissions)
+    }
+
+    /// For the log of `tlsd`.
+    pub(crate) fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, service)| *service == self).map_or("smtp", |(name, _)| name)
     }
 
     /// `settings` as this service has them. REQUIREAUTH in the environment asks for a login, `REQUIREAUTH=0` does
     /// not; AUTHMECHANISMS names the ways to log in that are offered, of those there are.
     pub(crate) fn settings(self, env: &Env, facts: &Facts, settings: Settings, digests: bool) -> Settings {
-        let login_required = facts.login_required.unwrap_or(self == Service::Submission);
+        let submission = matches!(self, Service::Submission | Service::Submissions);
+        let login_required = facts.login_required.unwrap_or(submission);
         let all = DIGESTS.iter().filter(|_| digests).chain(WHOLE);
         let named =
             env.get("AUTHMECHANISMS").map(|value| String::from_utf8_lossy(value).to_ascii_uppercase());

@@ -19,6 +19,7 @@ const SOCKETS: &[(&str, &str)] = &[
     ("admin", "lookup"),
     ("spawn", "spawn"),
     ("remote", "remote"),
+    ("tls", "tlsd"),
 ];
 
 /// How long a service may take to take a connection.

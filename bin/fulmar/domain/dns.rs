@@ -46,7 +46,7 @@ pub(super) fn autoconfig(domain: &str, host: &str, served: &[Served]) -> String 
             Kind::Imap => ("incomingServer", "imap"),
             Kind::Smtp => return String::new(),
         };
-        let socket = if service.is_tls() { "SSL" } else { "plain" };
+        let socket = if service.is_tls() { "SSL" } else { "STARTTLS" };
         format!(
             "    <{tag} type=\"{kind}\">\n      <hostname>{host}</hostname>\n      <port>{}</port>\n      \
              <socketType>{socket}</socketType>\n      <authentication>password-cleartext</authentication>\n      \

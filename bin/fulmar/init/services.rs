@@ -44,6 +44,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "tcprules",
     "tcprulescheck",
     "tcpserver",
+    "tlsd",
 ];
 
 const SCRIPT: u32 = 0o755;
@@ -77,6 +78,7 @@ impl Lines<'_> {
     fn all(&self) -> Result<Vec<Service>, Stop> {
         Ok(vec![
             Service::new("lookup", "Answers who exists here and checks passwords.", "lookup"),
+            Service::new("tlsd", "Holds certificates and keys, and speaks TLS with clients.", "tlsd"),
             Service::new("queued", "Takes messages and makes them durable.", "queued"),
             Service::new("spawn", "Delivers to local mailboxes, as their owners.", "spawn"),
             Service::new("remote", "Delivers to other hosts.", "remote"),
@@ -88,9 +90,19 @@ impl Lines<'_> {
                 self.smtp(2, 587, "smtpd submission")?,
             ),
             Service::new(
+                "submissions",
+                "The same, by TLS from the beginning.",
+                self.smtp(2, 465, "smtpd submissions")?,
+            ),
+            Service::new(
                 "pop3",
                 "Lets users fetch their mail.",
                 self.listen("-X -x etc/tcp.pop3.cdb", 4, 110, "gate pop3d login pop3"),
+            ),
+            Service::new(
+                "pop3s",
+                "The same, by TLS from the beginning.",
+                self.listen("-X -x etc/tcp.pop3.cdb", 2, 995, "gate pop3d login pop3s"),
             ),
         ])
     }

@@ -67,6 +67,8 @@ fn inetd(home: &str) -> String {
          smtp        stream  tcp   nowait  root  {home}/bin/smtpd  smtpd\n\
          smtp        stream  tcp6  nowait  root  {home}/bin/smtpd  smtpd\n\
          submission  stream  tcp   nowait  root  {home}/bin/smtpd  smtpd submission\n\
+         submissions stream  tcp   nowait  root  {home}/bin/smtpd  smtpd submissions\n\
+         pop3s       stream  tcp   nowait  root  {home}/bin/gate   gate pop3d login pop3s\n\
          pop3        stream  tcp   nowait  root  {home}/bin/gate   gate pop3d login pop3\n\
          pop3        stream  tcp6  nowait  root  {home}/bin/gate   gate pop3d login pop3\n"
     )

@@ -75,7 +75,11 @@ impl World {
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_smtpd"));
         command.env_clear().env("FULMAR_HOME", self.home.path()).env("PATH", "/usr/bin:/bin");
-        command.env("PROTO", "TCP").env("TCPREMOTEIP", "192.0.2.7").envs(variables.iter().copied());
+        command
+            .env("PROTO", "TCP")
+            .env("TCPREMOTEIP", "192.0.2.7")
+            .env("TLS", "offered")
+            .envs(variables.iter().copied());
         let output = std::os::fd::OwnedFd::from(theirs.try_clone().unwrap());
         command.stdin(std::os::fd::OwnedFd::from(theirs)).stdout(output).stderr(Stdio::piped());
         (command.spawn().unwrap(), ours)

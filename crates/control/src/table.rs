@@ -205,6 +205,7 @@ pub const TABLE: &[File] = &[
     of("timeoutremote", TIMEOUT, Value("1200"), REMOTE, "Patience with each read and write to another host."),
     of("timeoutsmtpd", TIMEOUT, Value("1200"), RECEPTIONS, "Patience with each read and write to a client."),
     of("timeoutwrite", Foreign, Nothing, LATER, "Time limits of lookup are built in."),
+    of("tls", Folder, Nothing, &["tlsd"], "Certificates and keys, NAME.crt and NAME.key each; belongs to tlsd alone."),
     of("tlsa.white", List(Domain), Nothing, LATER, "Hosts for which DANE is not asked."),
     of("tlsadomains", List(Domain), Nothing, LATER, "Domains for which DANE is asked, alone."),
     of("tlsclientmethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),

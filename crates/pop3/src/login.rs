@@ -20,6 +20,10 @@ const FAULTS: u32 = 20;
 pub trait Door: 'static {
     /// The timestamp for the greeting, such as `<1896.697@example.org>`, if APOP is offered.
     fn timestamp(&mut self) -> Option<String>;
+    /// May TLS begin? Reserves what that takes; false: not now. RFC 2595 §4.
+    fn reserve_tls(&mut self) -> bool {
+        false
+    }
     /// May `user` in with this password? Waits as long as the answer is meant to take.
     fn password(&mut self, user: &str, password: &[u8]) -> Verdict;
     /// May `user` in with this digest (32 hexadecimal digits) of the timestamp and his password?
@@ -37,10 +41,22 @@ pub enum Verdict {
     Later,
 }
 
+/// What is offered, and asked for, of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// STLS is there.
+    pub offered: bool,
+    /// Nobody logs in without TLS.
+    pub before_login: bool,
+}
+
 /// A session in the AUTHORIZATION state.
 #[derive(Debug)]
 pub struct Login<D> {
     door: D,
+    encryption: Encryption,
+    /// TLS has begun.
+    secret: bool,
     lines: CommandLines,
     apop: bool,
     user: Option<String>,
@@ -54,7 +70,8 @@ impl<D: Door> Login<D> {
         Command { name: "USER", takes: Takes::Something, run: Self::user },
         Command { name: "PASS", takes: Takes::Something, run: Self::pass },
         Command { name: "APOP", takes: Takes::Something, run: Self::apop },
-        Command { name: "CAPA", takes: Takes::Nothing, run: |_, _, out| reply::capabilities(out) },
+        Command { name: "CAPA", takes: Takes::Nothing, run: Self::capa },
+        Command { name: "STLS", takes: Takes::Nothing, run: Self::stls },
         Command { name: "UTF8", takes: Takes::Nothing, run: |_, _, _| Ok(Reply::UTF8) },
         Command { name: "LANG", takes: Takes::Maybe, run: |_, rest, out| reply::language(rest, out) },
         Command { name: "QUIT", takes: Takes::Nothing, run: |_, _, _| Ok(Reply::BYE) },
@@ -63,7 +80,48 @@ impl<D: Door> Login<D> {
     /// A session at `door`.
     pub fn new(door: D) -> Login<D> {
         let lines = CommandLines::new();
-        Login { door, lines, apop: false, user: None, refusals: 0, faults: 0, unread: Vec::new() }
+        let encryption = Encryption::default();
+        Login {
+            door,
+            encryption,
+            secret: false,
+            lines,
+            apop: false,
+            user: None,
+            refusals: 0,
+            faults: 0,
+            unread: Vec::new(),
+        }
+    }
+
+    /// The same session with TLS to offer or to ask for.
+    pub fn with(self, encryption: Encryption) -> Login<D> {
+        Login { encryption, ..self }
+    }
+
+    /// TLS has begun: what was said before it counts for nothing. RFC 2595 §4.
+    pub fn secured(&mut self) {
+        self.secret = true;
+        self.user = None;
+        self.lines = CommandLines::new();
+    }
+
+    fn capa(&mut self, _: &[u8], out: &mut dyn Write) -> io::Result<Reply> {
+        reply::capabilities(out, self.encryption.offered && !self.secret)
+    }
+
+    fn stls(&mut self, _: &[u8], _out: &mut dyn Write) -> io::Result<Reply> {
+        Ok(match () {
+            () if self.secret => self.fault(Reply::SECRET_ALREADY),
+            () if !self.encryption.offered => self.fault(Reply::NO_STLS),
+            () if !self.door.reserve_tls() => Reply::NO_TLS,
+            () => Reply::BEGIN_TLS,
+        })
+    }
+
+    /// Is it too early for a password?
+    fn must_encrypt(&self) -> bool {
+        self.encryption.before_login && !self.secret
     }
 
     /// The house, to learn after [`Flow::Handover`] who was let in.
@@ -96,6 +154,9 @@ impl<D: Door> Login<D> {
     }
 
     fn user(&mut self, rest: &[u8], _out: &mut dyn Write) -> io::Result<Reply> {
+        if self.must_encrypt() {
+            return Ok(self.fault(Reply::ENCRYPT_FIRST));
+        }
         if self.user.is_some() {
             return Ok(self.fault(Reply::NAMED_ALREADY));
         }
@@ -119,6 +180,9 @@ impl<D: Door> Login<D> {
     fn apop(&mut self, rest: &[u8], _out: &mut dyn Write) -> io::Result<Reply> {
         if !self.apop {
             return Ok(self.fault(Reply::NO_APOP));
+        }
+        if self.must_encrypt() {
+            return Ok(self.fault(Reply::ENCRYPT_FIRST));
         }
         let Some((user, digest)) = proof(rest) else { return Ok(self.fault(Reply::BAD_APOP)) };
         self.user = None;
@@ -154,11 +218,15 @@ impl<D: Door> Session for Login<D> {
 
     fn feed(&mut self, mut input: &[u8], out: &mut dyn Write) -> io::Result<Flow> {
         while let Some(said) = self.lines.take(&mut input) {
-            let reply = match said {
+            let mut reply = match said {
                 Said::Line(line) => self.line(&line, out)?,
                 Said::TooLong => self.fault(Reply::TOO_LONG),
                 Said::Endless => Reply::ENDLESS,
             };
+            // What follows STLS before its answer is somebody else's word.
+            if reply.flow == Flow::Secure && !input.is_empty() {
+                reply = Reply::INJECTED;
+            }
             reply.write(out)?;
             if reply.flow != Flow::More {
                 self.unread = input.to_vec();

@@ -66,7 +66,7 @@ impl<S: Store> Mailbox<S> {
         Command { name: "DELE", takes: Takes::Something, run: Self::dele },
         Command { name: "RSET", takes: Takes::Nothing, run: Self::rset },
         Command { name: "NOOP", takes: Takes::Nothing, run: |_, _, _| Ok(Reply::NOTHING) },
-        Command { name: "CAPA", takes: Takes::Nothing, run: |_, _, out| reply::capabilities(out) },
+        Command { name: "CAPA", takes: Takes::Nothing, run: |_, _, out| reply::capabilities(out, false) },
         Command { name: "LANG", takes: Takes::Maybe, run: |_, rest, out| reply::language(rest, out) },
         Command { name: "QUIT", takes: Takes::Nothing, run: Self::quit },
     ];

@@ -61,6 +61,14 @@ impl Reply {
     pub(crate) const NO_APOP: Reply = Reply::new("-ERR APOP is not offered here");
     pub(crate) const BAD_APOP: Reply =
         Reply::new("-ERR APOP needs a user name and a digest of 32 hexadecimal digits");
+    pub(crate) const BEGIN_TLS: Reply =
+        Reply { line: Cow::Borrowed("+OK Begin TLS now"), flow: Flow::Secure };
+    pub(crate) const NO_TLS: Reply = Reply::new("-ERR [SYS/TEMP] TLS is out of reach now, try again later");
+    pub(crate) const NO_STLS: Reply = Reply::new("-ERR STLS is not offered here");
+    pub(crate) const SECRET_ALREADY: Reply = Reply::new("-ERR TLS has begun already");
+    pub(crate) const ENCRYPT_FIRST: Reply = Reply::new("-ERR [AUTH] No password without TLS: STLS first");
+    pub(crate) const INJECTED: Reply =
+        Reply::last("-ERR Nothing may follow STLS before its answer, good bye");
     pub(crate) const UTF8: Reply = Reply::new("+OK UTF-8 from now on");
 
     // After it.
@@ -121,8 +129,10 @@ pub(crate) fn listing(head: &str, lines: &[&str], out: &mut dyn Write) -> io::Re
 }
 
 /// CAPA. RFC 2449 §5.
-pub(crate) fn capabilities(out: &mut dyn Write) -> io::Result<Reply> {
-    listing("What can be done here:", CAPABILITIES, out)
+pub(crate) fn capabilities(out: &mut dyn Write, stls: bool) -> io::Result<Reply> {
+    let stls = stls.then_some("STLS");
+    let all: Vec<&str> = CAPABILITIES.iter().copied().chain(stls).collect();
+    listing("What can be done here:", &all, out)
 }
 
 /// LANG: there is one language, by the names that RFC 6856 §3 asks for.

@@ -19,6 +19,9 @@ struct FakeDoor {
 }
 
 impl Door for FakeDoor {
+    fn reserve_tls(&mut self) -> bool {
+        true
+    }
     fn timestamp(&mut self) -> Option<String> {
         self.apop.then(|| STAMP.to_owned())
     }
@@ -493,4 +496,35 @@ proptest! {
         }
         prop_assert_eq!(store.commits(), []);
     }
+}
+
+// P10
+#[test]
+fn tls_comes_before_passwords_where_it_must_and_nothing_is_taken_over_from_before_it() {
+    let encryption = crate::Encryption { offered: true, before_login: true };
+    let door = || Login::new(FakeDoor { apop: true }).with(encryption);
+    let talk = |login: &mut Login<FakeDoor>, text: &str| {
+        let mut out = Vec::new();
+        let flow = login.feed(text.as_bytes(), &mut out).unwrap();
+        (String::from_utf8(out).unwrap(), flow)
+    };
+    let mut login = door();
+    login.greet(&mut Vec::new()).unwrap();
+    let (said, _) = talk(
+        &mut login,
+        "CAPA\r\nUSER alice\r\nPASS secret\r\nAPOP alice 0123456789abcdef0123456789abcdef\r\n",
+    );
+    assert!(said.contains("\r\nSTLS\r\n"), "{said}");
+    assert_eq!(said.matches("-ERR").count(), 3, "{said}");
+    assert_eq!(talk(&mut login, "STLS\r\n"), ("+OK Begin TLS now\r\n".into(), Flow::Secure));
+    login.secured();
+    let (said, _) = talk(&mut login, "CAPA\r\nSTLS\r\nUSER alice\r\n");
+    assert!(
+        !said.contains("\r\nSTLS\r\n") && said.contains("begun already") && said.contains("+OK Password"),
+        "{said}"
+    );
+    let (said, flow) = talk(&mut door(), "STLS\r\nUSER alice\r\n");
+    assert!(said.starts_with("-ERR") && flow == Flow::Close, "{said}");
+    let (said, _) = talk(&mut Login::new(FakeDoor { apop: false }), "STLS\r\nCAPA\r\n");
+    assert!(said.starts_with("-ERR") && !said.contains("\r\nSTLS"), "{said}");
 }

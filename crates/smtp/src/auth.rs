@@ -39,6 +39,9 @@ impl<H: House> Session<H> {
         if self.via.authenticated {
             return Reply::LOGGED_IN;
         }
+        if self.must_encrypt_to_log_in() {
+            return Reply::ENCRYPT_FIRST;
+        }
         let mut words = rest.split(|octet| *octet == b' ').filter(|word| !word.is_empty());
         let (Some(mechanism), initial, None) = (words.next(), words.next(), words.next()) else {
             return Reply::SYNTAX;

@@ -107,8 +107,11 @@ impl<H: House> Session<H> {
         self.house.open()?;
         let settings = &self.settings;
         let now = self.house.now();
-        let line =
-            received(&settings.client, &self.helo, &settings.host, self.via.word(), &settings.token, now);
+        let with = match self.tls.is_empty() {
+            true => self.via.word(),
+            false => format!("{} ({})", self.via.word(), self.tls),
+        };
+        let line = received(&settings.client, &self.helo, &settings.host, &with, &settings.token, now);
         self.house.write(line.as_bytes());
         Ok(())
     }

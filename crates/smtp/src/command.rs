@@ -1,6 +1,6 @@
 //! The commands: one table row, one handler, one reply each. RFC 5321 §4.1, §4.3.
 //!
-//! STARTTLS is no row: what is not there is not advertised either (`wire::Flow::Secure` waits for it).
+//! What is not there is not advertised either.
 
 use message::address::Letters;
 use wire::{Code, Flow};
@@ -37,9 +37,8 @@ const ORDINARY: usize = 512;
 const MAIL_LINE: usize = ORDINARY + 26 + 17 + 10 + 500;
 
 /// Known verbs that are not carried out here.
-const ABSENT: &[&str] = &[
-    "STARTTLS", "EXPN", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD", "DEBUG", "WIZ",
-];
+const ABSENT: &[&str] =
+    &["EXPN", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD", "DEBUG", "WIZ"];
 
 /// Verbs of other protocols, whose clients have been led here to do mischief.
 const FOREIGN: &[&str] =
@@ -56,6 +55,7 @@ impl<H: House> Session<H> {
         row("HELO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::helo).only(Tongue::Smtp),
         row("LHLO", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::ehlo).only(Tongue::Lmtp),
         row("AUTH", State::READY, Reply::IN_TRANSACTION, AUTH_LINE, Self::auth),
+        row("STARTTLS", State::READY, Reply::IN_TRANSACTION, ORDINARY, Self::starttls),
         row("RSET", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::rset),
         row("NOOP", State::ANY, Reply::IN_TRANSACTION, ORDINARY, |_, _| Reply::OK),
         row("VRFY", State::ANY, Reply::IN_TRANSACTION, ORDINARY, Self::vrfy).behind_login(),
@@ -71,6 +71,7 @@ impl<H: House> Session<H> {
             Some(row) if line.len() + 2 > row.limit => Reply::LONG_LINE,
             Some(row) if row.tongue == Tongue::Smtp && self.settings.lmtp => Reply::WANT_LHLO,
             Some(row) if row.tongue == Tongue::Lmtp && !self.settings.lmtp => Reply::UNKNOWN,
+            Some(row) if !row.open && self.must_encrypt() => Reply::ENCRYPT_FIRST,
             Some(row) if !row.open && self.must_log_in() => Reply::LOGIN_FIRST,
             Some(row) if self.state.is_in(row.states) => (row.run)(self, rest),
             Some(row) => self.out_of_order(row),
@@ -89,6 +90,29 @@ impl<H: House> Session<H> {
 
     pub(crate) fn must_log_in(&self) -> bool {
         self.settings.login_required && !self.via.authenticated
+    }
+
+    fn must_encrypt(&self) -> bool {
+        self.settings.encryption.required && !self.via.secret
+    }
+
+    /// Is it too early for a password?
+    pub(crate) fn must_encrypt_to_log_in(&self) -> bool {
+        self.settings.encryption.before_login && !self.via.secret
+    }
+
+    // RFC 3207 §4
+    fn starttls(&mut self, rest: &[u8]) -> Reply {
+        match () {
+            () if !self.settings.encryption.offered && !self.via.secret => Reply::ABSENT,
+            () if !rest.is_empty() => Reply::SYNTAX,
+            () if self.via.secret => Reply::SECRET_ALREADY,
+            () if !self.house.reserve_tls() => Reply::NO_TLS,
+            () => {
+                self.flow = Flow::Secure;
+                Reply::BEGIN_TLS
+            }
+        }
     }
 
     fn out_of_order(&self, row: &Command<H>) -> Reply {
@@ -118,12 +142,14 @@ impl<H: House> Session<H> {
         let size = if settings.max_size == 0 { String::new() } else { format!(" {}", settings.max_size) };
         let mechanisms = settings.mechanisms.join(" ");
         // Who has logged in does not get to do so again. RFC 4954 §4.
-        let auth = match mechanisms.is_empty() || self.via.authenticated {
+        let no_auth = mechanisms.is_empty() || self.via.authenticated || self.must_encrypt_to_log_in();
+        let tls = if settings.encryption.offered && !self.via.secret { "\nSTARTTLS" } else { "" };
+        let auth = match no_auth {
             true => String::new(),
             false => format!("\nAUTH {mechanisms}"),
         };
         let text = format!(
-            "{}{auth}\nPIPELINING\nSIZE{size}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\n\
+            "{}{tls}{auth}\nPIPELINING\nSIZE{size}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\n\
              LIMITS MAILMAX={} RCPTMAX={}\nHELP",
             settings.greeting, settings.max_messages, settings.max_recipients
         );

@@ -17,6 +17,9 @@ pub trait House: 'static {
     /// May mail go to `recipient`? Gives the address as the envelope shall have it.
     fn recipient(&mut self, recipient: &Address) -> Result<String, Reply>;
 
+    /// May TLS begin? Reserves what that takes; false: not now.
+    fn reserve_tls(&mut self) -> bool;
+
     /// Begins an exchange that proves who the client is: one of the mechanisms that the settings name, and
     /// the client's first message if it came with the command.
     fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Step;
@@ -71,6 +74,17 @@ pub struct Client {
     pub info: Option<String>,
 }
 
+/// What a server offers, and asks for, of TLS. RFC 3207.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// STARTTLS is there.
+    pub offered: bool,
+    /// Nobody logs in without TLS.
+    pub before_login: bool,
+    /// Nobody does anything without it.
+    pub required: bool,
+}
+
 /// Names and limits of one session.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -86,6 +100,8 @@ pub struct Settings {
     pub client: Client,
     /// Speak LMTP (RFC 2033): a reply for each recipient at the end of a message.
     pub lmtp: bool,
+    /// What of TLS is offered and asked for.
+    pub encryption: Encryption,
     /// Ways to log in, in capital letters; none: AUTH is not offered.
     pub mechanisms: Vec<String>,
     /// No mail is taken from who has not logged in.
@@ -113,6 +129,7 @@ impl Default for Settings {
             token: "0".to_owned(),
             client: Client::default(),
             lmtp: false,
+            encryption: Encryption::default(),
             mechanisms: Vec::new(),
             login_required: false,
             max_size: 0,

@@ -15,20 +15,25 @@ pub struct Via {
     pub lmtp: bool,
     /// It has logged in.
     pub authenticated: bool,
+    /// It came by TLS.
+    pub secret: bool,
 }
 
 impl Via {
-    /// The protocol's name in the trace line.
-    pub fn word(self) -> &'static str {
-        match self {
+    /// The protocol's name in the trace line: RFC 3848, RFC 6531 §4.3.
+    pub fn word(self) -> String {
+        let name = match self {
             Via { lmtp: true, utf8: true, .. } => "UTF8LMTP",
             Via { lmtp: true, .. } => "LMTP",
-            Via { utf8: true, authenticated: true, .. } => "UTF8SMTPA",
             Via { utf8: true, .. } => "UTF8SMTP",
-            Via { authenticated: true, .. } => "ESMTPA",
-            Via { extended: true, .. } => "ESMTP",
+            Via { extended: true, .. } | Via { authenticated: true, .. } | Via { secret: true, .. } => {
+                "ESMTP"
+            }
             _ => "SMTP",
-        }
+        };
+        let (secret, authenticated) =
+            (if self.secret { "S" } else { "" }, if self.authenticated { "A" } else { "" });
+        format!("{name}{secret}{authenticated}")
     }
 }
 
@@ -67,7 +72,7 @@ fn safe(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const ESMTP: Via = Via { extended: true, utf8: false, lmtp: false, authenticated: false };
+    const ESMTP: Via = Via { extended: true, utf8: false, lmtp: false, authenticated: false, secret: false };
 
     #[test]
     fn the_trace_line_names_helo_host_info_and_address() {
@@ -77,7 +82,7 @@ mod tests {
             info: Some("bin".into()),
         };
         assert_eq!(
-            received(&client, "me.example.org", "mail.example.test", ESMTP.word(), "12.34", 0),
+            received(&client, "me.example.org", "mail.example.test", &ESMTP.word(), "12.34", 0),
             "Received: from me.example.org (bin@mx.example.org [192.0.2.7])\n  \
              by mail.example.test with ESMTP id 12.34; Thu, 01 Jan 1970 00:00:00 -0000\n"
         );
@@ -87,8 +92,18 @@ mod tests {
             line.starts_with("Received: from unknown (unknown [IPv6:2001:db8::1])\n  by m with SMTP id 1;")
         );
         let line =
-            received(&Client::default(), "[192.0.2.1]", "m", Via { utf8: true, ..ESMTP }.word(), "1", 0);
+            received(&Client::default(), "[192.0.2.1]", "m", &Via { utf8: true, ..ESMTP }.word(), "1", 0);
         assert!(line.starts_with("Received: from [192.0.2.1] (unknown)\n  by m with UTF8SMTP id 1;"));
+    }
+
+    #[test]
+    fn the_word_tells_of_tls_and_login() {
+        assert_eq!(Via { secret: true, authenticated: true, ..ESMTP }.word(), "ESMTPSA");
+        assert_eq!(Via { secret: true, utf8: true, ..ESMTP }.word(), "UTF8SMTPS");
+        assert_eq!(
+            (Via::default().word(), Via { lmtp: true, secret: true, ..Via::default() }.word()),
+            ("SMTP".into(), "LMTPS".into())
+        );
     }
 
     #[test]

@@ -92,6 +92,7 @@ impl From<Fate> for Reply {
 
 /// The wording.
 impl Reply {
+    pub(crate) const BEGIN_TLS: Reply = Reply::new(220, Code(2, 0, 0), "Begin TLS now");
     pub(crate) const BYE: Reply = Reply::new(221, Code(2, 0, 0), "Goodbye");
     pub(crate) const WELCOME: Reply = Reply::new(235, Code(2, 7, 0), "You are logged in");
     pub(crate) const OK: Reply = Reply::new(250, Code(2, 0, 0), "ok");
@@ -143,6 +144,8 @@ impl Reply {
 
     pub(crate) const TOO_MANY_LOGINS: Reply =
         Reply::new(421, Code(4, 7, 0), "Too many wrong passwords, closing connection");
+    pub(crate) const NO_TLS: Reply =
+        Reply::new(454, Code(4, 7, 0), "TLS is out of reach now, try again later");
     pub(crate) const AUTH_LATER: Reply =
         Reply::new(454, Code(4, 7, 0), "Can't check that now, try again later");
     pub(crate) const AUTH_CANCELLED: Reply = Reply::new(501, Code(5, 7, 0), "Login cancelled");
@@ -152,6 +155,11 @@ impl Reply {
     pub(crate) const LOGGED_IN: Reply = Reply::new(503, Code(5, 5, 1), "You are logged in already");
     pub(crate) const NO_MECHANISM: Reply =
         Reply::new(504, Code(5, 5, 4), "This way of logging in is not offered");
+    pub(crate) const INJECTED: Reply =
+        Reply::new(501, Code(5, 5, 1), "Nothing may follow STARTTLS before its reply, closing connection");
+    pub(crate) const SECRET_ALREADY: Reply = Reply::new(503, Code(5, 5, 1), "TLS has begun already");
+    pub(crate) const ENCRYPT_FIRST: Reply =
+        Reply::new(530, Code(5, 7, 0), "Must issue a STARTTLS command first");
     pub(crate) const LOGIN_FIRST: Reply = Reply::new(530, Code(5, 7, 0), "Log in first (AUTH)");
     pub(crate) const BAD_LOGIN: Reply = Reply::new(535, Code(5, 7, 8), "Wrong name or password");
 

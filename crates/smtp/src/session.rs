@@ -69,6 +69,8 @@ pub struct Session<H: House> {
     pub(crate) envelope: Envelope,
     pub(crate) intake: Intake,
     pub(crate) flow: Flow,
+    /// What is known of the TLS session.
+    pub(crate) tls: String,
     pub(crate) steps: u64,
     pub(crate) octets: u64,
     pub(crate) accepted: u32,
@@ -98,6 +100,7 @@ impl<H: House> Session<H> {
             envelope: Envelope::default(),
             intake: Intake::default(),
             flow: Flow::More,
+            tls: String::new(),
             steps: 0,
             octets: 0,
             accepted: 0,
@@ -124,6 +127,22 @@ impl<H: House> Session<H> {
     /// Has the client gone against the protocol, or tried a wrong password?
     pub fn was_abused(&self) -> bool {
         self.faults + self.refusals > 0
+    }
+
+    /// The house.
+    pub fn house_mut(&mut self) -> &mut H {
+        &mut self.house
+    }
+
+    /// TLS has begun: what was said before it counts for nothing (RFC 3207 §4.2). `facts` goes into trace lines.
+    pub fn secured(&mut self, facts: &str) {
+        self.reset();
+        self.helo.clear();
+        self.via = Via { lmtp: self.settings.lmtp, secret: true, ..Via::default() };
+        self.tls = facts.to_owned();
+        self.flow = Flow::More;
+        self.lines = Lines::strict(LINE_MAX);
+        self.unended = 0;
     }
 
     /// Has the client logged in?
@@ -195,7 +214,7 @@ impl<H: House> Session<H> {
         };
         *input = &input[piece.len() - rest.len()..];
         self.unended = 0;
-        let reply = match line {
+        let mut reply = match line {
             Ok(line) => match self.mode {
                 Mode::Auth(steps) => self.answered(&line, steps),
                 _ => self.obey(&line),
@@ -208,6 +227,11 @@ impl<H: House> Session<H> {
                 self.blame(Fault::Protocol, reply)
             }
         };
+        // What follows STARTTLS before its reply is somebody else's word (CVE-2011-0411).
+        if self.flow == Flow::Secure && !input.is_empty() {
+            self.flow = Flow::Close;
+            reply = self.blame(Fault::Protocol, Reply::INJECTED);
+        }
         self.give(reply, out)
     }
 

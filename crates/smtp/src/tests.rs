@@ -55,6 +55,9 @@ impl House for Desk {
             _ => Err(Reply::new(553, Code(5, 7, 1), "No relaying")),
         }
     }
+    fn reserve_tls(&mut self) -> bool {
+        !self.queue_down
+    }
     fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Step {
         self.name = None;
         match (mechanism, initial) {

@@ -67,6 +67,11 @@ impl Timed {
         }
     }
 
+    /// Is it a socket, both ways? Not so under recordio.
+    pub fn is_socket(&self) -> bool {
+        self.socket
+    }
+
     /// Gives the descriptors back.
     pub fn into_parts(self) -> (OwnedFd, OwnedFd) {
         (self.input, self.output)

@@ -13,4 +13,4 @@ mod pump;
 pub use fate::{Code, Fate, Text};
 pub use fields::{fields, packet};
 pub use lines::{Line, Lines};
-pub use pump::{End, Flow, Session, pump};
+pub use pump::{End, Flow, Session, pump, resume};

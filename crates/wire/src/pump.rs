@@ -50,9 +50,22 @@ const PIECE: usize = 16 * 1024;
 /// for too long as [`ErrorKind::TimedOut`].
 pub fn pump<C: Read + Write>(conn: &mut C, session: &mut impl Session) -> io::Result<End> {
     let mut replies = Vec::with_capacity(512);
-    let mut input = [0; PIECE];
     let flow = session.greet(&mut Through { conn, replies: &mut replies })?;
-    let mut end = ending(flow);
+    run(conn, session, replies, ending(flow))
+}
+
+/// Goes on with a session that has greeted its client already, on another connection to it: after TLS has begun.
+pub fn resume<C: Read + Write>(conn: &mut C, session: &mut impl Session) -> io::Result<End> {
+    run(conn, session, Vec::with_capacity(512), None)
+}
+
+fn run<C: Read + Write>(
+    conn: &mut C,
+    session: &mut impl Session,
+    mut replies: Vec<u8>,
+    mut end: Option<End>,
+) -> io::Result<End> {
+    let mut input = [0; PIECE];
     while end.is_none() {
         end = match step(conn, session, &mut replies, &mut input) {
             Ok(end) => end,

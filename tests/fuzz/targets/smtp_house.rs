@@ -44,6 +44,9 @@ impl House for Desk {
             _ => Err(Reply::new(553, Code(5, 7, 1), "No relaying")),
         }
     }
+    fn reserve_tls(&mut self) -> bool {
+        true
+    }
     fn authenticate(&mut self, _: &str, initial: Option<&[u8]>) -> Step {
         initial.map_or(Step::Challenge(b"ask".to_vec()), |message| self.answer(message))
     }

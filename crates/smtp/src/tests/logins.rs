@@ -59,3 +59,61 @@ proptest! {
         prop_assert_eq!(run(settings(), &[&text.as_bytes()[..cut], &text.as_bytes()[cut..]]), whole);
     }
 }
+
+fn encrypted(before_login: bool, required: bool) -> Settings {
+    Settings { encryption: crate::Encryption { offered: true, before_login, required }, ..settings() }
+}
+
+// S37
+#[test]
+fn where_tls_comes_first_no_password_is_heard_before_it() {
+    let (replies, ..) = run(encrypted(true, false), &[format!("EHLO x\r\n{LOGIN}{ENVELOPE}").as_bytes()]);
+    assert!(replies.contains("250-STARTTLS\r\n") && !replies.contains("AUTH"), "{replies}");
+    assert_eq!(codes(&replies), [250, 530, 250, 250]);
+    let (replies, ..) =
+        run(encrypted(true, true), &[format!("NOOP\r\nEHLO x\r\n{LOGIN}{ENVELOPE}").as_bytes()]);
+    assert_eq!(codes(&replies), [250, 250, 530, 530, 530]);
+}
+
+#[test]
+fn after_starttls_everything_begins_anew() {
+    let mut session = Session::new(Desk::default(), encrypted(true, true));
+    let mut out = Vec::new();
+    assert_eq!(session.feed(b"EHLO one\r\nSTARTTLS\r\n", &mut out).unwrap(), Flow::Secure);
+    assert!(out.ends_with(b"220 2.0.0 Begin TLS now\r\n"));
+    session.secured("version=TLSv1.3 cipher=X");
+    let mut out = Vec::new();
+    let input = format!("STARTTLS\r\nEHLO two\r\n{LOGIN}{ENVELOPE}DATA\r\nx\r\n.\r\n");
+    assert_eq!(session.feed(input.as_bytes(), &mut out).unwrap(), Flow::More);
+    let replies = String::from_utf8(out).unwrap();
+    assert_eq!(codes(&replies), [503, 250, 235, 250, 250, 354, 250], "{replies}");
+    assert!(!replies.contains("STARTTLS") && replies.contains("250-AUTH PLAIN LOGIN"), "{replies}");
+    let house = session.end();
+    let message = String::from_utf8(house.seen.borrow().accepted[0].1.clone()).unwrap();
+    assert!(
+        message.contains("from two ") && message.contains("with ESMTPSA (version=TLSv1.3 cipher=X) id"),
+        "{message}"
+    );
+}
+
+// S34, S35
+#[test]
+fn what_is_sent_behind_starttls_in_plain_text_ends_the_session() {
+    let (replies, flow, seen) = run(encrypted(false, false), &[format!("STARTTLS\r\n{ENVELOPE}").as_bytes()]);
+    assert_eq!((codes(&replies), flow), (vec![501], Flow::Close), "{replies}");
+    assert!(!replies.contains("220"));
+    assert_eq!(seen.opened, 0);
+    let (replies, ..) = run(encrypted(false, false), &[b"STARTTLS now\r\nMAIL FROM:<>\r\nSTARTTLS\r\n"]);
+    assert_eq!(codes(&replies), [501, 250, 503]);
+    let (replies, ..) = run(settings(), &[b"EHLO x\r\nSTARTTLS\r\n"]);
+    assert!(codes(&replies) == [250, 502] && !replies.contains("STARTTLS"), "{replies}");
+}
+
+#[test]
+fn a_tlsd_that_is_full_is_told_before_tls_begins() {
+    let house = Desk { queue_down: true, ..Desk::default() };
+    let mut session = Session::new(house, encrypted(false, false));
+    let mut out = Vec::new();
+    assert_eq!(session.feed(b"STARTTLS\r\n", &mut out).unwrap(), Flow::More);
+    assert!(out.starts_with(b"454 4.7.0"));
+}

@@ -1,0 +1,230 @@
+//! Certificates and keys: each `control/tls/NAME.crt` with its `NAME.key`, chosen by the name that a client asks for.
+//!
+//! The folder is looked at every few seconds; what has changed is read, and what cannot be used leaves the old ones in
+//! force, with a line in the log. Sessions that are open go on.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// When a file was written last, its size, its inode.
+type Stamp = (i64, i64, u64, u64);
+
+/// All that is in use.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    folder: PathBuf,
+    chosen: RwLock<Arc<Chosen>>,
+    seen: RwLock<Vec<(PathBuf, Stamp)>>,
+}
+
+#[derive(Debug, Default)]
+struct Chosen {
+    by_name: HashMap<String, Arc<CertifiedKey>>,
+    default: Option<Arc<CertifiedKey>>,
+}
+
+/// Why certificates can't be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Broken {
+    file: String,
+    problem: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Broken { file, problem } = self;
+        write!(
+            f,
+            "control/tls/{file}: {problem}; each NAME.crt (PEM, the whole chain) needs its NAME.key, readable by fulmar-tls"
+        )
+    }
+}
+
+fn broken(path: &Path, problem: impl fmt::Display) -> Broken {
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Broken { file, problem: problem.to_string() }
+}
+
+impl Keys {
+    /// Reads the folder. There has to be one certificate at least.
+    pub(crate) fn new(folder: &Path) -> Result<Keys, Broken> {
+        let seen = stamps(folder).map_err(|error| broken(folder, error))?;
+        let chosen = RwLock::new(Arc::new(read(folder)?));
+        Ok(Keys { folder: folder.to_owned(), chosen, seen: RwLock::new(seen) })
+    }
+
+    /// Reads what has changed. Called now and then.
+    pub(crate) fn look(&self) {
+        let now = match stamps(&self.folder) {
+            Ok(now) => now,
+            Err(error) => {
+                return sys::log!(
+                    "tlsd: warning: {}; the old certificates stay",
+                    broken(&self.folder, error)
+                );
+            }
+        };
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        if *seen == now {
+            return;
+        }
+        *seen = now;
+        match read(&self.folder) {
+            Ok(chosen) => {
+                sys::log!("tlsd: certificates read anew: {} names", chosen.by_name.len());
+                *self.chosen.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(chosen);
+            }
+            Err(broken) => sys::log!("tlsd: warning: {broken}; the old certificates stay"),
+        }
+    }
+
+    fn for_name(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let chosen = self.chosen.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let name = name.map(str::to_ascii_lowercase);
+        let found = name.as_deref().and_then(|name| {
+            // RFC 6125 §6.4.3: a star stands for the first label.
+            let wild = || name.split_once('.').and_then(|(_, rest)| chosen.by_name.get(&format!("*.{rest}")));
+            chosen.by_name.get(name).or_else(wild)
+        });
+        found.or(chosen.default.as_ref()).cloned()
+    }
+}
+
+impl ResolvesServerCert for Keys {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.for_name(hello.server_name())
+    }
+}
+
+fn stamps(folder: &Path) -> io::Result<Vec<(PathBuf, Stamp)>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let seen = fs::metadata(&path)?;
+        all.push((path, (seen.mtime(), seen.mtime_nsec(), seen.size(), seen.ino())));
+    }
+    all.sort();
+    Ok(all)
+}
+
+fn read(folder: &Path) -> Result<Chosen, Broken> {
+    let entries = fs::read_dir(folder).map_err(|error| broken(folder, error))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "crt"));
+    // `default` comes last, so that it takes no name from a better one.
+    paths.sort_by_key(|path| (path.file_stem().is_some_and(|stem| stem == "default"), path.clone()));
+    let mut chosen = Chosen::default();
+    for path in paths {
+        let key = Arc::new(one(&path)?);
+        for name in names(&path, &key)? {
+            chosen.by_name.entry(name).or_insert_with(|| key.clone());
+        }
+        chosen.default = Some(key);
+    }
+    match chosen.default {
+        Some(_) => Ok(chosen),
+        None => Err(broken(folder, "there is no certificate")),
+    }
+}
+
+/// A certificate with its chain and its key, which have to fit.
+fn one(path: &Path) -> Result<CertifiedKey, Broken> {
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).map_err(|error| broken(path, error))?.collect();
+    let chain = chain.map_err(|error| broken(path, error))?;
+    if chain.is_empty() {
+        return Err(broken(path, "there is no certificate in it"));
+    }
+    let key = path.with_extension("key");
+    let der = PrivateKeyDer::from_pem_file(&key).map_err(|error| broken(&key, error))?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let made = CertifiedKey::from_der(chain, der, &provider).map_err(|error| broken(path, error))?;
+    made.keys_match()
+        .map_err(|error| broken(path, format_args!("{error}: is it the key of this certificate?")))?;
+    Ok(made)
+}
+
+/// The names it is for. One that has run out, or is not good yet, is used all the same, and told.
+fn names(path: &Path, key: &CertifiedKey) -> Result<Vec<String>, Broken> {
+    let der = key.cert.first().ok_or_else(|| broken(path, "there is no certificate in it"))?;
+    let certificate =
+        webpki::EndEntityCert::try_from(der).map_err(|error| broken(path, format_args!("{error:?}")))?;
+    if let Ok((_, parsed)) = x509_parser::parse_x509_certificate(der) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let validity = parsed.validity();
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        if now > validity.not_after.timestamp() || now < validity.not_before.timestamp() {
+            sys::log!(
+                "tlsd: warning: {}; it is used all the same, and clients may refuse it",
+                broken(path, format_args!("good from {} to {}", validity.not_before, validity.not_after))
+            );
+        }
+    }
+    Ok(certificate.valid_dns_names().map(str::to_ascii_lowercase).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn make(folder: &Path, file: &str, names: &[&str]) {
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let params =
+            rcgen::CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        fs::write(folder.join(format!("{file}.key")), pair.serialize_pem()).unwrap();
+        fs::write(folder.join(format!("{file}.crt")), params.self_signed(&pair).unwrap().pem()).unwrap();
+    }
+
+    #[test]
+    fn a_certificate_is_chosen_by_name_by_star_or_else_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path(), "default", &["mail.x.test", "a.y.test"]);
+        make(folder.path(), "other", &["a.y.test", "*.z.test"]);
+        let keys = Keys::new(folder.path()).unwrap();
+        let chosen = |name: Option<&str>| keys.for_name(name).unwrap().cert[0].to_vec();
+        let (default, other) = (chosen(Some("mail.x.test")), chosen(Some("A.Y.test")));
+        assert_ne!(default, other);
+        assert_eq!(chosen(Some("b.z.test")), other);
+        assert!(
+            [None, Some("z.test"), Some("c.b.z.test"), Some("")]
+                .into_iter()
+                .all(|name| chosen(name) == default)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_leaves_the_old_one_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path(), "default", &["mail.x.test"]);
+        let keys = Keys::new(folder.path()).unwrap();
+        let chosen = || keys.for_name(Some("mail.x.test")).unwrap().cert[0].to_vec();
+        let old = chosen();
+        let path = folder.path().join("default.crt");
+        let whole = fs::read(&path).unwrap();
+        for bad in [&b""[..], b"garbage", &whole[..whole.len() / 2]] {
+            fs::write(&path, bad).unwrap();
+            keys.look();
+            assert_eq!(chosen(), old);
+        }
+        make(folder.path(), "new", &["mail.x.test"]);
+        fs::write(&path, &whole).unwrap();
+        fs::copy(folder.path().join("new.key"), folder.path().join("default.key")).unwrap();
+        keys.look();
+        assert_eq!(chosen(), old, "a key of another certificate");
+        fs::copy(folder.path().join("new.crt"), &path).unwrap();
+        keys.look();
+        assert_ne!(chosen(), old);
+        assert!(Keys::new(&folder.path().join("nowhere")).is_err());
+    }
+}

@@ -1,0 +1,319 @@
+//! TLS for mail programs: STARTTLS, STLS, and from the first octet; real clients, wrong ones, and what must not happen.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::Signal;
+use tests::{House, PASSWORD, PATIENCE, Pop3, Smtp, message, tool};
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+/// A client of OpenSSL that says `input` and then hangs up.
+fn openssl(address: SocketAddr, options: &[&str], input: &str) -> Option<String> {
+    let openssl = tool("openssl")?;
+    let mut command = Command::new("timeout");
+    command
+        .arg("30")
+        .arg(openssl)
+        .args(["s_client", "-quiet", "-connect", &address.to_string()])
+        .args(options);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It may have been refused already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    Some(said(&child.wait_with_output().unwrap()))
+}
+
+#[test]
+fn curl_sends_and_fetches_by_tls_begun_early_and_late() {
+    let Some(curl) = tool("curl") else { return };
+    let house = House::start();
+    let certificate = house.path("control/tls/default.crt");
+    let curl = |words: &[&str]| {
+        let mut command = Command::new(&curl);
+        command.args(["-sS", "--ssl-reqd", "--user", &format!("alice@example.test:{PASSWORD}")]);
+        command.arg("--cacert").arg(&certificate).args(words).output().unwrap()
+    };
+    let letter = house.path("letter");
+    std::fs::write(&letter, message("secret").replace('\n', "\r\n")).unwrap();
+    let letter = letter.to_str().unwrap();
+    for url in [
+        format!("smtp://{}", house.submission()),
+        format!("smtp://{}", house.smtp()),
+        format!("smtps://{}", house.submissions()),
+    ] {
+        let output = curl(&[
+            "--mail-from",
+            "alice@example.test",
+            "--mail-rcpt",
+            "bob@example.test",
+            "-T",
+            letter,
+            &url,
+        ]);
+        assert!(output.status.success(), "{url}: {}", said(&output));
+    }
+    let mail = house.await_mail("bob", 3);
+    for text in &mail {
+        let text = String::from_utf8_lossy(text);
+        assert!(text.contains("with ESMTPSA (version=TLSv1.3 cipher=TLS_"), "{text}");
+    }
+    house.send("bob@example.test", "alice@example.test", &message("for alice"));
+    house.await_mail("alice", 1);
+    for url in [format!("pop3://{}/1", house.pop3()), format!("pop3s://{}/1", house.pop3s())] {
+        let output = curl(&[&url]);
+        assert!(
+            output.status.success() && said(&output).contains("Subject: for alice"),
+            "{url}: {}",
+            said(&output)
+        );
+    }
+}
+
+#[test]
+fn swaks_and_python_use_starttls_and_stls() {
+    let house = House::start();
+    let mut sent = 0;
+    if let Some(swaks) = tool("swaks") {
+        let mut command = Command::new(swaks);
+        command.args(["--server", &house.submission().to_string(), "--tls", "--auth", "CRAM-MD5"]);
+        command.args(["--auth-user", "alice@example.test", "--auth-password", PASSWORD]);
+        command.args(["--from", "alice@example.test", "--to", "bob@example.test"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        sent += 1;
+    }
+    if let Some(python) = tool("python3") {
+        let script = format!(
+            "import smtplib, poplib, ssl\nc = ssl._create_unverified_context()\n\
+             s = smtplib.SMTP('127.0.0.1', {})\ns.starttls(context=c)\ns.login('alice@example.test', '{PASSWORD}')\n\
+             s.sendmail('alice@example.test', ['bob@example.test'], 'Subject: x\\n\\nx\\n')\ns.quit()\n\
+             p = poplib.POP3('127.0.0.1', {})\np.stls(context=c)\np.user('bob@example.test')\np.pass_('{PASSWORD}')\n\
+             p.stat()\np.quit()\n\
+             p = poplib.POP3_SSL('127.0.0.1', {}, context=c)\np.user('bob@example.test')\np.pass_('{PASSWORD}')\np.quit()\n",
+            house.submission().port(),
+            house.pop3().port(),
+            house.pop3s().port()
+        );
+        let output = Command::new(python).args(["-c", &script]).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        sent += 1;
+    }
+    house.await_mail("bob", sent);
+}
+
+#[test]
+fn old_versions_are_refused_new_ones_and_tickets_are_taken() {
+    let house = House::start();
+    let quit = "QUIT\r\n";
+    for version in ["-tls1_2", "-tls1_3"] {
+        for (address, how) in [(house.smtp(), vec!["-starttls", "smtp"]), (house.submissions(), vec![])] {
+            let Some(said) = openssl(address, &[&[version], &how[..]].concat(), quit) else { return };
+            assert!(said.contains("221 2.0.0"), "{version} {how:?}: {said}");
+        }
+        let Some(said) = openssl(house.pop3(), &[version, "-starttls", "pop3"], quit) else { return };
+        assert!(said.contains("+OK Good bye"), "{version}: {said}");
+    }
+    for version in ["-tls1", "-tls1_1"] {
+        let Some(said) = openssl(house.submissions(), &[version, "-cipher", "ALL:@SECLEVEL=0"], quit) else {
+            return;
+        };
+        assert!(!said.contains("221 2.0.0"), "{version}: {said}");
+    }
+    let session = house.path("session");
+    let session = session.to_str().unwrap();
+    for (option, wanted) in [("-sess_out", "New, "), ("-sess_in", "Reused, ")] {
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-tls1_2", "-connect", &house.submissions().to_string(), option, session]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert!(said(&output).contains(wanted), "{}", said(&output));
+    }
+}
+
+#[test]
+fn the_first_certificate_is_for_this_host_and_others_are_chosen_by_name() {
+    let house = House::start();
+    let certificate = house.path("control/tls/default.crt");
+    let certificate = certificate.to_str().unwrap();
+    for name in ["localhost", "mail.example.test"] {
+        let options = ["-CAfile", certificate, "-verify_return_error", "-verify_hostname", name];
+        let Some(said) = openssl(house.submissions(), &options, "QUIT\r\n") else { return };
+        assert!(said.contains("221 2.0.0"), "{name}: {said}");
+    }
+    let said = openssl(
+        house.submissions(),
+        &["-CAfile", certificate, "-verify_return_error", "-verify_hostname", "x.test"],
+        "QUIT\r\n",
+    );
+    assert!(!said.unwrap().contains("221 2.0.0"));
+    // A second one, put there while the server runs; and a broken one, which changes nothing.
+    let make = |file: &str, name: &str| {
+        let (key, crt) =
+            (house.path(&format!("control/tls/{file}.key")), house.path(&format!("control/tls/{file}.crt")));
+        let output = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=x",
+                "-addext",
+                &format!("subjectAltName=DNS:{name}"),
+                "-keyout",
+            ])
+            .arg(&key)
+            .arg("-out")
+            .arg(&crt)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", said_of(&output));
+        std::os::unix::fs::chown(
+            &key,
+            owner(&house).map(|owner| owner.0),
+            owner(&house).map(|owner| owner.1),
+        )
+        .unwrap();
+        crt
+    };
+    let mut open = Smtp::connect(house.smtp());
+    let second = make("second", "other.test");
+    let second = second.to_str().unwrap();
+    let options = [
+        "-servername",
+        "other.test",
+        "-CAfile",
+        second,
+        "-verify_return_error",
+        "-verify_hostname",
+        "other.test",
+    ];
+    house.until("the new certificate", || {
+        openssl(house.submissions(), &options, "QUIT\r\n").filter(|said| said.contains("221 2.0.0"))
+    });
+    house.write("control/tls/second.crt", "-----BEGIN CERTIFICATE-----\ngarbage");
+    house.until("the word of tlsd", || house.log().contains("the old certificates stay").then_some(()));
+    assert!(
+        openssl(house.submissions(), &["-servername", "other.test"], "QUIT\r\n")
+            .unwrap()
+            .contains("221 2.0.0")
+    );
+    assert!(open.command("NOOP").starts_with("250"), "open sessions go on");
+}
+
+fn said_of(output: &Output) -> String {
+    said(output)
+}
+
+/// The uid and gid of tlsd, where it has one of its own.
+fn owner(house: &House) -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt;
+    let seen = std::fs::metadata(house.path("control/tls")).unwrap();
+    Some((seen.uid(), seen.gid()))
+}
+
+fn raw(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn rest(mut stream: TcpStream) -> String {
+    let mut text = Vec::new();
+    // A connection that was reset has nothing more to say either.
+    let _ = stream.read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn no_plaintext_survives_the_upgrade_and_garbage_ends_one_session_alone() {
+    // S34, S35, P10
+    let house = House::start();
+    let mut stream = raw(house.smtp());
+    stream.write_all(b"EHLO x\r\nSTARTTLS\r\nMAIL FROM:<>\r\n").unwrap();
+    let said = rest(stream);
+    assert!(
+        said.contains("501 5.5.1") && !said.contains("220 2.0.0") && !said.contains("Sender ok"),
+        "{said}"
+    );
+    let mut stream = raw(house.pop3());
+    stream.write_all(b"STLS\r\nUSER alice@example.test\r\n").unwrap();
+    let said = rest(stream);
+    assert!(said.ends_with("good bye\r\n") && !said.contains("Password"), "{said}");
+    for garbage in
+        [&b"MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\n"[..], &[0x16, 3, 1, 0xff, 0xff], &[0; 3000]]
+    {
+        let mut stream = raw(house.smtp());
+        stream.write_all(b"STARTTLS\r\n").unwrap();
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"Begin TLS now\r\n") {
+            let mut octet = [0];
+            stream.read_exact(&mut octet).unwrap();
+            heard.extend(octet);
+        }
+        stream.write_all(garbage).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let said = rest(stream);
+        assert!(!said.contains("250") && !said.contains("Sender ok"), "{said:?}");
+        let mut stream = raw(house.submissions());
+        stream.write_all(garbage).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(!rest(stream).contains("220"), "nothing is said in plain text there");
+    }
+    let mut smtp = Smtp::connect(house.smtp());
+    assert!(smtp.command("NOOP").starts_with("250") && smtp.command("STARTTLS now").starts_with("501"));
+    if let Some(said) = openssl(house.smtp(), &["-starttls", "smtp"], "STARTTLS\r\nEHLO x\r\nQUIT\r\n") {
+        assert!(
+            said.contains("503 5.5.1") && !said.contains("250-STARTTLS") && said.contains("250-AUTH"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn where_tls_is_required_nothing_is_done_before_it_and_without_tlsd_it_stays_shut() {
+    // S37
+    let mut house = House::start();
+    house.write("etc/tcp.smtp", ":allow,TLS=\"required\"\n");
+    house.write("etc/tcp.pop3", ":allow,TLS=\"login\"\n");
+    house.well(&["cdb"]);
+    let mut smtp = Smtp::connect(house.smtp());
+    for command in ["MAIL FROM:<x@example.org>", "AUTH PLAIN AGEAYg=="] {
+        let reply = smtp.command(command);
+        assert!(reply.starts_with("530 5.7.0 Must issue a STARTTLS"), "{command}: {reply}");
+    }
+    if let Some(said) = openssl(house.smtp(), &["-starttls", "smtp"], "MAIL FROM:<x@example.org>\r\nQUIT\r\n")
+    {
+        assert!(said.contains("250 2.1.0"), "{said}");
+    }
+    house.services().stop("tlsd", Signal::SIGKILL);
+    let mut smtp = Smtp::connect(house.smtp());
+    assert!(smtp.command("STARTTLS").starts_with("454 4.7.0"));
+    assert!(smtp.command("MAIL FROM:<x@example.org>").starts_with("530"));
+    let mut pop3 = Pop3::connect(house.pop3());
+    assert!(pop3.command("STLS").starts_with("-ERR [SYS/TEMP]"));
+    house.run();
+    assert!(Smtp::connect(house.smtp()).command("STARTTLS").starts_with("220"));
+    house.write("etc/tcp.smtp", ":allow,TLS=\"perhaps\"\n");
+    house.well(&["cdb"]);
+    let refused = Smtp::try_connect(house.smtp()).err().map(|error| error.to_string());
+    assert!(
+        refused.is_some_and(|text| text.starts_with("421")),
+        "a word that means nothing is not guessed at"
+    );
+}
+
+#[test]
+fn keys_are_tlsds_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::start();
+    house.until("the first certificate", || house.path("control/tls/default.crt").exists().then_some(()));
+    let mode = |name: &str| std::fs::metadata(house.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("control/tls"), mode("control/tls/default.key")), (0o700, 0o600));
+}
