@@ -149,41 +149,13 @@ fn the_first_certificate_is_for_this_host_and_others_are_chosen_by_name() {
         "QUIT\r\n",
     );
     assert!(!said.unwrap().contains("221 2.0.0"));
-    // A second one, put there while the server runs; and a broken one, which changes nothing.
-    let make = |file: &str, name: &str| {
-        let (key, crt) =
-            (house.path(&format!("control/tls/{file}.key")), house.path(&format!("control/tls/{file}.crt")));
-        let output = Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=x",
-                "-addext",
-                &format!("subjectAltName=DNS:{name}"),
-                "-keyout",
-            ])
-            .arg(&key)
-            .arg("-out")
-            .arg(&crt)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", said_of(&output));
-        std::os::unix::fs::chown(
-            &key,
-            owner(&house).map(|owner| owner.0),
-            owner(&house).map(|owner| owner.1),
-        )
-        .unwrap();
-        crt
-    };
+    house_takes_a_second_one(&house);
+}
+
+/// Put there while the server runs; and a broken one, which changes nothing.
+fn house_takes_a_second_one(house: &House) {
     let mut open = Smtp::connect(house.smtp());
-    let second = make("second", "other.test");
+    let second = certificate(house, "second", "other.test");
     let second = second.to_str().unwrap();
     let options = [
         "-servername",
@@ -207,15 +179,28 @@ fn the_first_certificate_is_for_this_host_and_others_are_chosen_by_name() {
     assert!(open.command("NOOP").starts_with("250"), "open sessions go on");
 }
 
-fn said_of(output: &Output) -> String {
-    said(output)
+/// Makes a certificate, and gives its path.
+fn certificate(house: &House, file: &str, name: &str) -> std::path::PathBuf {
+    let [key, crt] = ["key", "crt"].map(|end| house.path(&format!("control/tls/{file}.{end}")));
+    let mut command = Command::new("openssl");
+    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]);
+    command
+        .args(["-addext", &format!("subjectAltName=DNS:{name}"), "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&crt);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let (uid, gid) = owner(house);
+    std::os::unix::fs::chown(&key, Some(uid), Some(gid)).unwrap();
+    crt
 }
 
 /// The uid and gid of tlsd, where it has one of its own.
-fn owner(house: &House) -> Option<(u32, u32)> {
+fn owner(house: &House) -> (u32, u32) {
     use std::os::unix::fs::MetadataExt;
     let seen = std::fs::metadata(house.path("control/tls")).unwrap();
-    Some((seen.uid(), seen.gid()))
+    (seen.uid(), seen.gid())
 }
 
 fn raw(address: SocketAddr) -> TcpStream {
