@@ -5,24 +5,15 @@ use std::time::Duration;
 
 use pop3::Encryption;
 use sys::{Env, Timed};
-use tls::Slot;
+use tls::{Slot, Wanted};
 
-/// What TLS in the environment asks for: `off`, `offered`, `login` (the default: no login without it, but from this
-/// machine) or `required`, which is the same here.
+/// What the environment asks for; where TLS can't be had it is not offered, and what asks for it stays shut.
 pub(crate) fn encryption(env: &Env, from_here: bool, possible: bool) -> Result<Encryption, String> {
-    let (offered, before_login) = match env.get("TLS") {
-        None | Some(b"login") => (true, !from_here),
-        Some(b"off") => (false, false),
-        Some(b"offered") => (true, false),
-        Some(b"required") => (true, true),
-        Some(other) => {
-            let other = other.escape_ascii();
-            return Err(format!(
-                "TLS is `{other}`, none of off, offered, login, required; the rule file or the server's environment sets it"
-            ));
-        }
-    };
-    Ok(Encryption { offered: offered && possible, before_login })
+    let wanted = Wanted::read(env)?;
+    Ok(Encryption {
+        offered: possible && wanted != Wanted::Off,
+        before_login: wanted.before_login(from_here),
+    })
 }
 
 /// Hands the client's socket to `tlsd`, all copies of it, and goes on with the plain one.

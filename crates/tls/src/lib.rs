@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sys::Packets;
+use sys::{Env, Packets};
 
 /// How long `tlsd` may take to say yes or no.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,6 +34,40 @@ pub struct Facts {
     pub cipher: String,
     /// The name that the client asked for, if it did.
     pub sni: String,
+}
+
+/// What TLS in the environment of a connection asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// `off`: nothing, and nothing is offered.
+    Off,
+    /// `offered`: nothing.
+    Offered,
+    /// `login`, or not set: no login without it, but from this machine.
+    Login,
+    /// `required`: nothing without it.
+    Required,
+}
+
+impl Wanted {
+    /// Reads the variable. A word that means nothing is not guessed at.
+    pub fn read(env: &Env) -> Result<Wanted, String> {
+        match env.get("TLS") {
+            None | Some(b"login") => Ok(Wanted::Login),
+            Some(b"off") => Ok(Wanted::Off),
+            Some(b"offered") => Ok(Wanted::Offered),
+            Some(b"required") => Ok(Wanted::Required),
+            Some(other) => Err(format!(
+                "TLS is `{}`, none of off, offered, login, required; the rule file or the server's environment sets it",
+                other.escape_ascii()
+            )),
+        }
+    }
+
+    /// Does a login have to wait for it? `here`: the client sits at this machine.
+    pub fn before_login(self, here: bool) -> bool {
+        self == Wanted::Required || (self == Wanted::Login && !here)
+    }
 }
 
 impl fmt::Display for Facts {
@@ -104,6 +138,21 @@ fn said(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_password_waits_for_tls_unless_it_comes_from_this_machine() {
+        let said = |value: Option<&str>, here| {
+            let mut env = Env::new();
+            value.iter().for_each(|value| env.set("TLS", value));
+            Wanted::read(&env).map(|wanted| (wanted, wanted.before_login(here)))
+        };
+        assert_eq!(said(None, false), Ok((Wanted::Login, true)));
+        assert_eq!(said(Some("login"), true), Ok((Wanted::Login, false)));
+        assert_eq!(said(Some("required"), true), Ok((Wanted::Required, true)));
+        assert_eq!(said(Some("offered"), false), Ok((Wanted::Offered, false)));
+        assert_eq!(said(Some("off"), false), Ok((Wanted::Off, false)));
+        assert!(said(Some("yes"), true).unwrap_err().contains("`yes`"));
+    }
 
     #[test]
     fn a_socket_goes_in_and_a_plain_one_comes_out() {
