@@ -302,3 +302,25 @@ fn keys_are_tlsds_alone() {
     let mode = |name: &str| std::fs::metadata(house.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("control/tls"), mode("control/tls/default.key")), (0o700, 0o600));
 }
+
+#[test]
+fn mail_to_another_server_goes_by_tls_where_that_is_offered() {
+    let (here, there) = (House::start(), House::start());
+    there.well(&["domain", "add", "there.test"]);
+    there.well(&["user", "add", "dan@there.test", "--plain", "--password", PASSWORD]);
+    here.write("control/smtproutes", &format!("there.test:127.0.0.1:{}\n", there.smtp().port()));
+    let received = |count: usize| {
+        let folder = there.path("mail/there.test/dan/Maildir/new");
+        let files = || Some(tests::files(&folder)).filter(|files| files.len() == count);
+        let files = there.until("mail for dan", files);
+        files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect::<Vec<_>>()
+    };
+    here.send("alice@example.test", "dan@there.test", &message("by tls"));
+    let mail = received(1);
+    assert!(mail[0].contains("with ESMTPS (version=TLSv1.3 cipher=TLS_"), "{}", mail[0]);
+    here.write("control/notlshosts", "there.test\n");
+    here.send("alice@example.test", "dan@there.test", &message("without"));
+    let mail = received(2);
+    assert!(mail.iter().any(|text| text.contains("with ESMTP id")), "{mail:?}");
+    here.await_empty_queue();
+}

@@ -36,15 +36,20 @@ impl Ourselves {
     }
 }
 
+/// A server's name, where it has one, and its address.
+pub(crate) type Place = (String, SocketAddr);
+
 /// Where to try, in this order. `shuffle` orders hosts of equal preference.
 pub(crate) fn find(
     route: &Hop,
     resolver: &Resolver,
     ourselves: &Ourselves,
     shuffle: u64,
-) -> Result<Vec<SocketAddr>, Fate> {
+) -> Result<Vec<Place>, Fate> {
     match route {
-        Hop::Relay { host: Host::Address(ip), port } => Ok(vec![SocketAddr::new(*ip, *port)]),
+        Hop::Relay { host: Host::Address(ip), port } => {
+            Ok(vec![(String::new(), SocketAddr::new(*ip, *port))])
+        }
         Hop::Relay { host: Host::Name(name), port } => {
             let found = resolver.addresses(name).map_err(|error| match error {
                 // It is the admin's word that is wrong, not the sender's.
@@ -53,7 +58,7 @@ pub(crate) fn find(
                 }
                 later => unsure(name, &later),
             })?;
-            Ok(found.into_iter().map(|ip| SocketAddr::new(ip, *port)).collect())
+            Ok(found.into_iter().map(|ip| (name.clone(), SocketAddr::new(ip, *port))).collect())
         }
         Hop::Exchangers(domain) => exchangers(domain, resolver, ourselves, shuffle),
     }
@@ -64,7 +69,7 @@ fn exchangers(
     resolver: &Resolver,
     ourselves: &Ourselves,
     shuffle: u64,
-) -> Result<Vec<SocketAddr>, Fate> {
+) -> Result<Vec<Place>, Fate> {
     let mut hosts = match resolver.exchanges(domain) {
         Ok(hosts) => hosts,
         // RFC 5321 §5.1: the domain is its own exchanger.
@@ -101,7 +106,7 @@ fn addresses(
     hosts: &[Exchange],
     resolver: &Resolver,
     ourselves: &Ourselves,
-) -> Result<Vec<SocketAddr>, Fate> {
+) -> Result<Vec<Place>, Fate> {
     let (mut found, mut unsure_of, mut us) = (Vec::new(), None, None);
     for exchange in hosts {
         if us.is_some_and(|us| exchange.preference >= us) {
@@ -112,8 +117,8 @@ fn addresses(
                 if ourselves.is_called(&exchange.host) || addresses.iter().any(|ip| ourselves.bears(*ip)) {
                     us = Some(exchange.preference);
                 }
-                found
-                    .extend(addresses.into_iter().map(|ip| (exchange.preference, SocketAddr::new(ip, SMTP))));
+                let place = |ip| (exchange.preference, (exchange.host.clone(), SocketAddr::new(ip, SMTP)));
+                found.extend(addresses.into_iter().map(place));
             }
             Err(Error::NotFound) => {}
             Err(later) => unsure_of = Some(unsure(&exchange.host, &later)),
@@ -122,7 +127,7 @@ fn addresses(
     found.retain(|(preference, _)| us.is_none_or(|us| *preference < us));
     found.truncate(ADDRESSES_MAX);
     match (found.is_empty(), unsure_of, us) {
-        (false, ..) => Ok(found.into_iter().map(|(_, address)| address).collect()),
+        (false, ..) => Ok(found.into_iter().map(|(_, place)| place).collect()),
         (true, Some(later), _) => Err(later),
         (true, None, Some(_)) => Err(Fate::never(
             4,

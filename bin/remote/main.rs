@@ -8,6 +8,7 @@ mod delivery;
 mod hosts;
 mod letter;
 mod once;
+mod secrecy;
 mod settings;
 mod tcpto;
 

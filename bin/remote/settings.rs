@@ -12,6 +12,8 @@ use crate::hosts::Ourselves;
 pub(crate) struct Settings {
     pub(crate) helo: String,
     pub(crate) smtproutes: Table,
+    /// Hosts and domains with which TLS is never tried.
+    pub(crate) without_tls: Table,
     pub(crate) connect: Duration,
     pub(crate) idle: Duration,
     pub(crate) ourselves: Ourselves,
@@ -35,6 +37,7 @@ impl Settings {
             ourselves: Ourselves { names: vec![me, helo.clone()], addresses, others: listed("notipme")? },
             helo,
             smtproutes: control.table("smtproutes")?,
+            without_tls: control.table("notlshosts")?,
             connect: seconds("timeoutconnect")?,
             idle: seconds("timeoutremote")?,
         })

@@ -143,7 +143,7 @@ pub const TABLE: &[File] = &[
     of("nodnscheck", List(Word), Nothing, LATER, "Senders and HELO names that are exempt from DNS checks."),
     of("nosignaturedomains", List(Domain), Nothing, LATER, "Domains whose mail needs no DKIM signature."),
     of("notipme", List(Network), Nothing, REMOTE, "Addresses that are not this host, though it bears them; wins over moreipme."),
-    of("notlshosts", List(Domain), Nothing, LATER, "Hosts with which TLS is never tried."),
+    of("notlshosts", List(Domain), Nothing, REMOTE, "Hosts, and domains of recipients, with which TLS is never tried."),
     of("opt.smtp_auth_user_database", Flag, Value("0"), &["lookup"], "1: users of the table eng_smtp_auth_users__raw_db_access may log in to send."),
     of("originipfield", Line, Nothing, LATER, "Name of the header field that tells a relaying client's address."),
     of("outgoingip", List(Network), Nothing, LATER, "Own addresses to send from."),

@@ -23,6 +23,8 @@ pub struct Parcel {
     pub eight_bit: bool,
     /// How the server is called in what is reported.
     pub host: String,
+    /// Begin TLS if the server offers it (RFC 3207); if that fails, go on without (RFC 7435).
+    pub tls: bool,
 }
 
 /// What the caller does next.
@@ -32,6 +34,8 @@ pub enum Step {
     Talk,
     /// Send the message, dot-stuffed with CR LF and the final dot, then read.
     Message,
+    /// Send what there is to send, do the TLS handshake on the connection, call [`Client::secured`].
+    Secure,
     /// Send what there is, and hang up.
     Over,
 }
@@ -49,6 +53,7 @@ pub struct Outcome {
 enum Await {
     Greeting,
     Ehlo,
+    StartTls,
     Helo,
     Mail,
     Rcpt(usize),
@@ -63,6 +68,7 @@ struct Offers {
     pipelining: bool,
     eight_bit: bool,
     utf8: bool,
+    starttls: bool,
     size: Option<u64>,
 }
 
@@ -73,6 +79,8 @@ pub struct Client {
     answers: Answers,
     offers: Offers,
     awaits: Await,
+    /// TLS has begun.
+    secret: bool,
     fates: Vec<Option<Fate>>,
     next: bool,
     /// MAIL was refused, which the RCPTs that went along will be too.
@@ -88,6 +96,7 @@ impl Client {
             answers: Answers::new(),
             offers: Offers::default(),
             awaits: Await::Greeting,
+            secret: false,
             fates,
             next: false,
             refused: None,
@@ -103,6 +112,10 @@ impl Client {
             };
             input = &input[used..];
             let Some(answer) = answer else { return Step::Talk };
+            // What follows in the same breath is not said by TLS, and is nobody's word (CVE-2011-0411).
+            if self.awaits == Await::StartTls && answer.code == 220 {
+                return Step::Secure;
+            }
             let message = self.hear(&answer, out);
             if message {
                 return Step::Message;
@@ -117,6 +130,20 @@ impl Client {
         let detail = if self.awaits == Await::Dot { " after the message was sent" } else { "" };
         self.next = !matches!(self.awaits, Await::Dot | Await::Nothing);
         self.rest(Fate::later(4, 2, format!("{text}{detail}")));
+    }
+
+    /// TLS has begun: everything that the server has said is forgotten. RFC 3207 §4.2.
+    pub fn secured(&mut self, out: &mut Vec<u8>) {
+        self.secret = true;
+        self.answers = Answers::new();
+        self.offers = Offers::default();
+        self.say(out, &format!("EHLO {}", self.parcel.helo));
+        self.awaits = Await::Ehlo;
+    }
+
+    /// Has anything been said of the message yet? If not, it can be tried anew without TLS.
+    pub fn is_before_mail(&self) -> bool {
+        matches!(self.awaits, Await::Greeting | Await::Ehlo | Await::StartTls | Await::Helo)
     }
 
     /// What came of it. Before the end: nothing has been done yet.
@@ -137,6 +164,8 @@ impl Client {
         match self.awaits {
             Await::Greeting => self.greeting(answer, out),
             Await::Ehlo => self.ehlo(answer, out),
+            // It has offered what it will not do now.
+            Await::StartTls => self.begin(out),
             Await::Helo => self.helo(answer, out),
             Await::Mail => self.mail(answer, out),
             Await::Rcpt(place) => self.rcpt(place, answer, out),
@@ -159,6 +188,11 @@ impl Client {
         match answer.class() {
             2 => {
                 self.offers = Offers::of(&answer.text);
+                if self.parcel.tls && self.offers.starttls && !self.secret {
+                    self.say(out, "STARTTLS");
+                    self.awaits = Await::StartTls;
+                    return;
+                }
                 self.begin(out);
             }
             // RFC 5321 §3.2: an old server.
@@ -345,7 +379,13 @@ impl Offers {
         let has = |word: &str| words.iter().any(|found| found == word);
         let size = words.iter().position(|word| word == "SIZE");
         let size = size.map(|at| words.get(at + 1).and_then(|most| most.parse().ok()).unwrap_or(0));
-        Offers { pipelining: has("PIPELINING"), eight_bit: has("8BITMIME"), utf8: has("SMTPUTF8"), size }
+        Offers {
+            pipelining: has("PIPELINING"),
+            eight_bit: has("8BITMIME"),
+            utf8: has("SMTPUTF8"),
+            starttls: has("STARTTLS"),
+            size,
+        }
     }
 }
 

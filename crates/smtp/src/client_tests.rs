@@ -10,6 +10,7 @@ fn parcel(recipients: &[&str]) -> Parcel {
         size: 1000,
         eight_bit: false,
         host: "192.0.2.1".into(),
+        tls: false,
     }
 }
 
@@ -178,7 +179,7 @@ fn no_bytes_at_all_make_a_message_delivered_without_a_yes() {
             match client.feed(word.as_bytes(), &mut out) {
                 Step::Message => dots += 1,
                 Step::Over => break,
-                Step::Talk => {}
+                Step::Talk | Step::Secure => {}
             }
         }
         client.broken_off("hung up");
@@ -188,4 +189,44 @@ fn no_bytes_at_all_make_a_message_delivered_without_a_yes() {
         assert!(!done || yes_after_dot);
         assert!(!(done && outcome.next));
     }
+}
+
+fn secret(recipients: &[&str]) -> Client {
+    Client::new(Parcel { tls: true, ..parcel(recipients) })
+}
+
+#[test]
+fn tls_is_begun_where_it_is_offered_and_everything_before_it_is_forgotten() {
+    let (mut client, mut out) = (secret(&["a@y.test"]), Vec::new());
+    assert_eq!(client.feed(b"220 x\r\n", &mut out), Step::Talk);
+    assert_eq!(client.feed(b"250-x\r\n250-SIZE 10\r\n250 STARTTLS\r\n", &mut out), Step::Talk);
+    assert!(out.ends_with(b"EHLO us.test\r\nSTARTTLS\r\n"));
+    assert_eq!(client.feed(b"220 go\r\n", &mut out), Step::Secure);
+    out.clear();
+    client.secured(&mut out);
+    assert_eq!(out, b"EHLO us.test\r\n");
+    out.clear();
+    assert_eq!(client.feed(b"250-x\r\n250 STARTTLS\r\n", &mut out), Step::Talk);
+    assert_eq!(out, b"MAIL FROM:<bob@x.test>\r\n", "neither a second time nor with the SIZE of before");
+}
+
+#[test]
+fn a_server_that_will_not_begin_tls_now_gets_the_mail_all_the_same() {
+    let (mut client, mut out) = (secret(&["a@y.test"]), Vec::new());
+    client.feed(b"220 x\r\n250-x\r\n250 STARTTLS\r\n", &mut out);
+    assert_eq!(client.feed(b"454 not now\r\n", &mut out), Step::Talk);
+    assert!(out.ends_with(b"STARTTLS\r\nMAIL FROM:<bob@x.test>\r\n"));
+}
+
+// R03
+#[test]
+fn what_a_server_sends_behind_its_word_for_tls_is_never_believed() {
+    let (mut client, mut out) = (secret(&["a@y.test"]), Vec::new());
+    client.feed(b"220 x\r\n250-x\r\n250 STARTTLS\r\n", &mut out);
+    assert_eq!(client.feed(b"220 go\r\n250 SIZE 1\r\n", &mut out), Step::Secure);
+    out.clear();
+    client.secured(&mut out);
+    out.clear();
+    client.feed(b"250 y\r\n", &mut out);
+    assert_eq!(out, b"MAIL FROM:<bob@x.test>\r\n", "no SIZE was offered by TLS");
 }

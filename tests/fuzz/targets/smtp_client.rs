@@ -10,10 +10,15 @@ pub(crate) fn run(data: &[u8]) {
         size: 1000,
         eight_bit: data.first().is_some_and(|octet| octet % 2 == 0),
         host: "192.0.2.1".into(),
+        tls: data.last().is_some_and(|octet| octet % 2 == 0),
     };
     let (mut client, mut out) = (Client::new(parcel), Vec::new());
     for piece in data.chunks(97) {
-        if client.feed(piece, &mut out) == Step::Over {
+        let step = client.feed(piece, &mut out);
+        if step == Step::Secure {
+            client.secured(&mut out);
+        }
+        if step == Step::Over {
             break;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::servers::{House, Zone, name_server, port_25, serve, serve_at};
+use crate::servers::{House, Zone, name_server, port_25, serve, serve_at, serve_each};
 
 const MESSAGE: &[u8] = b"Subject: x\n\n.dot\nend";
 
@@ -116,4 +116,21 @@ fn the_next_exchanger_is_tried_and_a_domain_without_any_is_its_own() {
 fn a_broken_route_is_never_guessed_at() {
     let house = House::new(&[("smtproutes", "y.test:a b\n")], String::new());
     assert!(house.remote("y.test", "", &["a@y.test"], MESSAGE).starts_with("s4.3.5"));
+}
+
+#[test]
+fn a_server_whose_tls_does_not_work_gets_the_mail_without() {
+    // R03
+    const PLAIN: &str = "S: 220 x\nC: EHLO\nS: 250-y\nS: 250 STARTTLS\nC: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\n\
+                         S: 354 go\nD:\nS: 250 ok\nC: QUIT\nS: 221 bye";
+    const HELLO: &str = "S: 220 x\nC: EHLO\nS: 250-y\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go";
+    let garbage: &'static str =
+        Box::leak(format!("{HELLO}\nS: this is no handshake at all").into_boxed_str());
+    for scripts in [[HELLO, PLAIN], [garbage, PLAIN]] {
+        let scripts: &'static [&'static str] = Box::leak(Box::new(scripts));
+        let (address, server) = serve_each(scripts);
+        let report = House::by(address).remote("y.test", "bob@x.test", &["a@y.test"], MESSAGE);
+        assert!(report.starts_with("r127.0.0.1 accepted"), "{report}");
+        assert_eq!(server.join().unwrap().matches("STARTTLS").count(), 1);
+    }
 }

@@ -16,26 +16,34 @@ pub(crate) fn serve(script: &'static str) -> (SocketAddr, JoinHandle<String>) {
 pub(crate) fn serve_at(address: SocketAddr, script: &'static str) -> (SocketAddr, JoinHandle<String>) {
     let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
-    let thread = thread::spawn(move || {
-        let (mut client, _) = listener.accept().unwrap();
-        let mut seen = String::new();
-        for line in script.lines().map(str::trim) {
-            match line.split_at_checked(2) {
-                Some(("S:", text)) => {
-                    let _ = client.write_all(format!("{}\r\n", text.trim_start()).as_bytes());
-                }
-                Some(("C:", text)) => {
-                    let line = until(&mut client, "\r\n");
-                    assert!(line.starts_with(text.trim_start()), "{line:?}, not {text:?}");
-                    seen += &line;
-                }
-                Some(("D:", _)) => seen += &until(&mut client, "\r\n.\r\n"),
-                _ => {}
+    (address, thread::spawn(move || play(&listener, script)))
+}
+
+/// The same for one client after the other, each with a script of its own.
+pub(crate) fn serve_each(scripts: &'static [&'static str]) -> (SocketAddr, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (address, thread::spawn(move || scripts.iter().map(|script| play(&listener, script)).collect()))
+}
+
+fn play(listener: &TcpListener, script: &str) -> String {
+    let (mut client, _) = listener.accept().unwrap();
+    let mut seen = String::new();
+    for line in script.lines().map(str::trim) {
+        match line.split_at_checked(2) {
+            Some(("S:", text)) => {
+                let _ = client.write_all(format!("{}\r\n", text.trim_start()).as_bytes());
             }
+            Some(("C:", text)) => {
+                let line = until(&mut client, "\r\n");
+                assert!(line.starts_with(text.trim_start()), "{line:?}, not {text:?}");
+                seen += &line;
+            }
+            Some(("D:", _)) => seen += &until(&mut client, "\r\n.\r\n"),
+            _ => {}
         }
-        seen
-    });
-    (address, thread)
+    }
+    seen
 }
 
 fn until(client: &mut impl Read, end: &str) -> String {
