@@ -154,7 +154,8 @@ impl House {
 
     pub(crate) fn connect_to(&self, server: &str) -> Client {
         let (ours, theirs) = pair();
-        let start = self.gate(server).env("TCPREMOTEIP", "192.0.2.7").env("PROTO", "TCP");
+        let start =
+            self.gate(server).env("TCPREMOTEIP", "192.0.2.7").env("PROTO", "TCP").env("TLS", "offered");
         let child =
             start.fd(0, OwnedFd::from(theirs.try_clone().unwrap())).fd(1, OwnedFd::from(theirs)).spawn();
         Client { stream: BufReader::new(ours), child: Some(child.unwrap()) }
@@ -258,7 +259,7 @@ impl Worker {
     /// Gives it a connection.
     pub(crate) fn job(&self) -> Client {
         let (ours, theirs) = pair();
-        self.packets.send(b"PROTO=TCP\0TCPREMOTEIP=192.0.2.8", &[theirs.as_fd()]).unwrap();
+        self.packets.send(b"PROTO=TCP\0TCPREMOTEIP=192.0.2.8\0TLS=offered", &[theirs.as_fd()]).unwrap();
         Client { stream: BufReader::new(ours), child: None }
     }
 
