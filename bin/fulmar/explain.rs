@@ -115,7 +115,7 @@ fn judged(
     (sender, recipient): (Option<&Address>, &Address),
     story: &mut Story,
 ) -> Result<Result<Taken, Refused>, Unsure> {
-    let mut lookup = Lookup::at(home.run("lookup"));
+    let mut lookup = Lookup::at(home.run("admin"));
     let control = Control::open(home);
     let mut hear = |row: &str, by: Option<&str>| {
         story.tell(

@@ -12,13 +12,13 @@ use crate::{admin, auth, limits, people, relaying, senders};
 
 /// What is answered where.
 pub(crate) const VERBS: &[Verb] = &[
-    Verb { name: "domain", desks: &[Desk::Lookup, Desk::Root], run: Run::Text(people::domain) },
-    Verb { name: "recipient", desks: &[Desk::Lookup, Desk::Root], run: Run::Text(people::recipient) },
-    Verb { name: "relay", desks: &[Desk::Lookup], run: Run::Text(relaying::relay) },
+    Verb { name: "domain", desks: &Desk::ALL, run: Run::Text(people::domain) },
+    Verb { name: "recipient", desks: &Desk::ALL, run: Run::Text(people::recipient) },
+    Verb { name: "relay", desks: &[Desk::Lookup, Desk::Admin], run: Run::Text(relaying::relay) },
     Verb { name: "auth", desks: &[Desk::Lookup], run: Run::Octets(auth::auth) },
     Verb { name: "step", desks: &[Desk::Lookup], run: Run::Octets(exchange::go_on) },
     Verb { name: "sending", desks: &[Desk::Lookup], run: Run::Text(limits::sending) },
-    Verb { name: "sender", desks: &[Desk::Lookup], run: Run::Text(senders::sender) },
+    Verb { name: "sender", desks: &[Desk::Lookup, Desk::Admin], run: Run::Text(senders::sender) },
     Verb { name: "proof", desks: &[Desk::Root], run: Run::Octets(auth::proof) },
     Verb { name: "login", desks: &[Desk::Root], run: Run::Text(auth::login) },
     Verb { name: "owner", desks: &[Desk::Root], run: Run::Text(people::owner) },

@@ -190,7 +190,10 @@ mod tests {
     #[test]
     fn every_verb_is_answered_at_one_socket_at_least() {
         assert!(VERBS.iter().all(|verb| !verb.desks.is_empty()));
-        assert!(VERBS.iter().all(|verb| verb.name == "admin" || !verb.desks.contains(&Desk::Admin)));
+        // Admins may ask what changes nothing; nobody logs in there, and no mailbox is opened.
+        let for_admins = ["admin", "domain", "recipient", "relay", "sender"];
+        let is_for = |verb: &&crate::answer::Verb| verb.desks.contains(&Desk::Admin);
+        assert!(VERBS.iter().filter(is_for).all(|verb| for_admins.contains(&verb.name)));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) fn tell(home: &Home, sender: &str, address: &str, story: &mut Story) 
             Route::Ask(asked) => {
                 let asked = String::from_utf8_lossy(&asked).into_owned();
                 let domain = asked.rsplit('@').next().unwrap_or_default();
-                match reception::Lookup::at(home.run("lookup")).domain(domain) {
+                match reception::Lookup::at(home.run("admin")).domain(domain) {
                     Ok(true) => {
                         story.tell("route", format!("{asked}: local, as lookup has users in {domain}"));
                         waiting.extend(follow(home, sender, &asked, story)?);
