@@ -111,6 +111,9 @@ fn stamps(folder: &Path) -> io::Result<Vec<(PathBuf, Stamp)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
+        if !path.extension().is_some_and(|end| end == "crt" || end == "key") {
+            continue;
+        }
         let seen = fs::metadata(&path)?;
         all.push((path, (seen.mtime(), seen.mtime_nsec(), seen.size(), seen.ino())));
     }

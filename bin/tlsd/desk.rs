@@ -12,6 +12,7 @@ use sys::{Listener, Packets, Stop};
 use tokio::runtime::Runtime;
 
 use crate::certificates::Keys;
+use crate::tickets::Tickets;
 use crate::tunnel::{self, Tunnels};
 
 /// Sessions at one time.
@@ -39,9 +40,14 @@ impl Drop for Seat {
 }
 
 /// Serves until the process is ended.
-pub(crate) fn serve(uids: &Uids, keys: &Arc<Keys>, listener: &Listener) -> Result<(), Stop> {
+pub(crate) fn serve(
+    uids: &Uids,
+    keys: &Arc<Keys>,
+    tickets: &Arc<Tickets>,
+    listener: &Listener,
+) -> Result<(), Stop> {
     let runtime = Runtime::new().map_err(Stop::temporary)?;
-    let tunnels = Arc::new(Tunnels::new(keys.clone()).map_err(Stop::temporary)?);
+    let tunnels = Arc::new(Tunnels::new(keys.clone(), tickets.clone()).map_err(Stop::temporary)?);
     let taken = Arc::new(AtomicUsize::new(0));
     let mut looked = sys::monotonic();
     loop {
@@ -49,6 +55,7 @@ pub(crate) fn serve(uids: &Uids, keys: &Arc<Keys>, listener: &Listener) -> Resul
         if sys::monotonic().saturating_sub(looked) >= LOOK {
             looked = sys::monotonic();
             keys.look();
+            tickets.turn(sys::unix_seconds());
         }
         if !knocks {
             continue;

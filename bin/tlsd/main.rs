@@ -6,6 +6,7 @@
 mod certificates;
 mod desk;
 mod first;
+mod tickets;
 mod tunnel;
 
 use std::os::unix::fs::chown;
@@ -18,6 +19,7 @@ use sys::signals::{Signal, Signals};
 use sys::{Identity, Listener, Stop};
 
 use crate::certificates::Keys;
+use crate::tickets::Tickets;
 
 fn main() -> ExitCode {
     sys::main("tlsd", run)
@@ -45,9 +47,10 @@ fn run() -> Result<(), Stop> {
     let me = Control::open(&home).me().map_err(Stop::temporary)?;
     first::make_default(&folder, &me).map_err(Stop::temporary)?;
     let keys = Arc::new(Keys::new(&folder).map_err(Stop::temporary)?);
-    Confine::new().read(home.control()).sockets().apply().map_err(Stop::temporary)?;
+    let tickets = Arc::new(Tickets::new(&folder, sys::unix_seconds()));
+    Confine::new().read(home.control()).write(&folder).sockets().apply().map_err(Stop::temporary)?;
     sys::log!("tlsd: ready");
-    desk::serve(&uids, &keys, &listener)
+    desk::serve(&uids, &keys, &tickets, &listener)
 }
 
 /// `control/tls` belongs to us: nobody else reads keys.

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::certificates::Keys;
 use crate::desk::Seat;
+use crate::tickets::Tickets;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(30);
@@ -27,13 +28,13 @@ pub(crate) struct Tunnels {
 
 impl Tunnels {
     /// TLS 1.2 and 1.3, as the library thinks best; no client is asked for a certificate.
-    pub(crate) fn new(keys: Arc<Keys>) -> Result<Tunnels, rustls::Error> {
+    pub(crate) fn new(keys: Arc<Keys>, tickets: Arc<Tickets>) -> Result<Tunnels, rustls::Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth();
         let mut config = config.with_cert_resolver(keys);
-        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        config.ticketer = tickets;
         Ok(Tunnels { acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 }
