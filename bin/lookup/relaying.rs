@@ -126,7 +126,7 @@ fn write(house: &House, key: Key, login: &str) -> Result<(), Broken> {
     }
     let row = Row::new(sys::unix_seconds(), login);
     match rows.of(key)?.iter().find(|kept| kept.login == row.login) {
-        Some(kept) if kept.time + YOUNG > row.time => Ok(()),
+        Some(kept) if kept.time.saturating_add(YOUNG) > row.time => Ok(()),
         _ => rows.add(key, row),
     }
 }
@@ -176,7 +176,7 @@ pub(crate) fn keep_fresh(house: &Arc<House>) -> std::io::Result<()> {
             thread::sleep(LOOK);
             house.turns.rest();
             let minutes = house.relay_minutes().unwrap_or(60);
-            let every = Duration::from_secs((minutes * 60 / 4).clamp(YOUNG / 2, 300));
+            let every = Duration::from_secs((minutes.saturating_mul(60) / 4).clamp(YOUNG / 2, 300));
             for (key, login) in house.sessions.due(every, sys::monotonic()) {
                 if let Err(error) = write(&house, key, &login) {
                     sys::log!("lookup: warning: {error}; the row of {key} grows old");
@@ -253,7 +253,7 @@ fn limit(house: &House, args: &[&str]) -> Result<u64, Refusal> {
             minutes.parse::<u32>().map(u64::from).map_err(|_| wrong())?
         }
     };
-    Ok(sys::unix_seconds().saturating_sub(minutes * 60))
+    Ok(sys::unix_seconds().saturating_sub(minutes.saturating_mul(60)))
 }
 
 /// Most arguments of `relay-add`.

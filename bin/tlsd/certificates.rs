@@ -114,8 +114,10 @@ fn stamps(folder: &Path) -> io::Result<Vec<(PathBuf, Stamp)>> {
         if !path.extension().is_some_and(|end| end == "crt" || end == "key") {
             continue;
         }
-        let seen = fs::metadata(&path)?;
-        all.push((path, (seen.mtime(), seen.mtime_nsec(), seen.size(), seen.ino())));
+        // A link that leads nowhere is told when it is read, and then once.
+        let stamp =
+            fs::metadata(&path).map(|seen| (seen.mtime(), seen.mtime_nsec(), seen.size(), seen.ino()));
+        all.push((path, stamp.unwrap_or_default()));
     }
     all.sort();
     Ok(all)

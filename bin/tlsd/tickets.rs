@@ -13,6 +13,8 @@ use rustls::server::ProducesTickets;
 
 /// How long new tickets are sealed with one key; they are good for as long again.
 const LIFE: Duration = Duration::from_secs(12 * 3600);
+/// How far the clock may be set back without new keys.
+const SKEW: Duration = Duration::from_secs(3600);
 /// Octets of a key's name, which stands in front of each ticket.
 const NAME: usize = 16;
 
@@ -75,7 +77,7 @@ impl Tickets {
     pub(crate) fn new(folder: &Path, now: u64) -> Tickets {
         let file = folder.join("tickets");
         let keys = fs::read_to_string(&file).unwrap_or_default();
-        let keys = keys.lines().filter_map(Key::parse).filter(|key| key.made <= now).collect();
+        let keys = keys.lines().filter_map(Key::parse).collect();
         let tickets = Tickets { file, keys: RwLock::new(keys) };
         tickets.turn(now);
         tickets
@@ -84,7 +86,9 @@ impl Tickets {
     /// Makes a new key when it is time, and forgets those whose tickets have run out.
     pub(crate) fn turn(&self, now: u64) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let age = |key: &Key| now.saturating_sub(key.made);
+        // A clock that was set back must not make a key good for years: one of the future is over.
+        let ahead = |key: &Key| key.made > now.saturating_add(SKEW.as_secs());
+        let age = |key: &Key| if ahead(key) { u64::MAX } else { now.saturating_sub(key.made) };
         if keys.first().is_some_and(|key| age(key) < LIFE.as_secs()) {
             return;
         }
@@ -154,6 +158,20 @@ mod tests {
         assert!(again.decrypt(&ticket).is_some());
         again.turn(2 * DAY + 60);
         assert!(again.decrypt(&ticket).is_none(), "its key is gone");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_neither_loses_tickets_nor_keeps_a_key_for_years() {
+        let folder = tempfile::tempdir().unwrap();
+        let tickets = Tickets::new(folder.path(), 9999 * DAY);
+        let ticket = tickets.encrypt(b"session").unwrap();
+        tickets.turn(9999 * DAY - 3600);
+        assert!(tickets.decrypt(&ticket).is_some(), "an hour back");
+        tickets.turn(DAY);
+        assert!(tickets.decrypt(&ticket).is_none(), "years back");
+        assert!(tickets.enabled());
+        let again = Tickets::new(folder.path(), DAY);
+        assert!(again.decrypt(&tickets.encrypt(b"session").unwrap()).is_some());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncWriteExt, copy};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy};
 use tokio::net::UnixStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -20,6 +20,12 @@ use crate::tickets::Tickets;
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// How long a client may take to hang up after the server program has.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long a client may take for one piece of what the server program says. The program's own limit ends with the
+/// program: without this one, who stops reading would keep his seat for ever.
+const TAKE: Duration = Duration::from_secs(300);
+/// Octets of a piece.
+const PIECE: usize = 8 << 10;
 
 /// What all sessions share.
 pub(crate) struct Tunnels {
@@ -96,8 +102,7 @@ async fn pump(secret: TlsStream<UnixStream>, plain: UnixStream) {
         let _ = to_server.shutdown().await;
     };
     let down = async {
-        let _ = copy(&mut from_server, &mut to_client).await;
-        let _ = to_client.shutdown().await;
+        let _ = carry(&mut from_server, &mut to_client).await;
     };
     tokio::pin!(up, down);
     tokio::select! {
@@ -105,5 +110,60 @@ async fn pump(secret: TlsStream<UnixStream>, plain: UnixStream) {
         () = &mut down => {
             let _ = tokio::time::timeout(FAREWELL, up).await;
         }
+    }
+}
+
+/// Copies piece by piece to the end, and says good bye; who does not take a piece in time is given up.
+async fn carry(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = from.read(&mut piece).await?;
+        let hand_over = async {
+            to.write_all(&piece[..length]).await?;
+            if length == 0 { to.shutdown().await } else { to.flush().await }
+        };
+        tokio::time::timeout(TAKE, hand_over).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        if length == 0 {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{DuplexStream, duplex};
+
+    async fn said(client: &mut DuplexStream) -> Vec<u8> {
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.unwrap();
+        all
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_that_the_server_program_has_said_comes_out_after_it_has_hung_up() {
+        let ((mut server, mut ours), (mut outer, mut client)) = (duplex(1 << 20), duplex(100));
+        let text = vec![b'x'; 100_000];
+        server.write_all(&text).await.unwrap();
+        drop(server);
+        let (carried, came) = tokio::join!(
+            async {
+                let carried = carry(&mut ours, &mut outer).await;
+                drop(outer);
+                carried
+            },
+            said(&mut client)
+        );
+        assert!(carried.is_ok() && came == text);
+    }
+
+    // A seat that nobody gives back is one less for all others.
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_reading_does_not_keep_his_seat() {
+        let ((mut server, mut ours), (mut outer, _client)) = (duplex(1 << 20), duplex(100));
+        server.write_all(&[b'x'; 1000]).await.unwrap();
+        drop(server);
+        let given_up = carry(&mut ours, &mut outer).await.unwrap_err();
+        assert_eq!(given_up.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -106,9 +106,13 @@ impl Pool {
 
     fn put(&self, worker: Worker, task: Task, limit: Duration) -> Result<Vec<Row>, Trouble> {
         let (answer, answers) = sync_channel(1);
-        let gone = |_| Trouble::lost("the connection is gone");
-        worker.0.send(Job { task, answer }).map_err(gone)?;
+        let gone = || Trouble::lost("the connection is gone");
+        // Counted before it is sent: the thread may have done with it before we come to the next line.
         self.stuck.fetch_add(1, Ordering::Relaxed);
+        if worker.0.send(Job { task, answer }).is_err() {
+            self.stuck.fetch_sub(1, Ordering::Relaxed);
+            return Err(gone());
+        }
         match answers.recv_timeout(limit) {
             Ok(answer) => {
                 if answer.as_ref().err().is_none_or(|trouble| !trouble.lost) {
@@ -119,7 +123,7 @@ impl Pool {
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
                 Err(Trouble { cause: format!("no answer in {} s", limit.as_secs()), lost: false })
             }
-            Err(_) => Err(Trouble::lost("the connection is gone")),
+            Err(_) => Err(gone()),
         }
     }
 
@@ -243,5 +247,6 @@ mod tests {
             }
         });
         assert!(made.load(Ordering::Relaxed) <= MOST);
+        assert_eq!(pool.stuck.load(Ordering::Relaxed), 0, "every question is answered");
     }
 }
