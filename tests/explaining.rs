@@ -3,15 +3,6 @@
 use nix::sys::signal::Signal;
 use tests::{House, PASSWORD, Pop3, Smtp};
 
-/// A house in which this machine is a stranger whom the relay table is asked for.
-fn house() -> House {
-    let mut house = House::start();
-    house.services().stop("send", Signal::SIGTERM);
-    house.write("etc/tcp.smtp", ":allow,CHECKRELAY=\"\"\n");
-    house.well(&["cdb"]);
-    house
-}
-
 /// The reply to RCPT of a client at 127.0.0.1 as whom nobody, or alice, has logged in.
 fn answered(house: &House, login: bool, from: &str, to: &str) -> String {
     let mut smtp = Smtp::connect(house.smtp());
@@ -107,7 +98,7 @@ const WAYS: &[Way] = &[
 
 #[test]
 fn every_way_of_permission_answers_as_explained_matching_or_not_missing_or_broken() {
-    let mut house = house();
+    let mut house = House::to_strangers();
     for way in WAYS {
         let sender = if way.login { "someone@example.org" } else { "alice@example.test" };
         let allowed = |state: &str, wanted: &str| {
@@ -168,7 +159,7 @@ fn connect_code(house: &House) -> String {
 
 #[test]
 fn an_explanation_goes_to_the_end_of_the_way() {
-    let house = house();
+    let house = House::to_strangers();
     house.user("carl", &["--deliver", "forward", "--forward", "bob@example.test", "--forward", FOREIGN]);
     house.well(&["alias", "add", "sales@example.test", "carl@example.test"]);
     house.write("control/smtproutes", "# all\n.net:relay.example.org:2525\n");
@@ -203,7 +194,7 @@ fn an_explanation_goes_to_the_end_of_the_way() {
 
 #[test]
 fn relayclients_of_another_file_and_named_networks_let_relay() {
-    let house = house();
+    let house = House::to_strangers();
     std::fs::create_dir(house.path("control/networks")).unwrap();
     house.write("control/networks/office", "192.0.2.0/24\n127.0.0.1\n");
     house.write("control/relayclients", "10.1.1.:\n@office:\n");

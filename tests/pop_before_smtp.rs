@@ -6,15 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::sys::signal::Signal;
 use tests::{House, PASSWORD, Pop3, Smtp, tool};
 
-/// The last, default rule is the shipped one; this machine is a stranger like all others.
-fn house() -> House {
-    let mut house = House::start();
-    house.services().stop("send", Signal::SIGTERM);
-    house.write("etc/tcp.smtp", ":allow,CHECKRELAY=\"\"\n");
-    house.well(&["cdb"]);
-    house
-}
-
 fn relays(house: &House, from: &str) -> String {
     let mut smtp = Smtp::connect(house.smtp());
     smtp.command(&format!("MAIL FROM:<{from}>"));
@@ -38,7 +29,7 @@ fn now() -> u64 {
 
 #[test]
 fn who_has_fetched_mail_sends_from_there_until_relay_clear_forgets_him() {
-    let house = house();
+    let house = House::to_strangers();
     let (Some(curl), Some(swaks)) = (tool("curl"), tool("swaks")) else { return };
     let send = || {
         let server = house.smtp().to_string();
@@ -75,7 +66,7 @@ fn who_has_fetched_mail_sends_from_there_until_relay_clear_forgets_him() {
 
 #[test]
 fn rows_that_are_old_or_switched_off_or_of_another_sender_open_nothing() {
-    let house = house();
+    let house = House::to_strangers();
     let old = (now() - 61 * 60).to_string();
     house.well(&["relay", "add", "127.0.0.1", &old, "--login", "alice@example.test"]);
     assert!(relays(&house, "alice@example.test").starts_with("553"));
@@ -102,7 +93,7 @@ fn rows_that_are_old_or_switched_off_or_of_another_sender_open_nothing() {
 
 #[test]
 fn without_lookup_nobody_relays_and_nobody_is_refused_for_good() {
-    let mut house = house();
+    let mut house = House::to_strangers();
     house.well(&["relay", "add", "127.0.0.1"]);
     house.services().stop("lookup", Signal::SIGKILL);
     assert!(relays(&house, "alice@example.test").starts_with("451"));
@@ -110,7 +101,7 @@ fn without_lookup_nobody_relays_and_nobody_is_refused_for_good() {
 
 #[test]
 fn a_session_that_stays_open_keeps_its_row() {
-    let house = house();
+    let house = House::to_strangers();
     house.write("control/relayminutes", "1\n");
     let mut pop3 = Pop3::login(house.pop3(), "alice@example.test", PASSWORD);
     house.well(&["relay", "delete", "127.0.0.1"]);
@@ -122,7 +113,7 @@ fn a_session_that_stays_open_keeps_its_row() {
 
 #[test]
 fn the_verbs_of_vsmtprelay_do_what_they_did_and_a_list_can_be_edited_and_read_again() {
-    let house = house();
+    let house = House::to_strangers();
     let ctl = |words: &[&str]| named(&house, "vsmtprelay", words);
     let (code, usage) = ctl(&[]);
     assert!(code == Some(0) && usage.contains("expire [N]"), "{usage}");
@@ -171,7 +162,7 @@ fn a_relayers_db_is_read_and_written() {
     if tool("db_load").is_none() || tool("db_dump").is_none() {
         return;
     }
-    let house = house();
+    let house = House::to_strangers();
     let file = house.path("relayers.db");
     house.well(&["relay", "add", "192.0.2.1", "1700000000"]);
     house.well(&["relay", "add", "192.0.2.1", "1700000007", "--login", "ann@x"]);
@@ -193,7 +184,7 @@ fn a_relayers_db_is_read_and_written() {
 #[test]
 fn any_number_of_cleaners_at_any_moment_take_only_what_is_old() {
     // T02, T03
-    let house = house();
+    let house = House::to_strangers();
     let rows: String =
         (0..200).map(|n| format!("192.0.2.{n} {}\n", if n % 2 == 0 { now() } else { 5 })).collect();
     house.write("rows", &rows);
