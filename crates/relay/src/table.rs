@@ -43,7 +43,10 @@ impl Table {
         let path = self.folder.join(key.file());
         match fs::symlink_metadata(&path) {
             Ok(seen) if seen.is_file() && seen.len() <= LARGEST => {}
-            Ok(_) => return Err(io::Error::new(ErrorKind::InvalidData, "no file of the relay table")),
+            Ok(_) => {
+                let problem = format!("{} is no file of the relay table: remove it", path.display());
+                return Err(io::Error::new(ErrorKind::InvalidData, problem));
+            }
             // No table at all is not the same as no row: a disk may be missing.
             Err(error) if error.kind() == ErrorKind::NotFound && self.folder.is_dir() => {
                 return Ok(Vec::new());
@@ -86,23 +89,31 @@ impl Table {
         Ok(gone)
     }
 
-    /// Removes the rows that are not after `limit`; gives how many there were.
+    /// Removes the rows that are not after `limit`; gives how many there were. Trouble with one address keeps no
+    /// other row.
     pub fn expire(&self, limit: u64) -> io::Result<usize> {
-        let mut gone = 0;
+        let (mut gone, mut trouble) = (0, None);
         for key in self.keys()? {
-            // The lock is given back after each, so that logins need not wait for the whole.
-            let mut count = self.lock();
-            let rows = self.rows(key)?;
-            let kept: Vec<Row> = rows.iter().filter(|row| row.is_after(limit)).cloned().collect();
-            gone += rows.len() - kept.len();
-            if kept.is_empty() {
-                let gone = self.remove(key)?;
-                *count = count.map(|count| count.saturating_sub(usize::from(gone)));
-            } else if kept.len() < rows.len() {
-                self.write(key, &kept)?;
+            match self.expire_one(key, limit) {
+                Ok(count) => gone += count,
+                Err(error) => trouble = Some(error),
             }
         }
-        Ok(gone)
+        trouble.map_or(Ok(gone), Err)
+    }
+
+    /// The lock is given back after each, so that logins need not wait for the whole.
+    fn expire_one(&self, key: Key, limit: u64) -> io::Result<usize> {
+        let mut count = self.lock();
+        let rows = self.rows(key)?;
+        let kept: Vec<Row> = rows.iter().filter(|row| row.is_after(limit)).cloned().collect();
+        if kept.is_empty() {
+            let gone = self.remove(key)?;
+            *count = count.map(|count| count.saturating_sub(usize::from(gone)));
+        } else if kept.len() < rows.len() {
+            self.write(key, &kept)?;
+        }
+        Ok(rows.len() - kept.len())
     }
 
     /// Every row there is, by address.

@@ -52,7 +52,10 @@ fn what_somebody_else_has_put_there_is_no_row() {
     }
     fs::create_dir(folder.path().join("192.0.2.2")).unwrap();
     assert_eq!(table.rows(key("192.0.2.1")).unwrap(), [Row::new(5, "a")]);
-    assert!(table.rows(key("192.0.2.2")).is_err());
+    let told = table.rows(key("192.0.2.2")).unwrap_err().to_string();
+    assert!(told.contains("192.0.2.2 is no file") && told.contains("remove it"), "{told}");
+    table.add(key("192.0.2.9"), Row::new(1, "old")).unwrap();
+    assert!(table.expire(4).is_err() && table.rows(key("192.0.2.9")).unwrap().is_empty(), "others still go");
     fs::remove_dir(folder.path().join("192.0.2.2")).unwrap();
     assert_eq!(shown(&table), ["192.0.2.1 5 a"]);
 }
