@@ -3,32 +3,38 @@
 use std::sync::Arc;
 
 use control::{Control, Home};
-use dns::{Config, Resolver};
+use dns::Resolver;
 use orders::{Carrier, Order};
 use queue::Stored;
 use wire::Fate;
 
 use crate::delivery::{World, deliver};
 use crate::letter::Letter;
-use crate::settings::Settings;
+use crate::lines::Lines;
+use crate::notes::Notes;
+use crate::secrecy::broken;
+use crate::settings::{self, Settings};
+use crate::sts::Policies;
 use crate::tcpto::Memory;
 
-/// Carries orders out.
-pub(crate) struct Courier {
-    home: Home,
-    memory: Arc<Memory>,
+/// What all threads share.
+pub(crate) struct Shared {
+    pub(crate) home: Home,
+    pub(crate) memory: Memory,
+    pub(crate) lines: Lines,
+    pub(crate) policies: Policies,
+    pub(crate) notes: Notes,
 }
 
-impl Courier {
-    pub(crate) fn new(home: Home, memory: Arc<Memory>) -> Courier {
-        Courier { home, memory }
-    }
+/// Carries orders out.
+pub(crate) struct Courier(pub(crate) Arc<Shared>);
 
+impl Courier {
     fn try_to(&self, order: &Order) -> Result<Vec<Fate>, Fate> {
-        let settings = Settings::read(&Control::open(&self.home)).map_err(|broken| {
-            sys::log!("remote: warning: {broken}");
-            Fate::later(3, 5, "this host's configuration is out of order")
-        })?;
+        let shared = &*self.0;
+        let control = Control::open(&shared.home);
+        let settings = Settings::read(&control).map_err(broken)?;
+        let resolver = Resolver::new(settings::resolver(&control).map_err(broken)?);
         let garbled = |error: &dyn std::fmt::Display| {
             sys::log!("remote: warning: msg {}: {error}", String::from_utf8_lossy(&order.id));
             Fate::later(3, 0, "the message can't be read from the queue")
@@ -37,16 +43,18 @@ impl Courier {
         let stored = Stored::of(stored).map_err(|trouble| garbled(&trouble))?;
         stored.check_message().map_err(|trouble| garbled(&trouble))?;
         let letter = Letter::open(stored.file(), stored.message_length()).map_err(|error| garbled(&error))?;
-        let resolver = Resolver::new(resolver_config());
         let relay = Some(&order.route[..]).filter(|relay| !relay.is_empty());
-        let world = World { settings: &settings, resolver: &resolver, memory: &self.memory, relay };
+        let world = World {
+            settings: &settings,
+            resolver: &resolver,
+            memory: &shared.memory,
+            lines: &shared.lines,
+            policies: &shared.policies,
+            notes: &shared.notes,
+            relay,
+        };
         Ok(by_domain(&world, order, &letter))
     }
-}
-
-/// DNSCACHEIP, as everywhere in the suite, names other servers than /etc/resolv.conf does.
-pub(crate) fn resolver_config() -> Config {
-    Config::find(&std::env::var("DNSCACHEIP").unwrap_or_default())
 }
 
 impl Carrier for Courier {

@@ -1,35 +1,51 @@
 //! One message for some recipients of one domain: its servers tried one after the other.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::io::ErrorKind;
+use std::net::TcpStream;
 
 use dns::Resolver;
-use smtp::client::{Client, Outcome, Parcel, Step};
-use sys::Timed;
+use route::{Hop, Host, relay};
+use secrecy::Level;
+use smtp::client::{Login, Outcome, Parcel, Peer, Tls};
 use wire::Fate;
 
 use crate::hosts::{self, Place};
 use crate::letter::Letter;
-use crate::secrecy;
+use crate::line::Line;
+use crate::lines::{Lines, Terms, Turn};
+use crate::notes::Notes;
+use crate::secrecy::{Ask, NoTls, Policy, Wanted, broken, host};
 use crate::settings::Settings;
+use crate::sts::Policies;
 use crate::tcpto::Memory;
-use route::{hop, relay};
-
-/// The longest that one server may take in all, whatever it does: tarpits drip for ever. The time that
-/// the message takes comes on top, at [`SLOWEST`].
-const LONGEST: Duration = Duration::from_secs(3600);
-/// Octets a second below which a server is given up.
-const SLOWEST: u64 = 1000;
 
 /// What all deliveries share.
 pub(crate) struct World<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) resolver: &'a Resolver,
     pub(crate) memory: &'a Memory,
+    pub(crate) lines: &'a Lines,
+    pub(crate) policies: &'a Policies,
+    pub(crate) notes: &'a Notes,
     /// Named by the admin for this message; smtproutes and MX records do not count.
     pub(crate) relay: Option<&'a [u8]>,
+}
+
+impl World<'_> {
+    /// Notes how TLS went with a server, for the domain's report.
+    pub(crate) fn note(&self, domain: &str, place: &Place, policy: &Policy, failure: Option<&str>) {
+        self.notes.note(domain, place, policy, failure);
+    }
+}
+
+/// One message on its way to one domain.
+struct Journey<'a> {
+    world: &'a World<'a>,
+    ask: Ask<'a>,
+    login: Option<Login>,
+    sender: &'a str,
+    recipients: &'a [String],
+    letter: &'a Letter<'a>,
 }
 
 /// Delivers; gives a fate for each of `recipients`, all of which are of `domain`.
@@ -40,186 +56,220 @@ pub(crate) fn deliver(
     recipients: &[String],
     letter: &Letter<'_>,
 ) -> Vec<Fate> {
-    match places(world, domain) {
-        Ok(places) => try_all(world, &places, domain, sender, recipients, letter),
-        Err(fate) => vec![fate; recipients.len()],
-    }
-}
-
-fn places(world: &World<'_>, domain: &str) -> Result<Vec<Place>, Fate> {
-    let hop = match world.relay {
-        Some(named) => std::str::from_utf8(named).ok().and_then(relay).ok_or_else(|| {
-            let text = "the relay named for this message is no host and port: fulmar queue route";
-            Fate::later(3, 5, text)
-        })?,
-        None => hop(&world.settings.smtproutes, domain).map_err(|broken| {
-            sys::log!("remote: warning: {broken}");
-            Fate::later(3, 5, "the routes of mail are out of order here")
-        })?,
+    let all = |fate| vec![fate; recipients.len()];
+    let hop = match hop(world, sender, domain) {
+        Ok(hop) => hop,
+        Err(fate) => return all(fate),
+    };
+    let (ask, login) = match ask(world, domain, &hop, letter) {
+        Ok(found) => found,
+        Err(fate) => return all(fate),
     };
     let shuffle = sys::random::<8>().map_or(1, u64::from_le_bytes);
-    hosts::find(&hop, world.resolver, &world.settings.ourselves, shuffle)
-}
-
-fn try_all(
-    world: &World<'_>,
-    places: &[Place],
-    domain: &str,
-    sender: &str,
-    recipients: &[String],
-    letter: &Letter<'_>,
-) -> Vec<Fate> {
-    let mut last = None;
-    for (name, place) in places {
-        if world.memory.is_silent(place.ip(), sys::unix_seconds()) {
-            let text =
-                format!("{} has not answered for some time, and is left alone for a while", place.ip());
-            last.get_or_insert(vec![Fate::later(4, 1, text); recipients.len()]);
-            continue;
-        }
-        let parcel = Parcel {
-            helo: world.settings.helo.clone(),
-            sender: sender.to_owned(),
-            recipients: recipients.to_vec(),
-            size: letter.size,
-            eight_bit: letter.eight_bit,
-            host: place.ip().to_string(),
-            tls: secrecy::is_tried(&world.settings.without_tls, &[domain, name]),
-        };
-        let outcome = try_both_ways(world, (name, *place), parcel, letter);
-        if !outcome.next {
-            return outcome.fates;
-        }
-        last = Some(outcome.fates);
-    }
-    last.unwrap_or_else(|| vec![Fate::later(4, 1, "no server to connect to"); recipients.len()])
-}
-
-/// By TLS if the server offers it; where TLS fails before anything was said of the message, without it.
-fn try_both_ways(
-    world: &World<'_>,
-    place: (&str, SocketAddr),
-    parcel: Parcel,
-    letter: &Letter<'_>,
-) -> Outcome {
-    let plain = Parcel { tls: false, ..parcel.clone() };
-    match try_one(world, place, parcel, letter) {
-        Tried::Outcome(outcome) => outcome,
-        Tried::NoTls(cause) => {
-            sys::log!("remote: warning: no TLS with {}: {cause}; trying without", place.1.ip());
-            match try_one(world, place, plain, letter) {
-                Tried::Outcome(outcome) => outcome,
-                Tried::NoTls(cause) => Outcome { fates: vec![Fate::later(4, 2, cause)], next: false },
-            }
-        }
+    match hosts::find(&hop, world.resolver, &world.settings.ourselves, shuffle) {
+        Ok(places) => Journey { world, ask, login, sender, recipients, letter }.try_all(&places),
+        Err(fate) => all(fate),
     }
 }
 
-/// What came of one connection.
+fn hop(world: &World<'_>, sender: &str, domain: &str) -> Result<Hop, Fate> {
+    match world.relay {
+        Some(named) => std::str::from_utf8(named).ok().and_then(relay).map(Hop::Relay).ok_or_else(|| {
+            Fate::later(3, 5, "the relay named for this message is no host and port: fulmar queue route")
+        }),
+        None => world.settings.relays.hop(sender, domain).map_err(broken),
+    }
+}
+
+/// What is asked of the servers, and as whom we come.
+fn ask<'a>(
+    world: &World<'_>,
+    domain: &'a str,
+    hop: &'a Hop,
+    letter: &Letter<'_>,
+) -> Result<(Ask<'a>, Option<Login>), Fate> {
+    let relay = match hop {
+        Hop::Relay(relay) => Some(relay),
+        Hop::Exchangers(_) => None,
+    };
+    let named = relay.map(|relay| match &relay.host {
+        Host::Name(name) => name.to_lowercase(),
+        Host::Address(ip) => ip.to_string(),
+    });
+    let mut level = world.settings.level(domain, named.as_deref()).map_err(broken)?;
+    // RFC 8689 §5: the sender would rather be heard by others than not at all.
+    if level == Level::Auto && letter.tls_not_required && !letter.requiretls {
+        level = Level::May;
+    }
+    let sts = match level {
+        Level::Auto if relay.is_none() => world.policies.of(domain, world.resolver),
+        _ => None,
+    };
+    let login = relay.and_then(|relay| relay.login.as_deref());
+    let login = login.map(|name| world.settings.login(name)).transpose().map_err(broken)?;
+    Ok((Ask { domain, hop, level, sts, requiretls: letter.requiretls }, login))
+}
+
+/// What came of one server.
 enum Tried {
     Outcome(Outcome),
-    /// Nothing: the handshake failed.
+    /// Nothing: TLS did not begin, and has not to.
     NoTls(String),
 }
 
-fn try_one(world: &World<'_>, place: (&str, SocketAddr), parcel: Parcel, letter: &Letter<'_>) -> Tried {
-    let (name, place) = place;
-    let mut client = Client::new(parcel);
-    match TcpStream::connect_timeout(&place, world.settings.connect) {
-        Ok(stream) => {
-            world.memory.answered(place.ip());
-            let stream = OwnedFd::from(stream);
-            sys::no_delay(stream.as_fd());
-            match stream.try_clone() {
-                Ok(other) => {
-                    let connection = Timed::new(other, stream, world.settings.idle);
-                    if let Err(cause) = talk(&mut client, connection, (name, place.ip()), letter) {
-                        return Tried::NoTls(cause);
-                    }
+impl Journey<'_> {
+    fn try_all(&self, places: &[Place]) -> Vec<Fate> {
+        let mut last = None;
+        for place in places {
+            if self.world.memory.is_silent(place.address.ip(), sys::unix_seconds()) {
+                let text = format!(
+                    "{} has not answered for some time, and is left alone for a while",
+                    place.address.ip()
+                );
+                last.get_or_insert(self.all(Fate::later(4, 1, text)));
+                continue;
+            }
+            let outcome = match self.ask.of(self.world, place) {
+                Ok(wanted) => self.try_both_ways(place, &wanted),
+                Err(fate) => Outcome { fates: self.all(fate), next: true, plain: false },
+            };
+            if !outcome.next {
+                return outcome.fates;
+            }
+            last = Some(outcome.fates);
+        }
+        last.unwrap_or_else(|| self.all(Fate::later(4, 1, "no server to connect to")))
+    }
+
+    fn all(&self, fate: Fate) -> Vec<Fate> {
+        vec![fate; self.recipients.len()]
+    }
+
+    /// By TLS if the server offers it; where TLS fails before anything was said of the message, and it has not to
+    /// be, without it.
+    fn try_both_ways(&self, place: &Place, wanted: &Wanted) -> Outcome {
+        match self.try_one(place, wanted) {
+            Tried::Outcome(outcome) => outcome,
+            Tried::NoTls(cause) => {
+                sys::log!("remote: warning: no TLS with {}: {cause}; trying without", place.address.ip());
+                match self.try_one(place, &Wanted::default()) {
+                    Tried::Outcome(outcome) => outcome,
+                    Tried::NoTls(cause) => self.next(Fate::later(4, 2, cause)),
                 }
-                Err(error) => client.broken_off(&format!("can't be talked to: {error}")),
             }
-        }
-        Err(error) => {
-            if error.kind() == ErrorKind::TimedOut {
-                world.memory.timed_out(place.ip(), sys::unix_seconds());
-            }
-            client.broken_off(&format!("can't be reached: {error}"));
         }
     }
-    Tried::Outcome(client.outcome())
-}
 
-/// Talks until it is over. Trouble is the client's to judge: before or after the final dot. The error: TLS was to
-/// begin and did not.
-fn talk(
-    client: &mut Client,
-    mut connection: Timed,
-    server: (&str, IpAddr),
-    letter: &Letter<'_>,
-) -> Result<(), String> {
-    connection.set_deadline(Some(LONGEST + Duration::from_secs(letter.size / SLOWEST)));
-    let mut out = Vec::new();
-    let said = match converse(client, &mut connection, &mut out, letter) {
-        Ok(End::Secure) => {
-            let mut secret = secrecy::secure(connection, server)?;
-            client.secured(&mut out);
-            let said =
-                secret.write_all(&out).and_then(|()| converse(client, &mut secret, &mut Vec::new(), letter));
-            secrecy::farewell(secret);
-            said
-        }
-        other => other,
-    };
-    if let Err(error) = said {
-        client.broken_off(&match error.kind() {
-            ErrorKind::TimedOut => "took too long to answer".to_owned(),
-            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
-                "hung up".to_owned()
-            }
-            _ => format!("can't be talked to: {error}"),
-        });
+    fn next(&self, fate: Fate) -> Outcome {
+        Outcome { fates: self.all(fate), next: true, plain: false }
     }
-    Ok(())
-}
 
-/// How a conversation ends that does not break off.
-enum End {
-    Over,
-    Secure,
-}
-
-fn converse(
-    client: &mut Client,
-    connection: &mut (impl Read + Write),
-    out: &mut Vec<u8>,
-    letter: &Letter<'_>,
-) -> io::Result<End> {
-    let mut input = vec![0; 4096];
-    loop {
-        out.clear();
-        let count = connection.read(&mut input)?;
-        if count == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
+    fn try_one(&self, place: &Place, wanted: &Wanted) -> Tried {
+        let world = self.world;
+        let from = match world.settings.source(self.sender, place.address.ip()) {
+            Ok(from) => from,
+            Err(error) => return Tried::Outcome(self.next(broken(error))),
+        };
+        let terms = Terms {
+            to: place.address,
+            host: place.name.clone(),
+            from,
+            login: self.login.clone(),
+            wanted: wanted.clone(),
+        };
+        let mut turn = world.lines.turn(place.address);
+        if let Some(mut line) = world.lines.take(&terms) {
+            turn.talk();
+            line.send(self.parcel(), self.letter);
+            if line.was_heard() {
+                return Tried::Outcome(self.end(&turn, terms, line));
+            }
+            line.close();
         }
-        match client.feed(&input[..count], out) {
-            Step::Talk => connection.write_all(out)?,
-            Step::Message => {
-                connection.write_all(out)?;
-                let mut buffered = io::BufWriter::with_capacity(64 * 1024, &mut *connection);
-                letter.send(&mut buffered)?;
-                buffered.flush()?;
+        match sys::dial(from, place.address, world.settings.connect) {
+            Ok(stream) => {
+                world.memory.answered(place.address.ip());
+                turn.talk();
+                self.open(stream, place, &turn, terms)
             }
-            Step::Secure => {
-                out.clear();
-                return Ok(End::Secure);
-            }
-            // That QUIT can't be sent changes nothing.
-            Step::Over => {
-                let _ = connection.write_all(out).and_then(|()| connection.flush());
-                return Ok(End::Over);
+            Err(error) => {
+                if error.kind() == ErrorKind::TimedOut {
+                    world.memory.timed_out(place.address.ip(), sys::unix_seconds());
+                }
+                turn.went(false);
+                let text = format!("{} can't be reached: {error}", place.address.ip());
+                Tried::Outcome(self.next(Fate::later(4, 1, text)))
             }
         }
-        connection.flush()?;
+    }
+
+    fn parcel(&self) -> Parcel {
+        Parcel {
+            sender: self.sender.to_owned(),
+            recipients: self.recipients.to_vec(),
+            size: self.letter.size,
+            eight_bit: self.letter.eight_bit,
+            requiretls: self.letter.requiretls,
+        }
+    }
+
+    fn open(&self, stream: TcpStream, place: &Place, turn: &Turn<'_>, terms: Terms) -> Tried {
+        let (world, wanted) = (self.world, terms.wanted.clone());
+        let own = stream.local_addr().map_or(place.address.ip(), |own| own.ip());
+        let helo = match world.settings.helo(own) {
+            Ok(helo) => helo,
+            Err(error) => return Tried::Outcome(self.next(broken(error))),
+        };
+        let peer = Peer {
+            helo,
+            host: place.address.ip().to_string(),
+            tls: wanted.tls,
+            login: self.login.clone(),
+            private: place.address.ip().is_loopback(),
+            random: sys::random().unwrap_or_default(),
+        };
+        let load = (self.parcel(), self.letter);
+        match Line::open(stream, peer, (place, &wanted), world.settings.idle, load) {
+            Ok(line) => {
+                let doubt = line.doubt;
+                let outcome = self.end(turn, terms, line);
+                let failure = match doubt {
+                    Some(failure) => Some(failure.kind()),
+                    None => outcome.plain.then_some("starttls-not-supported"),
+                };
+                if wanted.tls != Tls::No {
+                    world.note(self.ask.domain, place, &wanted.policy, failure);
+                }
+                Tried::Outcome(outcome)
+            }
+            Err(cause) => self.without_tls(place, &wanted, turn, &cause),
+        }
+    }
+
+    fn without_tls(&self, place: &Place, wanted: &Wanted, turn: &Turn<'_>, cause: &NoTls) -> Tried {
+        let kind = match cause {
+            NoTls::Handshake(_) => "validation-failure",
+            NoTls::Certificate(failure) => failure.kind(),
+        };
+        self.world.note(self.ask.domain, place, &wanted.policy, Some(kind));
+        if !wanted.demand.must {
+            return Tried::NoTls(cause.to_string());
+        }
+        turn.went(false);
+        let whose = match wanted.policy {
+            Policy::Dane(_) => "as its DNS asks for (DANE)",
+            Policy::Sts(_) => "as its domain asks for (MTA-STS)",
+            Policy::Nobody | Policy::Admin => "as this host's configuration asks for",
+        };
+        let text = format!("{}: no TLS {whose}: {cause}", host(place));
+        Tried::Outcome(self.next(Fate::later(7, 5, text)))
+    }
+
+    /// What came of it; the connection is kept if it can be.
+    fn end(&self, turn: &Turn<'_>, terms: Terms, mut line: Line) -> Outcome {
+        let outcome = line.outcome();
+        turn.went(!outcome.next);
+        self.world.lines.keep(terms, line);
+        outcome
     }
 }

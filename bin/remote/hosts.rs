@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use dns::{Error, Exchange, Resolver};
 use wire::Fate;
 
-use route::{Hop, Host};
+use route::{Hop, Host, Relay};
 
 const SMTP: u16 = 25;
 /// Most exchangers whose addresses are asked for, and most addresses that are tried.
@@ -36,8 +36,17 @@ impl Ourselves {
     }
 }
 
-/// A server's name, where it has one, and its address.
-pub(crate) type Place = (String, SocketAddr);
+/// A server that may be tried.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Its name; empty where the admin has named an address.
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    /// The DNS has proved that this is a server of the domain: its name was in a signed answer.
+    pub(crate) named: bool,
+    /// The same for its addresses.
+    pub(crate) addressed: bool,
+}
 
 /// Where to try, in this order. `shuffle` orders hosts of equal preference.
 pub(crate) fn find(
@@ -47,18 +56,28 @@ pub(crate) fn find(
     shuffle: u64,
 ) -> Result<Vec<Place>, Fate> {
     match route {
-        Hop::Relay { host: Host::Address(ip), port } => {
-            Ok(vec![(String::new(), SocketAddr::new(*ip, *port))])
-        }
-        Hop::Relay { host: Host::Name(name), port } => {
-            let found = resolver.addresses(name).map_err(|error| match error {
+        Hop::Relay(Relay { host: Host::Address(ip), port, .. }) => Ok(vec![Place {
+            name: String::new(),
+            address: SocketAddr::new(*ip, *port),
+            named: true,
+            addressed: false,
+        }]),
+        Hop::Relay(Relay { host: Host::Name(name), port, .. }) => {
+            let (found, addressed) = resolver.proved_addresses(name).map_err(|error| match error {
                 // It is the admin's word that is wrong, not the sender's.
                 Error::NotFound => {
                     Fate::later(4, 3, format!("the relay {name} of smtproutes has no address"))
                 }
                 later => unsure(name, &later),
             })?;
-            Ok(found.into_iter().map(|ip| (name.clone(), SocketAddr::new(ip, *port))).collect())
+            // It is the admin who has named it.
+            let place = |ip| Place {
+                name: name.clone(),
+                address: SocketAddr::new(ip, *port),
+                named: true,
+                addressed,
+            };
+            Ok(found.into_iter().map(place).collect())
         }
         Hop::Exchangers(domain) => exchangers(domain, resolver, ourselves, shuffle),
     }
@@ -70,12 +89,15 @@ fn exchangers(
     ourselves: &Ourselves,
     shuffle: u64,
 ) -> Result<Vec<Place>, Fate> {
-    let mut hosts = match resolver.exchanges(domain) {
-        Ok(hosts) => hosts,
-        // RFC 5321 §5.1: the domain is its own exchanger.
-        Err(Error::NotFound) => vec![Exchange { preference: 0, host: domain.to_owned() }],
+    let (mut hosts, named) = match resolver.exchanges(domain) {
+        Ok(found) => (found.hosts, found.secure),
+        Err(Error::NotFound) => (Vec::new(), false),
         Err(later) => return Err(unsure(domain, &later)),
     };
+    if hosts.is_empty() {
+        // RFC 5321 §5.1: the domain is its own exchanger.
+        hosts.push(Exchange { preference: 0, host: domain.to_owned() });
+    }
     // RFC 7505 §3
     if matches!(&hosts[..], [only] if only.host.is_empty()) {
         return Err(Fate::never(1, 10, format!("{domain} takes no mail (null MX)")));
@@ -83,7 +105,7 @@ fn exchangers(
     hosts.retain(|exchange| dns::is_host(&exchange.host));
     order(&mut hosts, shuffle);
     hosts.truncate(HOSTS_MAX);
-    addresses(domain, &hosts, resolver, ourselves)
+    addresses(domain, (&hosts, named), resolver, ourselves)
 }
 
 /// By preference; those of equal preference in an order that `shuffle` decides.
@@ -103,7 +125,7 @@ fn order(hosts: &mut [Exchange], shuffle: u64) {
 /// mail to us.
 fn addresses(
     domain: &str,
-    hosts: &[Exchange],
+    (hosts, named): (&[Exchange], bool),
     resolver: &Resolver,
     ourselves: &Ourselves,
 ) -> Result<Vec<Place>, Fate> {
@@ -112,13 +134,18 @@ fn addresses(
         if us.is_some_and(|us| exchange.preference >= us) {
             break;
         }
-        match resolver.addresses(&exchange.host) {
-            Ok(addresses) => {
+        match resolver.proved_addresses(&exchange.host) {
+            Ok((addresses, addressed)) => {
                 if ourselves.is_called(&exchange.host) || addresses.iter().any(|ip| ourselves.bears(*ip)) {
                     us = Some(exchange.preference);
                 }
-                let place = |ip| (exchange.preference, (exchange.host.clone(), SocketAddr::new(ip, SMTP)));
-                found.extend(addresses.into_iter().map(place));
+                let place = |ip| Place {
+                    name: exchange.host.clone(),
+                    address: SocketAddr::new(ip, SMTP),
+                    named,
+                    addressed,
+                };
+                found.extend(addresses.into_iter().map(|ip| (exchange.preference, place(ip))));
             }
             Err(Error::NotFound) => {}
             Err(later) => unsure_of = Some(unsure(&exchange.host, &later)),

@@ -17,20 +17,29 @@ pub(crate) struct Letter<'a> {
     pub(crate) size: u64,
     /// It holds octets beyond ASCII.
     pub(crate) eight_bit: bool,
+    /// It may go by TLS only (RFC 8689); the envelope says so.
+    pub(crate) requiretls: bool,
+    /// Its header says `TLS-Required: No`.
+    pub(crate) tls_not_required: bool,
 }
 
 impl Letter<'_> {
     /// The first `length` octets of `file`.
     pub(crate) fn open(file: &File, length: u64) -> io::Result<Letter<'_>> {
-        let mut letter = Letter { file, length, size: 0, eight_bit: false };
-        let (mut sizes, mut eight_bit) = (Sizes::new(), false);
+        let mut letter =
+            Letter { file, length, size: 0, eight_bit: false, requiretls: false, tls_not_required: false };
+        let (mut sizes, mut eight_bit, mut start) = (Sizes::new(), false, Vec::new());
         letter.each(|piece| {
             sizes.feed(piece);
+            if start.is_empty() {
+                start.extend_from_slice(piece);
+            }
             eight_bit |= !piece.is_ascii();
             Ok(())
         })?;
         let end = if sizes.finished() { 0 } else { 2 };
         (letter.size, letter.eight_bit) = (sizes.wire + end, eight_bit);
+        letter.tls_not_required = says_no(&start);
         Ok(letter)
     }
 
@@ -55,6 +64,13 @@ impl Letter<'_> {
         }
         Ok(())
     }
+}
+
+/// RFC 8689 §3. Only the first piece of a message is looked at, which is longer than any header.
+fn says_no(start: &[u8]) -> bool {
+    let header = start.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
+    let ours = |line: &&[u8]| line.len() > 13 && line[..13].eq_ignore_ascii_case(b"TLS-Required:");
+    header.filter(ours).any(|line| line[13..].trim_ascii().eq_ignore_ascii_case(b"no"))
 }
 
 /// RFC 5321 §2.3.8: CR and LF leave as a pair or not at all. A CR LF becomes LF, which is sent as CR LF
@@ -113,6 +129,19 @@ mod tests {
             assert_eq!(out, wire, "{text:?}");
             let stuffed = text.split(|b| *b == b'\n').filter(|line| line.starts_with(b".")).count() as u64;
             assert_eq!(size + 3 + stuffed, out.len() as u64, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_sender_may_say_that_tls_is_not_required() {
+        for (text, expect) in [
+            ("Subject: x\nTLS-Required: No\n\nx", true),
+            ("tls-required:no\r\n\r\nx", true),
+            ("TLS-Required: Yes\n\nx", false),
+            ("Subject: x\n\nTLS-Required: No\n", false),
+            ("TLS-Required", false),
+        ] {
+            assert_eq!(says_no(text.as_bytes()), expect, "{text}");
         }
     }
 

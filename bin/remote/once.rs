@@ -11,10 +11,12 @@ use dns::Resolver;
 use sys::Stop;
 use wire::Fate;
 
-use crate::carrier::resolver_config;
 use crate::delivery::{World, deliver};
 use crate::letter::Letter;
-use crate::settings::Settings;
+use crate::lines::Lines;
+use crate::notes::Notes;
+use crate::settings::{self, Settings};
+use crate::sts::Policies;
 use crate::tcpto::Memory;
 
 /// Runs once. Whatever becomes of the message, the exit code is 0: the output tells.
@@ -29,15 +31,26 @@ pub(crate) fn run(args: &[String]) -> Result<(), Stop> {
 }
 
 fn try_to(host: &str, sender: &str, recipients: &[String]) -> Result<Vec<Fate>, Fate> {
-    let settings = Settings::read(&Control::open(&Home::find()))
-        .map_err(|broken| Fate::later(3, 5, broken.to_string()))?;
+    let control = Control::open(&Home::find());
+    let broken = |broken: control::Broken| Fate::later(3, 5, broken.to_string());
+    let settings = Settings::read(&control).map_err(broken)?;
+    let resolver = Resolver::new(settings::resolver(&control).map_err(broken)?);
     let unable = |error: io::Error| Fate::later(3, 0, format!("unable to read the message: {error}"));
     let message = File::from(sys::adopt(0).map_err(unable)?);
     let message = whole(message).map_err(unable)?;
     let letter = Letter::open(&message, message.metadata().map_err(unable)?.len()).map_err(unable)?;
-    let (resolver, memory) = (Resolver::new(resolver_config()), Memory::default());
-    let world = World { settings: &settings, resolver: &resolver, memory: &memory, relay: None };
-    Ok(deliver(&world, &host.to_ascii_lowercase(), sender, recipients, &letter))
+    let world = World {
+        settings: &settings,
+        resolver: &resolver,
+        memory: &Memory::default(),
+        lines: &Lines::new(1),
+        policies: &Policies::at(None),
+        notes: &Notes::at(None),
+        relay: None,
+    };
+    let fates = deliver(&world, &host.to_ascii_lowercase(), sender, recipients, &letter);
+    world.lines.sweep(true);
+    Ok(fates)
 }
 
 /// A pipe is copied to memory: the message is read more than once.

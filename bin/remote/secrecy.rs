@@ -1,37 +1,253 @@
-//! TLS with other servers, where they offer it: against those who listen. Who they are is not proved by it (RFC 7435),
-//! so any certificate will do.
+//! TLS with other servers: what is asked of one, and the handshake.
+//!
+//! Where nothing is asked, TLS is against those who listen, and any certificate will do (RFC 7435).
 
 use std::io::Write;
-use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
-use control::Table;
+use control::Broken;
+use dns::{Kind, Record};
+use route::{Hop, How};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
+use secrecy::{Demand, Failure, Level, Proof, Roots, Tlsa, sts};
+use smtp::client::Tls;
 use sys::Timed;
+use wire::Fate;
+
+use crate::delivery::World;
+use crate::hosts::Place;
 
 /// A connection by TLS.
 pub(crate) type Secret = StreamOwned<ClientConnection, Timed>;
 
-/// Is TLS tried with these: a recipient's domain, a host? A table that can't be asked keeps nobody from it.
-pub(crate) fn is_tried(without: &Table, names: &[&str]) -> bool {
-    !names.iter().any(|name| !name.is_empty() && without.domain(name).is_ok_and(|hit| hit.is_some()))
+/// What is asked of one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) tls: Tls,
+    pub(crate) demand: Demand,
+    /// Whose word it is, for reports to the domain.
+    pub(crate) policy: Policy,
 }
 
-/// Does the handshake. The error is for the log.
-pub(crate) fn secure(connection: Timed, (name, ip): (&str, IpAddr)) -> Result<Secret, String> {
-    static CONFIG: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(config);
-    let config = CONFIG.clone().ok_or("the TLS library does not start")?;
-    let name = name.trim_end_matches('.').to_owned();
-    let server = ServerName::try_from(name).unwrap_or_else(|_| ServerName::IpAddress(ip.into()));
-    let session = ClientConnection::new(config, server).map_err(|error| error.to_string())?;
+/// Whose word it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// Nobody's: the domain has said nothing.
+    #[default]
+    Nobody,
+    /// The domain's, by DANE.
+    Dane(Vec<Tlsa>),
+    /// The domain's, by MTA-STS.
+    Sts(sts::Policy),
+    /// The admin's.
+    Admin,
+}
+
+/// What the domain and the admin ask of its servers, before any is looked at.
+pub(crate) struct Ask<'a> {
+    pub(crate) domain: &'a str,
+    pub(crate) hop: &'a Hop,
+    pub(crate) level: Level,
+    pub(crate) sts: Option<sts::Policy>,
+    /// The sender lets nothing go without (RFC 8689).
+    pub(crate) requiretls: bool,
+}
+
+impl Wanted {
+    fn opportunistic() -> Wanted {
+        Wanted { tls: Tls::May, ..Wanted::default() }
+    }
+
+    fn must(proof: Proof, policy: Policy) -> Wanted {
+        Wanted { tls: Tls::Must, demand: Demand { must: true, proof }, policy }
+    }
+}
+
+impl Ask<'_> {
+    /// What is asked of the server at `place`. The error: it is not to be tried, and why.
+    pub(crate) fn of(&self, world: &World<'_>, place: &Place) -> Result<Wanted, Fate> {
+        let how = match self.hop {
+            Hop::Relay(relay) => relay.how,
+            Hop::Exchangers(_) => How::Unsaid,
+        };
+        if how == How::Plain {
+            return self.plain();
+        }
+        let mut wanted = self.by_level(world, place)?;
+        if self.requiretls && wanted.demand.proof == Proof::Nothing {
+            wanted = Wanted::must(Proof::Names(self.names(place)), Policy::Admin);
+        }
+        // Who is told our password has to be who we think it is.
+        let login = matches!(self.hop, Hop::Relay(relay) if relay.login.is_some());
+        if wanted.tls != Tls::No && (how != How::Unsaid || login) && !wanted.demand.must {
+            let proof = match self.level {
+                Level::Auto => Proof::Names(self.names(place)),
+                _ => Proof::Nothing,
+            };
+            wanted = Wanted::must(proof, Policy::Admin);
+        }
+        if how == How::Smtps {
+            wanted.tls = Tls::Begun;
+        }
+        Ok(wanted)
+    }
+
+    fn plain(&self) -> Result<Wanted, Fate> {
+        if self.requiretls {
+            return Err(Fate::never(7, 30, "this message may go by TLS only, and the route says notls"));
+        }
+        Ok(Wanted::default())
+    }
+
+    fn by_level(&self, world: &World<'_>, place: &Place) -> Result<Wanted, Fate> {
+        let never = world.settings.never_tls(&[self.domain, &place.name]).map_err(broken)?;
+        match &self.level {
+            Level::None => self.plain(),
+            Level::Auto if never => self.plain(),
+            Level::Auto => self.by_the_domain(world, place),
+            Level::May => Ok(Wanted::opportunistic()),
+            Level::Encrypt => Ok(Wanted::must(Proof::Nothing, Policy::Admin)),
+            Level::Verify(names) if names.is_empty() => {
+                Ok(Wanted::must(Proof::Names(self.names(place)), Policy::Admin))
+            }
+            Level::Verify(names) => Ok(Wanted::must(Proof::Names(names.clone()), Policy::Admin)),
+            Level::Fingerprint(known) => Ok(Wanted::must(Proof::Fingerprints(known.clone()), Policy::Admin)),
+            Level::Dane => match self.dane(world, place)? {
+                Some(wanted) if wanted.demand.proof != Proof::Nothing => Ok(wanted),
+                _ => {
+                    let host = host(place);
+                    let text = format!(
+                        "{host} has no TLSA record that is signed and can be used, as tlspolicy asks for; \
+                         a validating name server has to be at a loopback address"
+                    );
+                    Err(Fate::later(7, 5, text))
+                }
+            },
+        }
+    }
+
+    /// DANE first (RFC 8461 §2), else MTA-STS.
+    fn by_the_domain(&self, world: &World<'_>, place: &Place) -> Result<Wanted, Fate> {
+        if let Some(wanted) = self.dane(world, place)? {
+            return Ok(wanted);
+        }
+        let Some(policy) = &self.sts else { return Ok(Wanted::opportunistic()) };
+        let must = policy.mode == sts::Mode::Enforce;
+        if !policy.names(&place.name) {
+            world.note(self.domain, place, &Policy::Sts(policy.clone()), Some("validation-failure"));
+            if must {
+                let text =
+                    format!("{} is none of the servers of {}'s MTA-STS policy", host(place), self.domain);
+                return Err(Fate::later(7, 5, text));
+            }
+            return Ok(Wanted { policy: Policy::Sts(policy.clone()), ..Wanted::opportunistic() });
+        }
+        let demand = Demand { must, proof: Proof::Names(vec![place.name.clone()]) };
+        let tls = if must { Tls::Must } else { Tls::May };
+        Ok(Wanted { tls, demand, policy: Policy::Sts(policy.clone()) })
+    }
+
+    /// RFC 7672 §2.2. `None`: the server's DNS does not name its certificate.
+    fn dane(&self, world: &World<'_>, place: &Place) -> Result<Option<Wanted>, Fate> {
+        if !place.named || !place.addressed || place.name.is_empty() {
+            return Ok(None);
+        }
+        if world.settings.no_dane(&[self.domain, &place.name]).map_err(broken)? {
+            return Ok(None);
+        }
+        let owner = format!("_{}._tcp.{}", place.address.port(), place.name.trim_end_matches('.'));
+        let found = match world.resolver.seek(&owner, Kind::Tlsa) {
+            Ok(found) if found.secure && !found.records.is_empty() => found.records,
+            Ok(_) | Err(dns::Error::NotFound) => return Ok(None),
+            // It may be that somebody hides them. RFC 7672 §2.1.2.
+            Err(later) => return Err(Fate::later(7, 5, format!("{owner}: {later}"))),
+        };
+        let tlsa = |record| match record {
+            Record::Certificate(usage, selector, matching, data) => {
+                Some(Tlsa { usage, selector, matching, data })
+            }
+            _ => None,
+        };
+        let usable: Vec<Tlsa> = found.into_iter().filter_map(tlsa).filter(Tlsa::is_usable).collect();
+        let policy = Policy::Dane(usable.clone());
+        // RFC 7672 §2.2: TLS all the same, with whomever.
+        if usable.is_empty() {
+            return Ok(Some(Wanted::must(Proof::Nothing, policy)));
+        }
+        let names = vec![place.name.clone(), self.domain.to_owned()];
+        Ok(Some(Wanted::must(Proof::Dane(usable, names), policy)))
+    }
+
+    /// For which a certificate has to be. The name of an exchanger counts where the DNS has proved it; a forged
+    /// answer would name a host that has a certificate.
+    fn names(&self, place: &Place) -> Vec<String> {
+        match self.hop {
+            Hop::Relay(_) if place.name.is_empty() => vec![place.address.ip().to_string()],
+            Hop::Relay(_) => vec![place.name.clone()],
+            Hop::Exchangers(domain) => {
+                let mut names = vec![domain.clone(), format!(".{domain}")];
+                let named = place.named || self.sts.as_ref().is_some_and(|policy| policy.names(&place.name));
+                names.extend(Some(place.name.clone()).filter(|_| named));
+                names
+            }
+        }
+    }
+}
+
+/// How a server is called.
+pub(crate) fn host(place: &Place) -> String {
+    if place.name.is_empty() { place.address.ip().to_string() } else { place.name.clone() }
+}
+
+pub(crate) fn broken(broken: Broken) -> Fate {
+    sys::log!("remote: warning: {broken}");
+    Fate::later(3, 5, "this host's configuration is out of order")
+}
+
+/// Why TLS did not begin, or may not go on.
+#[derive(Debug)]
+pub(crate) enum NoTls {
+    /// The handshake failed; the words are for the log.
+    Handshake(String),
+    /// The certificate will not do.
+    Certificate(Failure),
+}
+
+impl std::fmt::Display for NoTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NoTls::Handshake(cause) => f.write_str(cause),
+            NoTls::Certificate(failure) => failure.fmt(f),
+        }
+    }
+}
+
+/// Does the handshake, and looks at the certificate before anything is said. With `Ok`: what is wrong with a
+/// certificate that need not be right.
+pub(crate) fn secure(
+    connection: Timed,
+    place: &Place,
+    demand: &Demand,
+) -> Result<(Secret, Option<Failure>), NoTls> {
+    let failed = |error: &dyn std::fmt::Display| NoTls::Handshake(error.to_string());
+    let config = CONFIG.clone().ok_or(NoTls::Handshake("the TLS library does not start".into()))?;
+    let name = place.name.trim_end_matches('.').to_owned();
+    let server =
+        ServerName::try_from(name).unwrap_or_else(|_| ServerName::IpAddress(place.address.ip().into()));
+    let session = ClientConnection::new(config, server).map_err(|error| failed(&error))?;
     let mut secret = StreamOwned::new(session, connection);
     while secret.conn.is_handshaking() {
-        secret.conn.complete_io(&mut secret.sock).map_err(|error| error.to_string())?;
+        secret.conn.complete_io(&mut secret.sock).map_err(|error| failed(&error))?;
     }
-    Ok(secret)
+    let chain = secret.conn.peer_certificates().unwrap_or_default();
+    let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+    match demand.proof.judge(chain, &ROOTS, algorithms, UnixTime::now()) {
+        Err(failure) if demand.must => Err(NoTls::Certificate(failure)),
+        judged => Ok((secret, judged.err())),
+    }
 }
 
 /// Says good bye by TLS too; who has hung up already does not hear it.
@@ -40,15 +256,27 @@ pub(crate) fn farewell(mut secret: Secret) {
     let _ = secret.flush();
 }
 
-fn config() -> Option<Arc<ClientConfig>> {
+static CONFIG: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().ok()?;
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)));
     Some(Arc::new(builder.with_no_client_auth()))
-}
+});
 
-/// Takes every certificate; that its owner has the key is proved all the same.
+/// The authorities that this system knows; SSL_CERT_FILE and SSL_CERT_DIR name others.
+pub(crate) static ROOTS: LazyLock<Roots> = LazyLock::new(|| {
+    let mut roots = Roots::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        sys::log!("remote: warning: no authorities for certificates are known here: install ca-certificates");
+    }
+    roots
+});
+
+/// Takes every certificate in the handshake; that its owner has the key is proved all the same. The certificate is
+/// judged when the handshake is over.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

@@ -134,6 +134,8 @@ impl Office {
             let most = self.settings.concurrency[channel.index()];
             let most = match self.carriers[channel.index()].capacity() {
                 0 => most,
+                // remote itself sees to it that no more than `most` talk at one time.
+                capacity if channel == Channel::Remote => capacity,
                 capacity => most.min(capacity),
             };
             format!("{} {}/{most}", channel.name(), self.schedule.running(channel))
@@ -164,6 +166,7 @@ impl Office {
             let takes = match &self.carriers[index] {
                 // Without the program its mail must not wait for ever: it is deferred, and bounced in time.
                 _ if channel == Channel::Remote && self.no_remote => most,
+                carrier if channel == Channel::Remote && most > 0 => carrier.capacity(),
                 carrier => most.min(carrier.capacity()),
             };
             let takes = if self.settings.hold[index] { 0 } else { takes };

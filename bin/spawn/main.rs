@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use control::{Home, Uids};
-use orders::{Crew, Desk};
+use orders::{Concurrency, Crew, Desk};
 use sys::Stop;
 use sys::signals::{Signal, Signals};
 
@@ -43,7 +43,7 @@ fn run() -> Result<(), Stop> {
     if let Err(error) = sys::confine::raise_file_limit() {
         sys::log!("spawn: warning: can't raise the limit of open files: {error}");
     }
-    let mut desk = Desk::open("spawn", "concurrencylocal", MOST, house.clone(), uids)?;
+    let mut desk = Desk::open("spawn", Concurrency::Says("concurrencylocal"), MOST, house.clone(), uids)?;
     let shared = Arc::new(Shared::new(house, patience, MOST));
     let hired = Arc::clone(&shared);
     let mut crew = Crew::new(MOST, move || Box::new(Carrier::new(Arc::clone(&hired))));

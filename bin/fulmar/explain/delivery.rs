@@ -5,7 +5,7 @@ use std::process::Command;
 
 use control::{Control, Home};
 use owner::Owner;
-use route::{Hop, Host, Route, Routes};
+use route::{Hop, Host, Relays, Route, Routes};
 use sys::{Packets, Stop, process};
 use wire::Fate;
 
@@ -37,7 +37,7 @@ pub(super) fn tell(home: &Home, sender: &str, address: &str, story: &mut Story) 
                 );
                 waiting.extend(follow(home, sender, &local, story)?);
             }
-            Route::Remote(_) => remote(&control, &address, story),
+            Route::Remote(_) => remote(&control, sender, &address, story),
             Route::Ask(asked) => {
                 let asked = String::from_utf8_lossy(&asked).into_owned();
                 let domain = asked.rsplit('@').next().unwrap_or_default();
@@ -46,7 +46,7 @@ pub(super) fn tell(home: &Home, sender: &str, address: &str, story: &mut Story) 
                         story.tell("route", format!("{asked}: local, as lookup has users in {domain}"));
                         waiting.extend(follow(home, sender, &asked, story)?);
                     }
-                    Ok(false) => remote(&control, &asked, story),
+                    Ok(false) => remote(&control, sender, &asked, story),
                     Err(policy::Unsure(cause)) => {
                         story.tell("route", format!("{asked}: it would wait: {cause}"))
                     }
@@ -57,21 +57,32 @@ pub(super) fn tell(home: &Home, sender: &str, address: &str, story: &mut Story) 
     Ok(())
 }
 
-fn remote(control: &Control, address: &str, story: &mut Story) {
+fn remote(control: &Control, sender: &str, address: &str, story: &mut Story) {
     let domain = address.rsplit('@').next().unwrap_or_default();
-    let routed = control.table("smtproutes").and_then(|table| {
-        let line = table.host(domain)?.and_then(|hit| control.line_of("smtproutes", &hit.key));
-        Ok((route::hop(&table, domain)?, line))
-    });
+    let line = |name: &str, key: Option<control::Hit>| {
+        let line = key.and_then(|hit| control.line_of(name, &hit.key))?;
+        Some(format!(", by control/{name} line {line}"))
+    };
+    let routed = (|| {
+        let relays =
+            Relays { smtproutes: control.table("smtproutes")?, senderroutes: control.table("senderroutes")? };
+        let by = match (relays.smtproutes.domain(domain)?, relays.senderroutes.address(sender)?) {
+            (None, Some(hit)) => line("senderroutes", Some(hit)),
+            (None, None) => line("smtproutes", relays.smtproutes.get(b"")?),
+            (hit, _) => line("smtproutes", hit),
+        };
+        Ok::<_, control::Broken>((relays.hop(sender, domain)?, by.unwrap_or_default()))
+    })();
     let says = match routed {
         Ok((Hop::Exchangers(domain), _)) => format!("{address}: to the mail exchangers of {domain}"),
-        Ok((Hop::Relay { host, port }, line)) => {
-            let host = match host {
+        Ok((Hop::Relay(relay), by)) => {
+            let host = match relay.host {
                 Host::Name(name) => name,
                 Host::Address(ip) => format!("[{ip}]"),
             };
-            let line = line.map(|line| format!(", by control/smtproutes line {line}")).unwrap_or_default();
-            format!("{address}: to {host} port {port}{line}")
+            let login =
+                relay.login.map(|login| format!(" as {login} of control/smtplogins")).unwrap_or_default();
+            format!("{address}: to {host} port {}{login}{by}", relay.port)
         }
         Err(broken) => format!("{address}: it would wait: {broken}"),
     };

@@ -31,6 +31,11 @@ impl Control {
         Control { folder: folder.into() }
     }
 
+    /// Where the file `name` is, or would be.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// The full name of this host. An error when it is missing or empty: nothing works without it.
     pub fn me(&self) -> Result<String, Broken> {
         self.line("me")?.ok_or_else(|| {

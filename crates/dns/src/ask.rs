@@ -68,8 +68,9 @@ impl<'a> Ask<'a> {
         };
         match reply {
             Ok(Reply::Answer(answer)) => Outcome::Said(Reply::Answer(trusted(answer, server))),
+            Ok(Reply::NotFound(secure)) => Outcome::Said(Reply::NotFound(secure && is_ours(server))),
             Ok(Reply::Failed(why)) => Outcome::Failed(why),
-            Ok(reply @ (Reply::Alias(_) | Reply::NotFound)) => Outcome::Said(reply),
+            Ok(reply @ Reply::Alias(_)) => Outcome::Said(reply),
             Ok(_) => Outcome::Failed("the answer is garbled"),
             Err(error) if is_timeout(&error) => Outcome::Silent,
             Err(_) => Outcome::Failed("no server can be reached"),
@@ -144,5 +145,9 @@ fn any(server: SocketAddr) -> (IpAddr, u16) {
 
 /// "Validated" counts only from a server whose packets no one outside can forge.
 fn trusted(answer: Answer, server: SocketAddr) -> Answer {
-    Answer { secure: answer.secure && server.ip().to_canonical().is_loopback(), ..answer }
+    Answer { secure: answer.secure && is_ours(server), ..answer }
+}
+
+fn is_ours(server: SocketAddr) -> bool {
+    server.ip().to_canonical().is_loopback()
 }

@@ -16,7 +16,7 @@ pub use config::Config;
 pub use hosts::in_hosts_file;
 pub use message::{Answer, Kind, Record};
 pub use names::{is_host, reverse};
-pub use resolver::{Exchange, Resolver};
+pub use resolver::{Exchange, Exchanges, Resolver};
 
 use std::fmt;
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use domain::base::iana::{Class, Rcode, Rtype};
 use domain::base::message::RecordSection;
 use domain::base::name::{Name, ParsedName, ToName};
+use domain::base::rdata::UnknownRecordData;
 use domain::base::{Message, MessageBuilder};
 use domain::rdata::{A, Aaaa, Mx, Ptr, Txt};
 
@@ -29,6 +30,8 @@ pub enum Kind {
     Ptr,
     /// Text.
     Txt,
+    /// What a server's certificate must be (RFC 6698).
+    Tlsa,
 }
 
 impl Kind {
@@ -39,6 +42,7 @@ impl Kind {
             Kind::Mx => Rtype::MX,
             Kind::Ptr => Rtype::PTR,
             Kind::Txt => Rtype::TXT,
+            Kind::Tlsa => Rtype::TLSA,
         }
     }
 }
@@ -54,6 +58,8 @@ pub enum Record {
     Exchange(u16, String),
     /// From TXT: its strings joined, what is not printable ASCII replaced by `?`.
     Text(String),
+    /// From TLSA: usage, selector, matching type, and the data (RFC 6698 §2.1).
+    Certificate(u8, u8, u8, Vec<u8>),
 }
 
 /// The records asked for: at least one, at most [`MOST_RECORDS`].
@@ -76,8 +82,8 @@ pub enum Reply {
     Answer(Answer),
     /// The name is an alias, and its target's records are not in this answer: ask for the target.
     Alias(Name<Vec<u8>>),
-    /// There is no such name or no such record.
-    NotFound,
+    /// There is no such name or no such record. The server says that it has validated this, or not.
+    NotFound(bool),
     /// The server does not understand EDNS0: ask without.
     Plain,
     /// The server failed or refused, or its answer is garbled.
@@ -127,7 +133,7 @@ pub fn reply(packet: &[u8], question: &Message<Vec<u8>>, kind: Kind) -> Reply {
     match header.rcode() {
         _ if header.tc() => Reply::Cut,
         Rcode::NOERROR => records(message, kind),
-        Rcode::NXDOMAIN => Reply::NotFound,
+        Rcode::NXDOMAIN => Reply::NotFound(header.ad()),
         Rcode::SERVFAIL => Reply::Failed("the server failed"),
         Rcode::REFUSED => Reply::Failed("refused by the server"),
         _ => Reply::Failed("the server gave an unknown error"),
@@ -153,9 +159,9 @@ fn records(message: &Message<[u8]>, kind: Kind) -> Reply {
     records.truncate(MOST_RECORDS);
     let asked = message.first_question().is_some_and(|question| *question.qname() == canonical);
     match found {
-        0 if asked => Reply::NotFound,
+        0 if asked => Reply::NotFound(message.header().ad()),
         0 => Reply::Alias(canonical.to_vec()),
-        _ if records.is_empty() => Reply::NotFound, // names that no host can have
+        _ if records.is_empty() => Reply::NotFound(false), // names that no host can have
         _ => Reply::Answer(Answer { records, secure: message.header().ad() }),
     }
 }
@@ -176,6 +182,11 @@ fn of_kind(section: RecordSection<'_, [u8]>, kind: Kind, owner: &ParsedName<&[u8
         Kind::Txt => {
             let text: Vec<u8> = record.to_record::<Txt<_>>().ok()??.data().text();
             Some(Record::Text(text.into_iter().map(printable).collect()))
+        }
+        Kind::Tlsa => {
+            let record = record.to_record::<UnknownRecordData<_>>().ok()??;
+            let [usage, selector, matching, data @ ..] = record.data().data() else { return None };
+            Some(Record::Certificate(*usage, *selector, *matching, data.to_vec()))
         }
         Kind::Ptr => {
             let host = names::host(record.to_record::<Ptr<_>>().ok()??.data().ptrdname())?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use domain::base::iana::{Class, Rcode, Rtype};
 use domain::base::name::Name;
+use domain::base::rdata::UnknownRecordData;
 use domain::base::record::Ttl;
 use domain::base::{Message, MessageBuilder, message_builder::AnswerBuilder};
 use domain::rdata::{A, Cname, Mx, Ptr, Txt};
@@ -180,7 +181,32 @@ fn exchangers_come_best_first_and_a_null_one_is_kept() {
     });
     let found = resolver(&[server.address]).exchanges("example").unwrap();
     let expected = [(0, ""), (10, "a.example"), (20, "b.example")];
-    assert_eq!(found, expected.map(|(preference, host)| Exchange { preference, host: host.into() }));
+    assert_eq!(found.hosts, expected.map(|(preference, host)| Exchange { preference, host: host.into() }));
+}
+
+#[test]
+fn certificates_are_read_as_they_are_and_their_absence_may_be_proved() {
+    let server = server(|query, _| {
+        if query.first_question().unwrap().qname().to_string().contains("nobody") {
+            let mut packet = answer(query, Rcode::NXDOMAIN).finish();
+            packet[3] |= 0x20;
+            return vec![packet];
+        }
+        let mut builder = answer(query, Rcode::NOERROR);
+        let owner = name("_25._tcp.x.example");
+        for data in [&[3u8, 1, 1, 7, 8][..], &[3, 1], &[255, 255, 255]] {
+            let record = UnknownRecordData::from_octets(Rtype::TLSA, data.to_vec()).unwrap();
+            builder.push((&owner, Class::IN, Ttl::ZERO, record)).unwrap();
+        }
+        vec![builder.finish()]
+    });
+    let resolver = resolver(&[server.address]);
+    let found = resolver.lookup("_25._tcp.x.example", Kind::Tlsa).unwrap();
+    let expected = [Record::Certificate(3, 1, 1, vec![7, 8]), Record::Certificate(255, 255, 255, vec![])];
+    assert_eq!((found.records.as_slice(), found.secure), (&expected[..], false));
+    let none = resolver.seek("_25._tcp.nobody.example", Kind::Tlsa).unwrap();
+    assert!(none.records.is_empty() && none.secure);
+    assert_eq!(resolver.lookup("_25._tcp.nobody.example", Kind::Tlsa), Err(Error::NotFound));
 }
 
 #[test]

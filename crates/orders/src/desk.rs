@@ -14,11 +14,21 @@ use crate::{Crew, Order};
 /// Longest wait for something to come.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How many orders are taken at one time.
+#[derive(Clone, Copy, Debug)]
+pub enum Concurrency {
+    /// As many as this control file says.
+    Says(&'static str),
+    /// As many as there can be, unless this control file says 0: how many are carried out at one time is decided
+    /// by the carriers.
+    Unless(&'static str),
+}
+
 /// The socket and those who are connected to it.
 #[derive(Debug)]
 pub struct Desk {
     name: &'static str,
-    concurrency: &'static str,
+    concurrency: Concurrency,
     most: usize,
     house: Home,
     uids: Uids,
@@ -27,11 +37,10 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Binds the socket `run/name` for the queue's uid alone. At most `most` orders are taken at one time,
-    /// and as many as the control file `concurrency` says.
+    /// Binds the socket `run/name` for the queue's uid alone. At most `most` orders are taken at one time.
     pub fn open(
         name: &'static str,
-        concurrency: &'static str,
+        concurrency: Concurrency,
         most: usize,
         house: Home,
         uids: Uids,
@@ -84,11 +93,16 @@ impl Desk {
             }
             Err(_) => return false,
         }
-        let most = Control::open(&self.house).number(self.concurrency).unwrap_or_else(|broken| {
+        let (Concurrency::Says(file) | Concurrency::Unless(file)) = self.concurrency;
+        let said = Control::open(&self.house).number(file).unwrap_or_else(|broken| {
             sys::log!("{}: warning: {broken}", self.name);
             1
         });
-        let most = most.min(self.most as u64).to_string();
+        let most = match self.concurrency {
+            Concurrency::Unless(_) if said > 0 => self.most as u64,
+            _ => said.min(self.most as u64),
+        };
+        let most = most.to_string();
         client.send(&wire::packet(&[self.name.as_bytes(), most.as_bytes()]), &[]).is_ok()
     }
 }

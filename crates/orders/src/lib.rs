@@ -9,5 +9,5 @@ mod desk;
 mod order;
 
 pub use crew::{Carrier, Crew};
-pub use desk::Desk;
+pub use desk::{Concurrency, Desk};
 pub use order::{Order, TEXT_MAX};

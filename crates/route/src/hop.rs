@@ -1,10 +1,11 @@
-//! To whom mail for another host's domain is handed: smtproutes, else the domain's own exchangers.
+//! To whom mail for another host's domain is handed: smtproutes, senderroutes, else the domain's own exchangers.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use control::{Broken, Table};
 
 const SMTP: u16 = 25;
+const SMTPS: u16 = 465;
 
 /// Who is asked for a domain's mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,12 +13,33 @@ pub enum Hop {
     /// The domain's mail exchangers.
     Exchangers(String),
     /// A host that an admin has named; a name is taken as it is, its MX records do not count.
-    Relay {
-        /// Name or address.
-        host: Host,
-        /// Its port.
-        port: u16,
-    },
+    Relay(Relay),
+}
+
+/// A host that an admin has named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// Name or address.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// How it is spoken to.
+    pub how: How,
+    /// Whose login is used there: a key of control/smtplogins.
+    pub login: Option<String>,
+}
+
+/// How a relay is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Nothing is said: with TLS if control/tlspolicy or the relay itself wants it.
+    Unsaid,
+    /// `smtps`: by TLS from the first octet (RFC 8314 §3.3).
+    Smtps,
+    /// `starttls`: nothing is said of mail before STARTTLS.
+    StartTls,
+    /// `notls`: without.
+    Plain,
 }
 
 /// A host by its name or address.
@@ -29,40 +51,82 @@ pub enum Host {
     Address(IpAddr),
 }
 
-/// Who gets the mail of `domain`, by the table `smtproutes`.
-pub fn hop(smtproutes: &Table, domain: &str) -> Result<Hop, Broken> {
-    let value = smtproutes.host(domain)?.map(|hit| hit.value()).unwrap_or_default();
-    let value = value.trim();
-    if value.is_empty() {
-        return Ok(match literal(domain) {
-            Some(ip) => Hop::Relay { host: Host::Address(ip), port: SMTP },
-            None => Hop::Exchangers(domain.to_owned()),
-        });
-    }
-    relay(value).ok_or_else(|| {
-        Broken::new(
-            "control/smtproutes",
-            format!("{value:?}, the relay of {domain}, is no host and port"),
-            "write domain:host or domain:host:port",
-        )
-    })
+/// The tables that name relays.
+#[derive(Debug)]
+pub struct Relays {
+    /// By domain of the recipient.
+    pub smtproutes: Table,
+    /// By sender.
+    pub senderroutes: Table,
 }
 
-/// A relay as smtproutes names it: `host`, `host:port`, `1.2.3.4`, `[1.2.3.4]:port`, `[2001:db8::1]:port`.
-pub fn relay(value: &str) -> Option<Hop> {
-    let (host, port) = match value.strip_prefix('[') {
-        Some(rest) => {
-            let (inside, port) = rest.split_once(']')?;
+impl Relays {
+    /// Who gets the mail of `sender` for `domain`: by the domain's own line, the sender's, the one for all domains.
+    pub fn hop(&self, sender: &str, domain: &str) -> Result<Hop, Broken> {
+        let (file, hit) = match self.smtproutes.domain(domain)? {
+            Some(hit) => ("smtproutes", Some(hit)),
+            None => match self.senderroutes.address(sender)? {
+                Some(hit) => ("senderroutes", Some(hit)),
+                None => ("smtproutes", self.smtproutes.get(b"")?),
+            },
+        };
+        let value = hit.map(|hit| hit.value()).unwrap_or_default();
+        let value = value.trim();
+        if value.is_empty() {
+            return Ok(match literal(domain) {
+                Some(ip) => Hop::Relay(Relay::to(Host::Address(ip))),
+                None => Hop::Exchangers(domain.to_owned()),
+            });
+        }
+        relay(value).map(Hop::Relay).ok_or_else(|| {
+            Broken::new(
+                format!("control/{file}"),
+                format!("{value:?}, the relay for {domain}, is no host and port"),
+                "write key:host, key:host:port, and behind a blank smtps, starttls or notls, login=NAME",
+            )
+        })
+    }
+}
+
+impl Relay {
+    fn to(host: Host) -> Relay {
+        Relay { host, port: SMTP, how: How::Unsaid, login: None }
+    }
+}
+
+/// A relay as smtproutes names it: `host`, `host:port`, `1.2.3.4`, `[1.2.3.4]:port`, `[2001:db8::1]:port`, and
+/// then, after blanks, `smtps`, `starttls` or `notls`, and `login=NAME`.
+pub fn relay(value: &str) -> Option<Relay> {
+    let mut words = value.split_ascii_whitespace();
+    let (host, port) = match words.next()? {
+        bracketed if bracketed.starts_with('[') => {
+            let (inside, port) = bracketed[1..].split_once(']')?;
             (Host::Address(address(inside)?), port.strip_prefix(':').or(Some(port).filter(|p| p.is_empty()))?)
         }
-        None => {
-            let (name, port) = value.split_once(':').unwrap_or((value, ""));
+        word => {
+            let (name, port) = word.split_once(':').unwrap_or((word, ""));
             let host = name.parse().map(Host::Address);
             (host.ok().or_else(|| dns::is_host(name).then(|| Host::Name(name.to_owned())))?, port)
         }
     };
-    let port = if port.is_empty() { SMTP } else { port.parse().ok().filter(|port| *port > 0)? };
-    Some(Hop::Relay { host, port })
+    let mut relay = Relay::to(host);
+    for word in words {
+        match (word, word.strip_prefix("login=")) {
+            ("smtps", _) if relay.how == How::Unsaid => relay.how = How::Smtps,
+            ("starttls", _) if relay.how == How::Unsaid => relay.how = How::StartTls,
+            ("notls", _) if relay.how == How::Unsaid => relay.how = How::Plain,
+            (_, Some(login)) if !login.is_empty() && relay.login.is_none() => {
+                relay.login = Some(login.into())
+            }
+            _ => return None,
+        }
+    }
+    relay.port = match (port, relay.how) {
+        ("", How::Smtps) => SMTPS,
+        ("", _) => SMTP,
+        _ => port.parse().ok().filter(|port| *port > 0)?,
+    };
+    Some(relay)
 }
 
 /// RFC 5321 §4.1.3: `[192.0.2.1]`, `[IPv6:2001:db8::1]`.
@@ -84,11 +148,15 @@ mod tests {
     fn of(routes: &str, domain: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("smtproutes"), routes).unwrap();
-        let table = control::Control::at(folder.path()).table("smtproutes").unwrap();
-        match hop(&table, domain) {
+        std::fs::write(folder.path().join("senderroutes"), "ann@us.test:anns.test\n@us.test:ours.test:26\n")
+            .unwrap();
+        let table = |name| control::Control::at(folder.path()).table(name).unwrap();
+        let relays = Relays { smtproutes: table("smtproutes"), senderroutes: table("senderroutes") };
+        let (sender, domain) = domain.split_once(' ').unwrap_or(("x@y.test", domain));
+        match relays.hop(sender, domain) {
             Ok(Hop::Exchangers(domain)) => format!("mx {domain}"),
-            Ok(Hop::Relay { host: Host::Name(name), port }) => format!("{name} {port}"),
-            Ok(Hop::Relay { host: Host::Address(ip), port }) => format!("ip {ip} {port}"),
+            Ok(Hop::Relay(Relay { host: Host::Name(name), port, .. })) => format!("{name} {port}"),
+            Ok(Hop::Relay(Relay { host: Host::Address(ip), port, .. })) => format!("ip {ip} {port}"),
             Err(broken) => format!("broken {broken}"),
         }
     }
@@ -113,6 +181,29 @@ mod tests {
         assert_eq!(of("", "other.test"), "mx other.test");
         assert_eq!(of("", "[192.0.2.1]"), "ip 192.0.2.1 25");
         assert_eq!(of("", "[IPv6:2001:db8::2]"), "ip 2001:db8::2 25");
+    }
+
+    #[test]
+    fn a_senders_own_relay_comes_behind_the_domains_and_before_that_for_all() {
+        let routes = "one.test:relay.test\n:smart.test\n";
+        assert_eq!(of(routes, "ann@us.test one.test"), "relay.test 25");
+        assert_eq!(of(routes, "Ann@US.test other.test"), "anns.test 25");
+        assert_eq!(of(routes, "bob@us.test other.test"), "ours.test 26");
+        assert_eq!(of(routes, " other.test"), "smart.test 25");
+        assert_eq!(of("", "bob@us.test [192.0.2.1]"), "ours.test 26");
+    }
+
+    #[test]
+    fn what_stands_behind_a_relay_says_how_it_is_spoken_to() {
+        let of = |text| relay(text).map(|relay| (relay.port, relay.how, relay.login));
+        assert_eq!(of("x.test smtps"), Some((465, How::Smtps, None)));
+        assert_eq!(of("x.test:587  starttls login=a@b"), Some((587, How::StartTls, Some("a@b".into()))));
+        assert_eq!(of("[::1]:2525 notls"), Some((2525, How::Plain, None)));
+        assert_eq!(of("x.test login=a"), Some((25, How::Unsaid, Some("a".into()))));
+        for bad in ["x.test tls", "x.test smtps starttls", "x.test login=", "x.test login=a login=b", "", " "]
+        {
+            assert_eq!(of(bad), None, "{bad}");
+        }
     }
 
     #[test]

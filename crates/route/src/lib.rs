@@ -2,11 +2,11 @@
 //!
 //! `send` computes it anew for each try, so that an edit re-routes waiting mail. Whether a domain that
 //! is in no file is ours is a question to `lookup`, which is not asked here. For other hosts'
-//! domains: who gets their mail, by smtproutes. Name servers are not asked here.
+//! domains: who gets their mail, by smtproutes and senderroutes. Name servers are not asked here.
 
 mod hop;
 
-pub use hop::{Hop, Host, hop, relay};
+pub use hop::{Hop, Host, How, Relay, Relays, relay};
 
 use control::{Broken, Control, Table};
 

@@ -3,10 +3,11 @@
 //! Knows the schemes in which a password is kept ([`Secret`]), what APOP computes ([`apop`]), and the
 //! limits against guessing ([`Guesses`]). A new scheme is a variant of `Secret`; an exchange of
 //! challenges ([`cram`], [`scram`]) is a module beside `apop` that works on `Secret::plain` or on keys
-//! of its own. Knows no files, users, sockets or clocks: salt, randomness and time are parameters.
+//! of its own. [`client`] is the other side: our own name and password for another server. Knows no files, users, sockets or clocks: salt, randomness and time are parameters.
 
 pub mod apop;
 mod argon;
+pub mod client;
 pub mod cram;
 mod crypt;
 mod guess;

@@ -4,6 +4,7 @@
 //! file, no folder of the house has a name in here.
 
 pub mod confine;
+mod dial;
 pub mod durable;
 mod env;
 mod identity;
@@ -18,6 +19,7 @@ mod timed;
 pub mod wait;
 pub mod worker;
 
+pub use dial::dial;
 pub use env::Env;
 pub use identity::{Identity, User, become_user, gid, group_id, is_root, uid, user, user_of};
 pub use kept::Kept;

@@ -67,6 +67,12 @@ impl Hash {
     }
 }
 
+/// What is no text, or is a text that may not be, is taken as it is.
+fn prepared(password: &[u8]) -> Vec<u8> {
+    let text = str::from_utf8(password).ok().and_then(|text| stringprep::saslprep(text).ok());
+    text.map_or(password.to_vec(), |text| text.into_owned().into_bytes())
+}
+
 fn mac<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
     let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else { return Vec::new() };
     mac.update(data);
@@ -89,11 +95,27 @@ impl Keys {
         Keys::derived(hash, password, salt, ITERATIONS)
     }
 
+    /// What a client answers, and the signature that the server then has to give. `None`: so many iterations are
+    /// an attack.
+    pub(crate) fn prove(
+        hash: Hash,
+        password: &[u8],
+        salt: &[u8],
+        iterations: u32,
+        heard: &[u8],
+    ) -> Option<(Vec<u8>, Vec<u8>)> {
+        if !(1..=MOST_ITERATIONS).contains(&iterations) {
+            return None;
+        }
+        let salted = hash.stretched(&prepared(password), salt, iterations);
+        let key = hash.mac(&salted, b"Client Key");
+        let mask = hash.mac(&hash.digest(&key), heard);
+        let proof = key.iter().zip(mask).map(|(a, b)| a ^ b).collect();
+        Some((proof, hash.mac(&hash.mac(&salted, b"Server Key"), heard)))
+    }
+
     fn derived(hash: Hash, password: &[u8], salt: &[u8], iterations: u32) -> Keys {
-        // What is no text, or is a text that may not be, is taken as it is.
-        let prepared = str::from_utf8(password).ok().and_then(|text| stringprep::saslprep(text).ok());
-        let password = prepared.as_deref().map_or(password, str::as_bytes);
-        let salted = hash.stretched(password, salt, iterations);
+        let salted = hash.stretched(&prepared(password), salt, iterations);
         let stored = hash.digest(&hash.mac(&salted, b"Client Key"));
         let server = hash.mac(&salted, b"Server Key");
         Keys { hash, iterations, salt: salt.to_vec(), stored, server }

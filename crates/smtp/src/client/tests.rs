@@ -1,28 +1,44 @@
 //! Talks with servers, good and bad, as lines: `S:` what it says, `C:` what we must have said by then.
 
+use super::transaction::path;
 use super::*;
+
+fn peer() -> Peer {
+    Peer { helo: "us.test".into(), host: "192.0.2.1".into(), ..Peer::default() }
+}
 
 fn parcel(recipients: &[&str]) -> Parcel {
     Parcel {
-        helo: "us.test".into(),
         sender: "bob@x.test".into(),
         recipients: recipients.iter().map(|one| (*one).to_owned()).collect(),
         size: 1000,
         eight_bit: false,
-        host: "192.0.2.1".into(),
-        tls: false,
+        requiretls: false,
     }
 }
 
 /// Runs a dialog. The letters are those of the fates, then `+` if another server is worth trying.
 fn run(parcel: Parcel, dialog: &str) -> (String, Outcome) {
-    let (mut client, mut out) = (Client::new(parcel), Vec::new());
+    run_with(peer(), parcel, dialog)
+}
+
+/// The same, as `peer`. `T:` the handshake is done. After the end of the parcel we say QUIT.
+fn run_with(peer: Peer, parcel: Parcel, dialog: &str) -> (String, Outcome) {
+    let (mut client, mut out) = (Client::new(peer, parcel), Vec::new());
     let mut step = Step::Talk;
     for line in dialog.lines().map(str::trim).filter(|line| !line.is_empty()) {
         match line.split_at(2) {
             ("S:", text) => {
                 assert_ne!(step, Step::Over, "{line} after the end");
                 step = client.feed(format!("{}\r\n", text.trim_start()).as_bytes(), &mut out);
+                if step == Step::Ready {
+                    client.quit(&mut out);
+                    step = Step::Over;
+                }
+            }
+            ("T:", _) => {
+                assert_eq!(step, Step::Secure);
+                client.secured(&mut out);
             }
             ("C:", text) => {
                 let expect = format!("{}\r\n", text.trim_start());
@@ -168,7 +184,8 @@ fn no_bytes_at_all_make_a_message_delivered_without_a_yes() {
         ["220 x\r\n", "250 ok\r\n", "250-PIPELINING\r\n", "354 go\r\n", "421 x\r\n", "5", "\r\n", "\0"];
     let mut random = 88_172_645_463_325_252u64;
     for _ in 0..20_000 {
-        let (mut client, mut out) = (Client::new(parcel(&["a@y.test", "b@y.test"])), Vec::new());
+        let mut out = Vec::new();
+        let mut client = Client::new(peer(), parcel(&["a@y.test", "b@y.test"]));
         let (mut dots, mut yes_after_dot) = (0, false);
         for _ in 0..14 {
             random ^= random << 13;
@@ -178,7 +195,7 @@ fn no_bytes_at_all_make_a_message_delivered_without_a_yes() {
             yes_after_dot |= dots > 0;
             match client.feed(word.as_bytes(), &mut out) {
                 Step::Message => dots += 1,
-                Step::Over => break,
+                Step::Over | Step::Ready => break,
                 Step::Talk | Step::Secure => {}
             }
         }
@@ -192,7 +209,7 @@ fn no_bytes_at_all_make_a_message_delivered_without_a_yes() {
 }
 
 fn secret(recipients: &[&str]) -> Client {
-    Client::new(Parcel { tls: true, ..parcel(recipients) })
+    Client::new(Peer { tls: Tls::May, ..peer() }, parcel(recipients))
 }
 
 #[test]
@@ -229,4 +246,126 @@ fn what_a_server_sends_behind_its_word_for_tls_is_never_believed() {
     out.clear();
     client.feed(b"250 y\r\n", &mut out);
     assert_eq!(out, b"MAIL FROM:<bob@x.test>\r\n", "no SIZE was offered by TLS");
+}
+
+#[test]
+fn a_session_takes_one_parcel_after_the_other_and_begins_anew_where_one_was_left_unfinished() {
+    let (mut client, mut out) = (Client::new(peer(), parcel(&["a@y.test"])), Vec::new());
+    for word in ["220 x", "250 y", "250 ok", "250 ok", "354 go"] {
+        client.feed(format!("{word}\r\n").as_bytes(), &mut out);
+    }
+    assert_eq!(client.feed(b"250 taken\r\n", &mut out), Step::Ready);
+    assert!(client.outcome().fates[0].is_done());
+    out.clear();
+    client.give(parcel(&["b@y.test"]), &mut out);
+    assert_eq!(out, b"MAIL FROM:<bob@x.test>\r\n");
+    assert!(!client.has_heard());
+    client.feed(b"250 ok\r\n", &mut out);
+    assert!(client.has_heard());
+    assert_eq!(client.feed(b"550 no\r\n", &mut out), Step::Ready);
+    assert_eq!(client.outcome().fates[0].letter(), b'D');
+    out.clear();
+    client.give(parcel(&["c@y.test"]), &mut out);
+    assert_eq!(out, b"RSET\r\n");
+    assert_eq!(client.feed(b"250 ok\r\n", &mut out), Step::Talk);
+    assert!(out.ends_with(b"MAIL FROM:<bob@x.test>\r\n"));
+}
+
+#[test]
+fn those_who_are_too_many_go_in_the_next_transaction() {
+    let dialog = "S: 220 x\nC: EHLO us.test\nS: 250-y\nS: 250 PIPELINING\nC: MAIL FROM:<bob@x.test>\n\
+        C: RCPT TO:<a@y.test>\nC: RCPT TO:<b@y.test>\nC: RCPT TO:<c@y.test>\nS: 250 ok\nS: 250 ok\nS: 452 4.5.3 too many\n\
+        S: 550 no\nC: DATA\nS: 354 go\nD:\nS: 250 ok\nC: MAIL FROM:<bob@x.test>\nC: RCPT TO:<b@y.test>\n\
+        S: 250 ok\nS: 250 ok\nC: DATA\nS: 354 go\nD:\nS: 250 ok\nC: QUIT";
+    assert_eq!(letters(&["a@y.test", "b@y.test", "c@y.test"], dialog), "KKD");
+    // Whoever can't be first is put off: it is the server that is full.
+    let dialog = format!("{}S: 452 full\nC: QUIT", TO_DATA.replace("S: 250 ok\nC: DATA\n", ""));
+    assert_eq!(letters(&["a@y.test"], &dialog), "Z");
+}
+
+#[test]
+fn a_transaction_has_a_hundred_recipients_at_most() {
+    let all: Vec<String> = (0..250).map(|n| format!("u{n}@y.test")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let (mut client, mut out) = (Client::new(peer(), parcel(&all)), Vec::new());
+    client.feed(b"220 x\r\n250-y\r\n250 PIPELINING\r\n", &mut out);
+    let mut sizes = Vec::new();
+    loop {
+        let said = String::from_utf8(std::mem::take(&mut out)).unwrap();
+        let rcpts = said.matches("RCPT TO").count();
+        sizes.push(rcpts);
+        client.feed("250 ok\r\n".repeat(rcpts + 1).as_bytes(), &mut out);
+        assert_eq!(client.feed(b"354 go\r\n", &mut out), Step::Message);
+        out.clear();
+        if client.feed(b"250 ok\r\n", &mut out) == Step::Ready {
+            break;
+        }
+    }
+    assert_eq!(sizes, [100, 100, 50]);
+    assert!(client.outcome().fates.iter().all(Fate::is_done));
+}
+
+#[test]
+fn where_tls_has_to_be_nothing_is_said_of_mail_without_it() {
+    let must = || Peer { tls: Tls::Must, ..peer() };
+    for dialog in [
+        "S: 220 x\nC: EHLO us.test\nS: 250 y\nC: QUIT",
+        "S: 220 x\nC: EHLO us.test\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 not now\nC: QUIT",
+        "S: 220 x\nC: EHLO us.test\nS: 502 what\nC: HELO us.test\nS: 250 y\nC: QUIT",
+    ] {
+        let (letters, outcome) = run_with(must(), parcel(&["a@y.test"]), dialog);
+        assert_eq!((letters.as_str(), outcome.plain), ("Z+", true), "{dialog}");
+    }
+}
+
+#[test]
+fn what_requires_tls_goes_only_to_servers_that_promise_it() {
+    let parcel = || Parcel { requiretls: true, ..parcel(&["a@y.test"]) };
+    let may = || Peer { tls: Tls::Must, ..peer() };
+    let start = "S: 220 x\nC: EHLO us.test\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nT:\nC: EHLO us.test\n";
+    let dialog = format!(
+        "{start}S: 250 REQUIRETLS\nC: MAIL FROM:<bob@x.test> REQUIRETLS\nS: 250 ok\nC: RCPT TO:<a@y.test>\nS: 250 ok\n\
+         C: DATA\nS: 354 go\nD:\nS: 250 ok\nC: QUIT"
+    );
+    assert_eq!(run_with(may(), parcel(), &dialog).0, "K");
+    assert_eq!(run_with(may(), parcel(), &format!("{start}S: 250 y\nC: QUIT")).0, "D+");
+    assert_eq!(run_with(peer(), parcel(), "S: 220 x\nC: EHLO us.test\nS: 250 REQUIRETLS\nC: QUIT").0, "D+");
+}
+
+#[test]
+fn we_log_in_where_that_is_asked_for_and_no_refusal_of_it_gives_mail_up() {
+    let login = Login { user: "bob".into(), password: "pw".into() };
+    let peer = |tls| Peer { tls, login: Some(login.clone()), ..peer() };
+    let plain = "AUTH PLAIN AGJvYgBwdw==";
+    let mail = "C: MAIL FROM:<bob@x.test>\nS: 250 ok\nC: RCPT TO:<a@y.test>\nS: 250 ok\nC: DATA\nS: 354 go\nD:\nS: 250 ok\nC: QUIT";
+    let start = "S: 220 x\nC: EHLO us.test\nS: 250";
+    for (tls, rest, expect) in [
+        (Tls::Begun, format!(" AUTH PLAIN LOGIN\nC: {plain}\nS: 235 yes\n{mail}"), "K"),
+        (
+            Tls::Begun,
+            format!(
+                " AUTH PLAIN LOGIN\nC: {plain}\nS: 535 no\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: Ym9i\nS: 334 UGFzc3dvcmQ6\n\
+                 C: cHc=\nS: 235 yes\n{mail}"
+            ),
+            "K",
+        ),
+        (Tls::Begun, format!(" AUTH PLAIN\nC: {plain}\nS: 535 5.7.8 no\nC: QUIT"), "Z+"),
+        (Tls::Begun, " AUTH GSSAPI\nC: QUIT".into(), "Z+"),
+        (Tls::Begun, " y\nC: QUIT".into(), "Z+"),
+        (Tls::No, " AUTH PLAIN LOGIN\nC: QUIT".into(), "Z+"),
+        (
+            Tls::No,
+            format!(
+                " AUTH=CRAM-MD5\nC: AUTH CRAM-MD5\nS: 334 PGE+\nC: Ym9iIDVjMzk1OWUxYmU2ZmY1Zjg1NWViNGE0NzlhMzZlMjNl\nS: 235 yes\n{mail}"
+            ),
+            "K",
+        ),
+        (
+            Tls::Begun,
+            " AUTH SCRAM-SHA-256\nC: AUTH SCRAM-SHA-256 biwsbj1ib2Iscj0wMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMA==\nS: 235 yes\nC: QUIT".into(),
+            "Z+",
+        ),
+    ] {
+        assert_eq!(run_with(peer(tls), parcel(&["a@y.test"]), &format!("{start}{rest}")).0, expect, "{rest}");
+    }
 }
