@@ -16,6 +16,8 @@ mod ports;
 mod processes;
 #[path = "house/programs.rs"]
 mod programs;
+#[path = "house/world.rs"]
+pub mod world;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

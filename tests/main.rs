@@ -34,3 +34,4 @@ mod sending;
 mod smtp_dialogs;
 mod system_users;
 mod taking_over;
+mod trust;

@@ -231,13 +231,13 @@ impl Journey<'_> {
         let load = (self.parcel(), self.letter);
         match Line::open(stream, peer, (place, &wanted), world.settings.idle, load) {
             Ok(line) => {
-                let doubt = line.doubt;
-                let outcome = self.end(turn, terms, line);
-                let failure = match doubt {
+                let failure = match line.doubt {
                     Some(failure) => Some(failure.kind()),
-                    None => outcome.plain.then_some("starttls-not-supported"),
+                    None => (!line.is_secret()).then_some("starttls-not-supported"),
                 };
-                if wanted.tls != Tls::No {
+                let told = line.got_to_tls();
+                let outcome = self.end(turn, terms, line);
+                if wanted.tls != Tls::No && told {
                     world.note(self.ask.domain, place, &wanted.policy, failure);
                 }
                 Tried::Outcome(outcome)

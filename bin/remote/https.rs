@@ -13,6 +13,8 @@ use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver as Fin
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error};
 
+use crate::authorities;
+
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,16 +41,9 @@ pub(crate) fn get(url: &str, resolver: &Resolver) -> Result<impl Read + use<>, S
     Ok(response.into_body().into_reader())
 }
 
-/// As `secrecy::ROOTS`, in the library's own form.
 static ROOTS: LazyLock<Arc<Vec<Certificate<'static>>>> = LazyLock::new(|| {
-    let found = rustls_native_certs::load_native_certs().certs;
-    Arc::new(found.iter().map(|found| Certificate::from_der(found).to_owned()).collect())
+    Arc::new(authorities::all().iter().map(|one| Certificate::from_der(one).to_owned()).collect())
 });
-
-/// Reads the authorities while we may.
-pub(crate) fn prepare() {
-    LazyLock::force(&ROOTS);
-}
 
 #[derive(Debug)]
 struct Ours(Resolver);

@@ -90,6 +90,16 @@ impl Line {
         self.client.has_heard()
     }
 
+    /// Is it by TLS?
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self.pipe, Pipe::Secret(_))
+    }
+
+    /// Has the server had its chance to begin TLS?
+    pub(crate) fn got_to_tls(&self) -> bool {
+        self.is_secret() || self.client.has_greeted()
+    }
+
     /// Can it take another parcel? A server that has said something meanwhile is about to hang up, or has.
     pub(crate) fn is_ready(&self) -> bool {
         let quiet =

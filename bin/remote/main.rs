@@ -3,6 +3,7 @@
 //! As `remote host sender recipient...` it does so once, with qmail-remote's interface; as qmail-tcpto
 //! and qmail-tcpok it shows and empties the memory of addresses that did not answer.
 
+mod authorities;
 mod carrier;
 mod delivery;
 mod hosts;
@@ -19,7 +20,7 @@ mod tcpto;
 
 use std::fs::File;
 use std::process::ExitCode;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use control::{Control, Home, Role, Uids};
@@ -74,13 +75,13 @@ fn serve() -> Result<(), Stop> {
     for name in [STS, TLSRPT] {
         make_folder(&home, name, myself.as_ref())?;
     }
-    https::prepare();
-    LazyLock::force(&secrecy::ROOTS);
+    let control = Control::open(&home);
+    authorities::read(&control).map_err(Stop::temporary)?;
     if let Some(myself) = myself {
         sys::become_user(&myself).map_err(Stop::temporary)?;
     }
     confine(&home).apply().map_err(Stop::temporary)?;
-    let talking = Control::open(&home).number("concurrencyremote").map_err(Stop::temporary)?;
+    let talking = control.number("concurrencyremote").map_err(Stop::temporary)?;
     let shared = Arc::new(Shared {
         memory,
         lines: Lines::new(talking.min(MOST as u64) as usize),

@@ -11,6 +11,7 @@ use dns::Resolver;
 use sys::Stop;
 use wire::Fate;
 
+use crate::authorities;
 use crate::delivery::{World, deliver};
 use crate::letter::Letter;
 use crate::lines::Lines;
@@ -34,6 +35,7 @@ fn try_to(host: &str, sender: &str, recipients: &[String]) -> Result<Vec<Fate>, 
     let control = Control::open(&Home::find());
     let broken = |broken: control::Broken| Fate::later(3, 5, broken.to_string());
     let settings = Settings::read(&control).map_err(broken)?;
+    authorities::read(&control).map_err(broken)?;
     let resolver = Resolver::new(settings::resolver(&control).map_err(broken)?);
     let unable = |error: io::Error| Fate::later(3, 0, format!("unable to read the message: {error}"));
     let message = File::from(sys::adopt(0).map_err(unable)?);

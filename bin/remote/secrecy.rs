@@ -12,11 +12,12 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
-use secrecy::{Demand, Failure, Level, Proof, Roots, Tlsa, sts};
+use secrecy::{Demand, Failure, Level, Proof, Tlsa, sts};
 use smtp::client::Tls;
 use sys::Timed;
 use wire::Fate;
 
+use crate::authorities;
 use crate::delivery::World;
 use crate::hosts::Place;
 
@@ -244,7 +245,7 @@ pub(crate) fn secure(
     }
     let chain = secret.conn.peer_certificates().unwrap_or_default();
     let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
-    match demand.proof.judge(chain, &ROOTS, algorithms, UnixTime::now()) {
+    match demand.proof.judge(chain, authorities::roots(), algorithms, UnixTime::now()) {
         Err(failure) if demand.must => Err(NoTls::Certificate(failure)),
         judged => Ok((secret, judged.err())),
     }
@@ -262,17 +263,6 @@ static CONFIG: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().ok()?;
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)));
     Some(Arc::new(builder.with_no_client_auth()))
-});
-
-/// The authorities that this system knows; SSL_CERT_FILE and SSL_CERT_DIR name others.
-pub(crate) static ROOTS: LazyLock<Roots> = LazyLock::new(|| {
-    let mut roots = Roots::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        sys::log!("remote: warning: no authorities for certificates are known here: install ca-certificates");
-    }
-    roots
 });
 
 /// Takes every certificate in the handshake; that its owner has the key is proved all the same. The certificate is

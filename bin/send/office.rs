@@ -134,8 +134,8 @@ impl Office {
             let most = self.settings.concurrency[channel.index()];
             let most = match self.carriers[channel.index()].capacity() {
                 0 => most,
-                // remote itself sees to it that no more than `most` talk at one time.
-                capacity if channel == Channel::Remote => capacity,
+                // No more than `most` of them talk at one time: remote sees to it. The others only knock.
+                _ if channel == Channel::Remote => most,
                 capacity => most.min(capacity),
             };
             format!("{} {}/{most}", channel.name(), self.schedule.running(channel))

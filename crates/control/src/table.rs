@@ -209,6 +209,7 @@ pub const TABLE: &[File] = &[
     of("timeoutsmtpd", TIMEOUT, Value("1200"), RECEPTIONS, "Patience with each read and write to a client."),
     of("timeoutwrite", Foreign, Nothing, LATER, "Time limits of lookup are built in."),
     of("tls", Folder, Nothing, &["tlsd"], "Certificates and keys, NAME.crt and NAME.key each; belongs to tlsd alone."),
+    of("tlsauthorities", Text, Nothing, REMOTE, "Certificates (PEM) of authorities that may vouch for other servers, besides those that the system knows; read when remote starts."),
     of("tlsa.white", List(Domain), Nothing, REMOTE, "Domains of recipients, and hosts, for which DANE is not asked."),
     of("tlsadomains", List(Domain), Nothing, LATER, "Domains for which DANE is asked, alone: here it is asked for all, see tlspolicy."),
     of("tlsclientmethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),

@@ -126,6 +126,8 @@ pub struct Client {
     unfinished: bool,
     /// The server has answered something to this parcel.
     heard: bool,
+    /// It has answered EHLO or HELO.
+    greeted: bool,
     next: bool,
     plain: bool,
     /// MAIL was refused, which the RCPTs that went along will be too.
@@ -149,6 +151,7 @@ impl Client {
             taken: Vec::new(),
             unfinished: false,
             heard: false,
+            greeted: false,
             next: false,
             plain: false,
             refused: None,
@@ -228,6 +231,11 @@ impl Client {
         self.heard
     }
 
+    /// Has the server answered EHLO or HELO?
+    pub fn has_greeted(&self) -> bool {
+        self.greeted
+    }
+
     /// What came of the parcel. Before the end: nothing has been done yet.
     pub fn outcome(&mut self) -> Outcome {
         let open = || Fate::later(4, 2, format!("{} was not heard to the end", self.peer.host));
@@ -249,6 +257,7 @@ impl Client {
             self.rest(said(Fate::Later, 4, &self.peer.host, "is shutting down", answer));
             return false;
         }
+        self.greeted |= matches!(self.awaits, Await::Ehlo | Await::Helo);
         self.heard |= matches!(self.awaits, Await::Rset | Await::Mail);
         match self.awaits {
             Await::Greeting => self.greeting(answer, out),

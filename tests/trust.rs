@@ -1,0 +1,178 @@
+//! Mail goes where it may be trusted to go: DANE, MTA-STS, the admin's own word; and waits where something is forged
+//! or stripped.
+
+use tests::world::World;
+use tests::{House, Smtp, message};
+
+/// A house that may relay for us, in `world`.
+fn sender(world: &World) -> House {
+    let mut house = House::start();
+    house.write("etc/tcp.smtp", "127.:allow,RELAYCLIENT=\"\"\n");
+    house.well(&["cdb"]);
+    world.let_in(&mut house);
+    house
+}
+
+/// A house that has dora in each of these domains, and shows `certificate` of the world.
+fn receiver(world: &World, domains: &[&str], certificate: &str) -> House {
+    let mut house = House::start();
+    for domain in domains {
+        house.well(&["domain", "add", domain]);
+        house.well(&["user", "add", &format!("dora@{domain}"), "--password", "x"]);
+    }
+    let folder = house.path("control/tls");
+    for end in ["crt", "key"] {
+        let bytes = std::fs::read(world.path(&format!("{certificate}.{end}"))).unwrap();
+        // In place: it keeps its owner.
+        std::fs::write(folder.join(format!("default.{end}")), bytes).unwrap();
+    }
+    house.services().stop("tlsd", nix::sys::signal::Signal::SIGTERM);
+    house.run();
+    house
+}
+
+fn send(house: &House, to: &str) {
+    let reply = Smtp::connect(house.smtp()).send("bob@example.test", &[to], message("x").as_bytes());
+    assert!(reply.starts_with("250 "), "{reply}");
+}
+
+/// What became of the mail for `to`: the letter of its fate and the text.
+fn fate(house: &House, to: &str) -> String {
+    send(house, to);
+    let mark = format!(" recipient={to} text=");
+    house.until(&format!("the fate of mail for {to}"), || {
+        let log = house.log();
+        let line = log.lines().find(|line| line.contains(&mark))?;
+        let (before, text) = line.split_once(&mark)?;
+        Some(format!("{} {text}", before.chars().last()?))
+    })
+}
+
+#[test]
+fn dane_and_mta_sts_are_honoured_and_what_is_forged_or_stripped_waits() {
+    let base = House::empty();
+    let Some(mut world) = World::around(&base) else { return };
+    let key = world.certificate("mx", &["mx.sts.test", "mx.verify.test"]);
+    let (fulmar, plain, web) = (world.ip(7), world.ip(8), world.ip(9));
+    let zeros = "00".repeat(32);
+    let mut records = String::new();
+    records += &host("good", &fulmar, Some(&format!("3 1 1 {key}")));
+    records += &host("wrong", &fulmar, Some(&format!("3 1 1 {zeros}")));
+    records += &host("unusable", &fulmar, Some(&format!("0 1 1 {zeros}")));
+    records += &host("stripped", &plain, Some(&format!("3 1 1 {key}")));
+    records += &host("forged", &plain, None);
+    records += &host(
+        "hidden",
+        &plain,
+        Some("3 1 1 1111111111111111111111111111111111111111111111111111111111111111"),
+    );
+    records += &host("nothing", &plain, None);
+    records += &host("verify", &fulmar, None);
+    for domain in ["sts", "othermx", "badname", "barests", "testing"] {
+        let ip = if matches!(domain, "barests" | "testing") { &plain } else { &fulmar };
+        records += &host(domain, ip, None);
+        records += &format!("_mta-sts.{domain} TXT \"v=STSv1; id=1;\"\nmta-sts.{domain} A {web}\n");
+    }
+    let forged = [
+        ("mx.forged.test.\t60\tIN\tA\t", "mx.forged.test.\t60\tIN\tA\t127.0.0.1 ; "),
+        ("3 1 1 1111", "3 1 1 2222"),
+    ];
+    world.names(&records, &forged);
+    let policy = |mode: &str, mx: &str| format!("version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 86400\n");
+    let policies = [
+        ("sts.test", policy("enforce", "mx.sts.test")),
+        ("othermx.test", policy("enforce", "*.elsewhere.test")),
+        ("badname.test", policy("enforce", "mx.badname.test")),
+        ("barests.test", policy("enforce", "mx.barests.test")),
+        ("testing.test", policy("testing", "mx.testing.test")),
+    ];
+    world.policies(9, &policies.each_ref().map(|(domain, policy)| (*domain, policy.as_str())));
+    let domains = ["good", "wrong", "unusable", "sts", "othermx", "badname", "verify"]
+        .map(|name| format!("{name}.test"));
+    let far = receiver(&world, &domains.each_ref().map(String::as_str), "mx");
+    world.at(7, far.smtp());
+    world.plain(8);
+    let house = sender(&world);
+    for (domain, letter, says) in [
+        ("good", 'K', "accepted message"),
+        ("wrong", 'Z', "as its DNS asks for (DANE): its certificate is none of those"),
+        ("unusable", 'K', "accepted message"),
+        ("stripped", 'Z', "does not begin TLS"),
+        ("forged", 'Z', "DNS: the server failed"),
+        ("hidden", 'Z', "_25._tcp.mx.hidden.test: DNS: the server failed"),
+        ("nothing", 'K', "accepted message"),
+        ("sts", 'K', "accepted message"),
+        ("othermx", 'Z', "none of the servers of othermx.test's MTA-STS policy"),
+        ("badname", 'Z', "as its domain asks for (MTA-STS): its certificate is for another host"),
+        ("barests", 'Z', "does not begin TLS"),
+        ("testing", 'K', "accepted message"),
+    ] {
+        let fate = fate(&house, &format!("dora@{domain}.test"));
+        assert!(fate.starts_with(letter) && fate.contains(says), "{domain}: {fate}\n{}", house.log());
+    }
+    assert!(house.path("run/sts/sts.test").exists());
+    noted(&house);
+    admins_word(&house, &far, &key);
+}
+
+/// Records of a domain with one server.
+fn host(domain: &str, ip: &str, tlsa: Option<&str>) -> String {
+    let tlsa = tlsa.map(|tlsa| format!("_25._tcp.mx.{domain} TLSA {tlsa}\n")).unwrap_or_default();
+    format!("{domain} MX 10 mx.{domain}\nmx.{domain} A {ip}\n{tlsa}")
+}
+
+/// What a report will be made of.
+fn noted(house: &House) {
+    let notes = &tests::files(&house.path("run/tlsrpt"))[0];
+    let notes = std::fs::read_to_string(notes).unwrap();
+    for (domain, kind, result) in [
+        ("good.test", "tlsa", "ok"),
+        ("wrong.test", "tlsa", "validation-failure"),
+        ("stripped.test", "tlsa", "starttls-not-supported"),
+        ("sts.test", "sts", "ok"),
+        ("badname.test", "sts", "certificate-host-mismatch"),
+        ("testing.test", "sts", "starttls-not-supported"),
+        ("nothing.test", "no-policy-found", "starttls-not-supported"),
+    ] {
+        let found = notes.lines().any(|line| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            fields[1] == domain && fields[2] == kind && fields[7] == result
+        });
+        assert!(found, "{domain}:\n{notes}");
+    }
+}
+
+fn admins_word(house: &House, far: &House, key: &str) {
+    for (n, (policy, letter, says)) in [
+        ("encrypt".to_owned(), 'K', "accepted"),
+        ("verify".to_owned(), 'K', "accepted"),
+        ("verify mx.verify.test".to_owned(), 'K', "accepted"),
+        (
+            "verify mx.other.test".to_owned(),
+            'Z',
+            "as this host's configuration asks for: its certificate is for another",
+        ),
+        (format!("fingerprint {key}"), 'K', "accepted"),
+        (format!("fingerprint {}", "00".repeat(32)), 'Z', "has none of the fingerprints"),
+        ("dane".to_owned(), 'Z', "has no TLSA record"),
+        ("none".to_owned(), 'K', "accepted"),
+        ("most secret".to_owned(), 'Z', "out of order"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        house.write("control/tlspolicy", &format!("verify.test:{policy}\n"));
+        let user = format!("u{n}@verify.test");
+        far.well(&["user", "add", &user, "--password", "x"]);
+        let fate = fate(house, &user);
+        assert!(fate.starts_with(*letter) && fate.contains(says), "{policy}: {fate}");
+        if policy == "none" {
+            let mail = far.path(&format!("mail/verify.test/u{n}/Maildir/new"));
+            let mail = far.until("mail", || tests::files(&mail).pop());
+            let text = std::fs::read_to_string(mail).unwrap();
+            assert!(text.contains("with ESMTP") && !text.contains("with ESMTPS"), "{text}");
+        }
+    }
+    let log = house.log();
+    assert!(log.contains("control/tlspolicy") && log.contains("`most secret` is no level"), "{log}");
+}
