@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use tests::world::World;
 use tests::{House, message, tool};
 
 /// Ended with all its processes when dropped.
@@ -29,6 +30,11 @@ fn unpacked(name: &str) -> PathBuf {
 
 /// Starts `name` as the server of peer.test; what it delivers goes to `next` if it is no deliverer.
 fn start(name: &str, house: &House, next: SocketAddr) -> Option<Peer> {
+    start_with(name, house, next, "")
+}
+
+/// The same; `certificate` is the path of a certificate and key without their endings, for TLS.
+fn start_with(name: &str, house: &House, next: SocketAddr, certificate: &str) -> Option<Peer> {
     let unshare = tool("unshare")?;
     let allowed = Command::new(&unshare).args(["-mpf", "true"]).status().is_ok_and(|status| status.success());
     if !allowed {
@@ -40,7 +46,7 @@ fn start(name: &str, house: &House, next: SocketAddr) -> Option<Peer> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name);
     let mut command = Command::new(unshare);
     command.args(["-mpf", "--kill-child=KILL"]).arg(script).arg(unpacked(name)).arg(folder.path());
-    command.args([port.to_string(), next.port().to_string()]);
+    command.args([port.to_string(), next.port().to_string(), certificate.to_owned()]);
     let log = std::fs::File::create(folder.path().join("output")).unwrap();
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     let address = (std::net::Ipv4Addr::LOCALHOST, port).into();
@@ -118,4 +124,77 @@ fn opensmtpd_takes_our_mail_and_hands_it_on_to_us() {
     let Some(peer) = start("opensmtpd", &house, far.smtp()) else { return };
     let new = far.path("mail/peer.test/dora/Maildir/new");
     exchange(&house, &peer, || tests::files(&new));
+}
+
+/// Debian's OpenSMTPD 6.8 with OpenSSL 3 does not everywhere.
+fn speaks_tls(address: SocketAddr) -> bool {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-starttls", "smtp", "-connect", &address.to_string()]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).contains("New, TLS")
+}
+
+/// DANE and MTA-STS with servers of others: delivered where the certificate is right, and not where it is wrong.
+fn trusted(name: &str) {
+    if name != "exim" && !is_unpacked(name) || name == "exim" && tool("exim4").is_none() {
+        return;
+    }
+    let (mut house, far) = (House::start(), House::start());
+    for domain in ["peer.test", "sts.test"] {
+        far.well(&["domain", "add", domain]);
+        far.well(&["user", "add", &format!("dora@{domain}"), "--password", "x"]);
+    }
+    let Some(mut world) = World::around(&house) else { return };
+    let key = world.certificate("mx", &["mx.sts.test"]);
+    let path = world.path("mx");
+    std::fs::set_permissions(path.parent().unwrap(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    let Some(peer) = start_with(name, &far, far.smtp(), path.to_str().unwrap()) else { return };
+    if !speaks_tls(peer.address) {
+        eprintln!("SKIPPED: {name} offers TLS here and fails at it with OpenSSL's own client too");
+        return;
+    }
+    world.at(7, peer.address);
+    let (ip, web, mut records) = (world.ip(7), world.ip(9), String::new());
+    for (domain, tlsa) in [("peer", key.as_str()), ("wrong", &"00".repeat(32)), ("sts", ""), ("badsts", "")] {
+        records += &format!("{domain} MX 10 mx.{domain}\nmx.{domain} A {ip}\n");
+        records += &match tlsa {
+            "" => format!("_mta-sts.{domain} TXT \"v=STSv1; id=1;\"\nmta-sts.{domain} A {web}\n"),
+            print => format!("_25._tcp.mx.{domain} TLSA 3 1 1 {print}\n"),
+        };
+    }
+    world.names(&records, &[]);
+    let policy = |mx: &str| format!("version: STSv1\nmode: enforce\nmx: {mx}\nmax_age: 86400\n");
+    world.policies(9, &[("sts.test", &policy("mx.sts.test")), ("badsts.test", &policy("mx.badsts.test"))]);
+    world.let_in(&mut house);
+    house.write("etc/tcp.smtp", "127.:allow,RELAYCLIENT=\"\"\n");
+    house.well(&["cdb"]);
+    for (domain, says) in [
+        ("peer", " K recipient=dora@peer.test"),
+        ("sts", " K recipient=dora@sts.test"),
+        ("wrong", "(DANE): its certificate is none of those"),
+        ("badsts", "(MTA-STS): its certificate is for another host"),
+    ] {
+        let to = format!("dora@{domain}.test");
+        let reply =
+            tests::Smtp::connect(house.smtp()).send("bob@example.test", &[&to], message("x").as_bytes());
+        assert!(reply.starts_with("250 "), "{reply}");
+        house.until(&format!("{name}: {says}"), || house.log().contains(says).then_some(()));
+    }
+    assert_eq!(house.queued(), 2);
+}
+
+#[test]
+fn postfix_is_trusted_by_dane_and_mta_sts() {
+    trusted("postfix");
+}
+
+#[test]
+fn exim_is_trusted_by_dane_and_mta_sts() {
+    trusted("exim");
+}
+
+#[test]
+fn opensmtpd_is_trusted_by_dane_and_mta_sts() {
+    trusted("opensmtpd");
 }
