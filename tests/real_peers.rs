@@ -130,8 +130,7 @@ fn opensmtpd_takes_our_mail_and_hands_it_on_to_us() {
 fn speaks_tls(address: SocketAddr) -> bool {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-starttls", "smtp", "-connect", &address.to_string()]);
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).contains("New, TLS")
+    command.stdin(Stdio::null()).output().unwrap().status.success()
 }
 
 /// DANE and MTA-STS with servers of others: delivered where the certificate is right, and not where it is wrong.
