@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
 
 mod once;
+mod relays;
 mod servers;
