@@ -73,3 +73,75 @@ fn a_dead_and_a_slow_host_delay_nobody_else() {
     println!("beside thirty messages to a dead and a slow host: {:?}", start.elapsed());
     assert_eq!(house.queued(), 30);
 }
+
+#[test]
+fn messages_to_one_host_share_connections_and_recipients_beyond_its_limit_are_not_lost() {
+    let (far, house) = (far(), House::start());
+    far.write("control/maxrecipients", "10\n");
+    route(&house, &[("far.test", far.smtp())]);
+    let names: Vec<String> = (0..35).map(|n| format!("u{n}@far.test")).collect();
+    for name in &names {
+        far.well(&["user", "add", name, "--password", "x"]);
+    }
+    let before = far.log().matches("connect ip=").count();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    submit(&house, &names, &message("to many"));
+    house.await_empty_queue();
+    for n in 0..5 {
+        submit(&house, &["dora@far.test"], &message(&format!("one of five {n}")));
+        house.await_empty_queue();
+    }
+    for n in 0..35 {
+        let new = far.path(&format!("mail/far.test/u{n}/Maildir/new"));
+        far.until("each has it once", || (tests::files(&new).len() == 1).then_some(()));
+    }
+    far.until("mail for dora", || (mail_of_dora(&far).len() == 5).then_some(()));
+    let connections = far.log().matches("connect ip=").count() - before;
+    assert!((1..=3).contains(&connections), "{connections} connections for six messages");
+    // One that the server has closed meanwhile is no trouble.
+    let mut far = far;
+    far.services().stop("smtp", nix::sys::signal::Signal::SIGKILL);
+    far.run();
+    submit(&house, &["dora@far.test"], &message("after a restart"));
+    far.until("mail for dora", || (mail_of_dora(&far).len() == 6).then_some(()));
+    assert!(!house.log().contains("deferral"), "{}", house.log());
+}
+
+#[test]
+fn a_smarthost_takes_mail_of_who_has_logged_in_by_tls() {
+    let (far, house) = (House::start(), House::start());
+    far.write("etc/tcp.smtp", ":allow\n");
+    far.well(&["cdb"]);
+    far.well(&["user", "add", "carrier@example.test", "--scram", "--password", "pass word:x"]);
+    far.write("control/authsender", "carrier@example.test:any\n");
+    house.write("control/smtplogins", "smart:carrier@example.test:pass word:x\n");
+    let logins = house.path("control/smtplogins");
+    let owner = std::fs::metadata(house.path("run/sts")).unwrap();
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    chown(&logins, Some(owner.uid()), Some(owner.gid())).unwrap();
+    std::fs::set_permissions(&logins, std::fs::Permissions::from_mode(0o400)).unwrap();
+    // Its certificate is signed by itself: it is known by its fingerprint.
+    let output = std::process::Command::new("openssl")
+        .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
+        .arg(far.path("control/tls/default.crt"))
+        .output()
+        .unwrap();
+    let print = String::from_utf8(output.stdout).unwrap();
+    let print = print.trim().rsplit('=').next().unwrap().to_owned();
+    house.write("control/tlspolicy", &format!("127.0.0.1:fingerprint {print}\n"));
+    for (n, (port, how)) in
+        [(far.submission().port(), "starttls"), (far.submissions().port(), "smtps")].into_iter().enumerate()
+    {
+        house.write("control/smtproutes", &format!("out{n}.test:127.0.0.1:{port} {how} login=smart\n"));
+        submit(&house, &[&format!("x@out{n}.test")], &message("relayed"));
+        house.await_empty_queue();
+        let login = "login user=carrier@example.test method=SCRAM-SHA-256";
+        far.until("the login", || (far.log().matches(login).count() == n + 1).then_some(()));
+    }
+    assert!(!house.log().contains("pass word"));
+    // A certificate that is not the one that is known: the password stays here, and so does the mail.
+    house.write("control/tlspolicy", &format!("127.0.0.1:fingerprint {}\n", "00".repeat(32)));
+    submit(&house, &["x@out1.test"], &message("kept"));
+    house.until("the deferral", || house.log().contains("has none of the fingerprints").then_some(()));
+    assert_eq!(house.queued(), 1);
+}
