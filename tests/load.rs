@@ -2,7 +2,12 @@
 //!
 //! `load smtp ADDRESS SESSIONS SECONDS conn|kept SIZE MAILDIR=RECIPIENT...` prints accepted and
 //! delivered messages per second (accepted ones only if no MAILDIR is named); `load disk FOLDER THREADS SECONDS SIZE` prints
-//! durable files per second; `load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD` prints logins per second.
+//! durable files per second; `load relay ADDRESS SINK SESSIONS SECONDS SIZE` prints messages accepted and handed on to
+//! a sink per second; `load many ADDRESS SINK RECIPIENTS DOMAINS [BLACKHOLE]` prints how long one message takes to
+//! all its recipients; `load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD` prints logins per second.
+
+#[path = "load/relay.rs"]
+mod relay;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,6 +20,8 @@ use std::time::{Duration, Instant};
 use tests::Smtp;
 
 const USAGE: &str = "usage: load smtp ADDRESS SESSIONS SECONDS conn|kept SIZE MAILDIR=RECIPIENT...
+       load relay ADDRESS SINK SESSIONS SECONDS SIZE
+       load many ADDRESS SINK RECIPIENTS DOMAINS [BLACKHOLE]
        load disk FOLDER THREADS SECONDS SIZE
        load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD";
 /// How long deliveries may go on after the last message was accepted.
@@ -40,6 +47,20 @@ fn main() -> ExitCode {
             let limit = Duration::from_secs(seconds.parse().expect("a number of seconds"));
             disk(Path::new(folder), threads.parse().expect("a number"), limit, size.parse().expect("a size"))
         }
+        ["relay", address, sink, sessions, seconds, size] => relay::steady(
+            address.parse().expect("an address with a port"),
+            sink.parse().expect("an address with a port"),
+            sessions.parse().expect("a number"),
+            Duration::from_secs(seconds.parse().expect("a number of seconds")),
+            size.parse().expect("a size in octets"),
+        ),
+        ["many", address, sink, recipients, domains, blackhole @ ..] => relay::many(
+            address.parse().expect("an address with a port"),
+            sink.parse().expect("an address with a port"),
+            recipients.parse().expect("a number"),
+            domains.parse().expect("a number"),
+            blackhole.first().map(|hole| hole.parse().expect("an address with a port")),
+        ),
         ["pop3", address, sessions, seconds, user, password] => {
             let limit = Duration::from_secs(seconds.parse().expect("a number of seconds"));
             logins(

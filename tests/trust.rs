@@ -53,31 +53,7 @@ fn dane_and_mta_sts_are_honoured_and_what_is_forged_or_stripped_waits() {
     let base = House::empty();
     let Some(mut world) = World::around(&base) else { return };
     let key = world.certificate("mx", &["mx.sts.test", "mx.verify.test"]);
-    let (fulmar, plain, web) = (world.ip(7), world.ip(8), world.ip(9));
-    let zeros = "00".repeat(32);
-    let mut records = String::new();
-    records += &host("good", &fulmar, Some(&format!("3 1 1 {key}")));
-    records += &host("wrong", &fulmar, Some(&format!("3 1 1 {zeros}")));
-    records += &host("unusable", &fulmar, Some(&format!("0 1 1 {zeros}")));
-    records += &host("stripped", &plain, Some(&format!("3 1 1 {key}")));
-    records += &host("forged", &plain, None);
-    records += &host(
-        "hidden",
-        &plain,
-        Some("3 1 1 1111111111111111111111111111111111111111111111111111111111111111"),
-    );
-    records += &host("nothing", &plain, None);
-    records += &host("verify", &fulmar, None);
-    for domain in ["sts", "othermx", "badname", "barests", "testing"] {
-        let ip = if matches!(domain, "barests" | "testing") { &plain } else { &fulmar };
-        records += &host(domain, ip, None);
-        records += &format!("_mta-sts.{domain} TXT \"v=STSv1; id=1;\"\nmta-sts.{domain} A {web}\n");
-    }
-    let forged = [
-        ("mx.forged.test.\t60\tIN\tA\t", "mx.forged.test.\t60\tIN\tA\t127.0.0.1 ; "),
-        ("3 1 1 1111", "3 1 1 2222"),
-    ];
-    world.names(&records, &forged);
+    names(&mut world, &key);
     let policy = |mode: &str, mx: &str| format!("version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 86400\n");
     let policies = [
         ("sts.test", policy("enforce", "mx.sts.test")),
@@ -113,6 +89,35 @@ fn dane_and_mta_sts_are_honoured_and_what_is_forged_or_stripped_waits() {
     assert!(house.path("run/sts/sts.test").exists());
     noted(&house);
     admins_word(&house, &far, &key);
+}
+
+/// The DNS of all domains; `key` is that of the receiver's certificate.
+fn names(world: &mut World, key: &str) {
+    let (fulmar, plain, web) = (world.ip(7), world.ip(8), world.ip(9));
+    let zeros = "00".repeat(32);
+    let mut records = String::new();
+    records += &host("good", &fulmar, Some(&format!("3 1 1 {key}")));
+    records += &host("wrong", &fulmar, Some(&format!("3 1 1 {zeros}")));
+    records += &host("unusable", &fulmar, Some(&format!("0 1 1 {zeros}")));
+    records += &host("stripped", &plain, Some(&format!("3 1 1 {key}")));
+    records += &host("forged", &plain, None);
+    records += &host(
+        "hidden",
+        &plain,
+        Some("3 1 1 1111111111111111111111111111111111111111111111111111111111111111"),
+    );
+    records += &host("nothing", &plain, None);
+    records += &host("verify", &fulmar, None);
+    for domain in ["sts", "othermx", "badname", "barests", "testing"] {
+        let ip = if matches!(domain, "barests" | "testing") { &plain } else { &fulmar };
+        records += &host(domain, ip, None);
+        records += &format!("_mta-sts.{domain} TXT \"v=STSv1; id=1;\"\nmta-sts.{domain} A {web}\n");
+    }
+    let forged = [
+        ("mx.forged.test.\t60\tIN\tA\t", "mx.forged.test.\t60\tIN\tA\t127.0.0.1 ; "),
+        ("3 1 1 1111", "3 1 1 2222"),
+    ];
+    world.names(&records, &forged);
 }
 
 /// Records of a domain with one server.
