@@ -141,7 +141,7 @@ fn noted(house: &House) {
     ] {
         let found = notes.lines().any(|line| {
             let fields: Vec<&str> = line.split('\t').collect();
-            fields[1] == domain && fields[2] == kind && fields[7] == result
+            fields[0] == domain && fields[1] == kind && fields[7] == result
         });
         assert!(found, "{domain}:\n{notes}");
     }

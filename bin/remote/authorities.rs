@@ -1,10 +1,9 @@
-//! Who may vouch for a certificate: the authorities that this system knows, and those of control/tlsauthorities.
+//! Who may vouch for a certificate, read once: later we may not read the system's files.
 
 use std::sync::{LazyLock, OnceLock};
 
 use control::{Broken, Control};
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use secrecy::Roots;
 
 static ALL: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
@@ -15,22 +14,9 @@ static ROOTS: LazyLock<Roots> = LazyLock::new(|| {
     roots
 });
 
-/// Reads them, while we may read the system's files. SSL_CERT_FILE and SSL_CERT_DIR name others than the system's.
+/// Reads them.
 pub(crate) fn read(control: &Control) -> Result<(), Broken> {
-    let mut found = rustls_native_certs::load_native_certs().certs;
-    let own = control.whole("tlsauthorities")?.unwrap_or_default();
-    let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(own.as_bytes()).collect();
-    found.extend(own.map_err(|error| {
-        Broken::new(
-            "control/tlsauthorities",
-            error.to_string(),
-            "write certificates in PEM into it, or remove it",
-        )
-    })?);
-    if found.is_empty() {
-        sys::log!("remote: warning: no authorities for certificates are known here: install ca-certificates");
-    }
-    let _ = ALL.set(found);
+    let _ = ALL.set(https::authorities(control)?);
     LazyLock::force(&ROOTS);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! One message for some recipients of one domain: its servers tried one after the other.
 
 use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 
 use dns::Resolver;
 use route::{Hop, Host, relay};
@@ -29,13 +29,6 @@ pub(crate) struct World<'a> {
     pub(crate) notes: &'a Notes,
     /// Named by the admin for this message; smtproutes and MX records do not count.
     pub(crate) relay: Option<&'a [u8]>,
-}
-
-impl World<'_> {
-    /// Notes how TLS went with a server, for the domain's report.
-    pub(crate) fn note(&self, domain: &str, place: &Place, policy: &Policy, failure: Option<&str>) {
-        self.notes.note(domain, place, policy, failure);
-    }
 }
 
 /// One message on its way to one domain.
@@ -238,20 +231,26 @@ impl Journey<'_> {
                 let told = line.got_to_tls();
                 let outcome = self.end(turn, terms, line);
                 if wanted.tls != Tls::No && told {
-                    world.note(self.ask.domain, place, &wanted.policy, failure);
+                    world.notes.note(self.ask.domain, place, Some(own), &wanted.policy, failure);
                 }
                 Tried::Outcome(outcome)
             }
-            Err(cause) => self.without_tls(place, &wanted, turn, &cause),
+            Err(cause) => self.without_tls((place, own), &wanted, turn, &cause),
         }
     }
 
-    fn without_tls(&self, place: &Place, wanted: &Wanted, turn: &Turn<'_>, cause: &NoTls) -> Tried {
+    fn without_tls(
+        &self,
+        (place, own): (&Place, IpAddr),
+        wanted: &Wanted,
+        turn: &Turn<'_>,
+        cause: &NoTls,
+    ) -> Tried {
         let kind = match cause {
             NoTls::Handshake(_) => "validation-failure",
             NoTls::Certificate(failure) => failure.kind(),
         };
-        self.world.note(self.ask.domain, place, &wanted.policy, Some(kind));
+        self.world.notes.note(self.ask.domain, place, Some(own), &wanted.policy, Some(kind));
         if !wanted.demand.must {
             return Tried::NoTls(cause.to_string());
         }

@@ -7,7 +7,6 @@ mod authorities;
 mod carrier;
 mod delivery;
 mod hosts;
-mod https;
 mod letter;
 mod line;
 mod lines;

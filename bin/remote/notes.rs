@@ -1,13 +1,14 @@
 //! How TLS went with other servers, noted for the reports that `tlsrpt` sends to their domains. RFC 8460.
 //!
-//! A line for each connection, in a file for each day (UTC) in `run/tlsrpt/`: time, domain, kind of policy, its
-//! strings, the names of servers in it, the server's name and address, `ok` or what failed; parted by tabs, strings by `|`.
+//! A line for each connection, in a file for each day (UTC) in `run/tlsrpt/`, named by the number of the day.
 
 use std::fs::File;
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use secrecy::Tlsa;
+use secrecy::report::Note;
 
 use crate::hosts::Place;
 use crate::secrecy::Policy;
@@ -26,30 +27,35 @@ impl Notes {
     }
 
     /// What can't be noted is only missing in a report.
-    pub(crate) fn note(&self, domain: &str, place: &Place, policy: &Policy, failure: Option<&str>) {
+    pub(crate) fn note(
+        &self,
+        domain: &str,
+        place: &Place,
+        own: Option<IpAddr>,
+        policy: &Policy,
+        failure: Option<&str>,
+    ) {
         let Some(folder) = &self.0 else { return };
-        let now = sys::unix_seconds();
-        let (kind, strings, names) = match policy {
+        let (kind, strings, mx) = match policy {
             Policy::Admin => return,
             Policy::Nobody => ("no-policy-found", Vec::new(), Vec::new()),
             Policy::Dane(records) => ("tlsa", records.iter().map(record).collect(), Vec::new()),
             Policy::Sts(policy) => ("sts", policy.text.clone(), policy.mx.clone()),
         };
-        let line = [
-            &now.to_string(),
-            domain,
-            kind,
-            &strings.join("|"),
-            &names.join("|"),
-            &place.name,
-            &place.address.ip().to_string(),
-            failure.unwrap_or("ok"),
-        ]
-        .join("\t");
-        let path = folder.join((now / DAY).to_string());
+        let note = Note {
+            domain: domain.to_owned(),
+            kind: kind.to_owned(),
+            strings,
+            mx,
+            host: place.name.clone(),
+            ip: place.address.ip().to_string(),
+            own: own.map(|own| own.to_string()).unwrap_or_default(),
+            failure: failure.map(str::to_owned),
+        };
+        let path = folder.join((sys::unix_seconds() / DAY).to_string());
         let file = File::options().append(true).create(true).open(path);
         let _ = file.and_then(|mut file| match file.metadata()?.len() < LARGEST {
-            true => file.write_all(format!("{}\n", line.replace(['\n', '\r'], " ")).as_bytes()),
+            true => file.write_all(format!("{}\n", note.line()).as_bytes()),
             false => Ok(()),
         });
     }

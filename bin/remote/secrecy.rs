@@ -138,7 +138,8 @@ impl Ask<'_> {
         let Some(policy) = &self.sts else { return Ok(Wanted::opportunistic()) };
         let must = policy.mode == sts::Mode::Enforce;
         if !policy.names(&place.name) {
-            world.note(self.domain, place, &Policy::Sts(policy.clone()), Some("validation-failure"));
+            let named = Policy::Sts(policy.clone());
+            world.notes.note(self.domain, place, None, &named, Some("validation-failure"));
             if must {
                 let text =
                     format!("{} is none of the servers of {}'s MTA-STS policy", host(place), self.domain);

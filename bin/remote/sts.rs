@@ -4,14 +4,14 @@
 //! a file a domain, and outlives the program.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use dns::{Kind, Record, Resolver};
+use https::Https;
 use secrecy::sts::{LONGEST, Mode, Policy, id};
 
-use crate::https;
+use crate::authorities;
 
 /// How long a domain is not asked again, in seconds.
 const ASKED: u64 = 300;
@@ -114,13 +114,8 @@ impl Policies {
 
 fn fetch(domain: &str, resolver: &Resolver) -> Result<(String, Policy), String> {
     let url = format!("https://mta-sts.{domain}/.well-known/mta-sts.txt");
-    let mut body = https::get(&url, resolver)?;
-    let mut text = String::new();
-    let mut limited = (&mut body).take(LONGEST as u64 + 1);
-    limited.read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() > LONGEST {
-        return Err("it is too long".into());
-    }
+    let https = Https::new(resolver.clone(), authorities::all());
+    let text = https.get(&url, LONGEST)?;
     let policy = Policy::parse(&text)?;
     Ok((text, policy))
 }

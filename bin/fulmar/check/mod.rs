@@ -1,6 +1,7 @@
 //! `fulmar check`: everything that is wrong with a home, at once, each with its cure.
 
 mod house;
+mod sending;
 mod theirs;
 
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub(crate) fn run(home: &Home, options: &Options, shape: Shape) -> Result<(), St
     let lookup = Uids::read(home).and_then(|uids| uids.identity(Role::Users)).ok().flatten();
     problems.extend(users::check(&home.users(), lookup.as_ref()));
     problems.extend(house::check(home));
+    problems.extend(sending::check(home));
     match shape.json {
         true => shape.table(HEADS, &problems.iter().map(row).collect::<Vec<_>>())?,
         false => print(&problems.iter().map(sentence).collect::<String>())?,

@@ -45,6 +45,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "tcprulescheck",
     "tcpserver",
     "tlsd",
+    "tlsrpt",
 ];
 
 const SCRIPT: u32 = 0o755;

@@ -80,7 +80,9 @@ fn cron(home: &str) -> String {
          MAILTO=postmaster\n\
          17 5 * * *  root  found=$({home}/bin/fulmar --home {home} check 2>&1) || echo \"$found\"\n\
          # Twice an hour: who has not fetched mail for an hour (control/relayminutes) relays no longer.\n\
-         */30 * * * *  root  FULMAR_HOME={home} {home}/bin/relay-clear\n"
+         */30 * * * *  root  FULMAR_HOME={home} {home}/bin/relay-clear\n\
+         # Tells domains that ask for it how TLS went with their servers.\n\
+         20 1 * * *  root  FULMAR_HOME={home} {home}/bin/tlsrpt\n"
     )
 }
 

@@ -23,6 +23,7 @@ pub use broken::Broken;
 pub use check::{Judged, Problem, Severity, Verdict, check, judge};
 pub use compile::{Compiled, compile, compile_all, compile_rules};
 pub use file::{Default, Entry, File, Kind};
+pub use grammar::pair;
 pub use home::Home;
 pub use lookup::{Hit, Table};
 pub use read::Control;

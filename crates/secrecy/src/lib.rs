@@ -1,11 +1,12 @@
 //! How secret mail to another host has to be, and whether its certificate will do.
 //!
 //! The admin's word for a domain ([`Level`]), the domain's own (MTA-STS: [`sts`]; DANE: [`Tlsa`]), what follows
-//! from them for one server ([`Demand`]), and what happened ([`Failure`], in TLS-RPT's words). Knows no socket, no
+//! from them for one server ([`Demand`]), and what happened ([`Failure`]; told to the domain by [`report`]). Knows no socket, no
 //! file, no clock and no name server: what those say comes in as parameters.
 
 mod judge;
 mod level;
+pub mod report;
 pub mod sts;
 mod tlsa;
 

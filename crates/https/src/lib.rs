@@ -1,0 +1,108 @@
+//! A small text by HTTPS: asked for or handed over, at a host that our own name servers find and a known authority
+//! vouches for.
+//!
+//! Knows which authorities those are ([`authorities`]). Follows no redirection, keeps no connection, knows nothing of what
+//! the texts mean.
+
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::{Broken, Control};
+use dns::Resolver;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver as Finds};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Error};
+
+/// How long one exchange may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A client.
+#[derive(Debug)]
+pub struct Https(Agent);
+
+impl Https {
+    /// One that finds hosts by `resolver` and believes `authorities`.
+    pub fn new(resolver: Resolver, authorities: &[CertificateDer<'_>]) -> Https {
+        let roots = authorities.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .https_only(true)
+            .max_redirects(0)
+            .timeout_global(Some(PATIENCE))
+            .proxy(None)
+            .user_agent("fulmar")
+            .tls_config(tls)
+            .build();
+        Https(Agent::with_parts(config, DefaultConnector::default(), Ours(resolver)))
+    }
+
+    /// The text at `url`, of `longest` octets at most. The error says what is wrong.
+    pub fn get(&self, url: &str, longest: usize) -> Result<String, String> {
+        let response = self.0.get(url).call().map_err(|error| error.to_string())?;
+        if response.status() != 200 {
+            return Err(format!("{url}: status {}", response.status()));
+        }
+        let mut text = String::new();
+        let mut body = response.into_body().into_reader().take(longest as u64 + 1);
+        body.read_to_string(&mut text).map_err(|error| error.to_string())?;
+        if text.len() > longest { Err(format!("{url}: longer than {longest} octets")) } else { Ok(text) }
+    }
+
+    /// Hands `body` over. Whatever is answered with a 2xx will do.
+    pub fn post(&self, url: &str, kind: &str, body: &[u8]) -> Result<(), String> {
+        let response = self.0.post(url).content_type(kind).send(body).map_err(|error| error.to_string())?;
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(format!("{url}: status {}", response.status()))
+        }
+    }
+}
+
+/// Who may vouch for a host: the authorities that this system knows (SSL_CERT_FILE and SSL_CERT_DIR name others), and
+/// those of control/tlsauthorities.
+pub fn authorities(control: &Control) -> Result<Vec<CertificateDer<'static>>, Broken> {
+    let mut found = rustls_native_certs::load_native_certs().certs;
+    let own = control.whole("tlsauthorities")?.unwrap_or_default();
+    let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(own.as_bytes()).collect();
+    found.extend(own.map_err(|error| {
+        Broken::new(
+            "control/tlsauthorities",
+            error.to_string(),
+            "write certificates in PEM into it, or remove it",
+        )
+    })?);
+    if found.is_empty() {
+        sys::log!("warning: no authorities for certificates are known here: install ca-certificates");
+    }
+    Ok(found)
+}
+
+#[derive(Debug)]
+struct Ours(Resolver);
+
+impl Finds for Ours {
+    fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let host = uri.host().unwrap_or_default();
+        let port = uri.port_u16().unwrap_or(443);
+        let mut found: ResolvedSocketAddrs = ArrayVec::from_fn(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+        let mut ips = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(ip) => vec![ip],
+            Err(_) => self.0.addresses(host).map_err(|_| Error::HostNotFound)?,
+        };
+        // IPv4 first: one is tried after the other, and IPv6 fails slowly where there is none.
+        ips.sort_by_key(IpAddr::is_ipv6);
+        ips.into_iter().take(8).for_each(|ip| found.push(SocketAddr::new(ip, port)));
+        if found.is_empty() { Err(Error::HostNotFound) } else { Ok(found) }
+    }
+}
