@@ -51,11 +51,11 @@ impl Settings {
     pub(crate) fn limits(&self, channel: Channel, concurrency: u32) -> Limits {
         let half = self.concurrency[channel.index()].div_ceil(2).max(1);
         match channel {
-            Channel::Remote => Limits { concurrency, at_once: half, batch: BATCH, pause: 0 },
+            Channel::Remote => Limits { concurrency, at_once: half, at_first: 1, batch: BATCH, pause: 0 },
             Channel::Local if self.pause > 0 => {
-                Limits { concurrency, at_once: 1, batch: 1, pause: self.pause }
+                Limits { concurrency, at_once: 1, at_first: 1, batch: 1, pause: self.pause }
             }
-            Channel::Local => Limits { concurrency, at_once: half, batch: 1, pause: 0 },
+            Channel::Local => Limits { concurrency, at_once: half, at_first: half, batch: 1, pause: 0 },
         }
     }
 }

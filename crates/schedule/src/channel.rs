@@ -7,8 +7,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-/// Most recipients of one message in a line.
-const OF_A_MESSAGE: usize = 32;
+use crate::step::Limits;
+
+/// Most recipients of one message in a line: as many as go in one delivery.
+const OF_A_MESSAGE: usize = 60;
 /// Most recipients in a line.
 const OF_A_LINE: usize = 128;
 /// Most recipients that wait for one destination.
@@ -90,6 +92,8 @@ impl Line {
 #[derive(Debug, Default)]
 struct Destination {
     running: u32,
+    /// Deliveries that it may have at once, as far as is known.
+    may: Option<u32>,
     queued: usize,
     lines: HashMap<u64, Line>,
     /// Senders whose turn came while the destination was busy.
@@ -99,6 +103,10 @@ struct Destination {
 }
 
 impl Destination {
+    fn may(&self, limits: &Limits) -> u32 {
+        self.may.unwrap_or(limits.at_first).clamp(1, limits.at_once.max(1))
+    }
+
     fn has_room(&self) -> bool {
         self.queued < OF_A_DESTINATION / 2
     }
@@ -161,14 +169,26 @@ impl Waiting {
         self.drop_if_over(name);
     }
 
-    /// Whose turn it is; `None`: nobody's, or all destinations are busy.
-    pub(crate) fn turn(&mut self, at_once: u32, batch: usize) -> Option<Turn> {
+    /// Whose turn it is; `None`: nobody's, or all destinations are busy. Messages that are `full` are passed over.
+    pub(crate) fn turn(&mut self, limits: &Limits, full: impl Fn(u64) -> bool) -> Option<Turn> {
+        let mut passed = Vec::new();
+        let mut found = None;
         while let Some((sender, name)) = self.come_round() {
-            if let Some((message, recipients)) = self.try_line(sender, &name, at_once, batch) {
-                return Some(Turn::Start { message, name, recipients });
+            if self.first(sender, &name).is_some_and(&full) {
+                passed.push((sender, name));
+            } else if let Some((message, recipients)) = self.try_line(sender, &name, limits) {
+                found = Some(Turn::Start { message, name, recipients });
+                break;
             }
         }
-        None
+        passed.into_iter().for_each(|(sender, name)| self.enter(sender, name));
+        found
+    }
+
+    /// The message that is first in a line.
+    fn first(&self, sender: u64, name: &Name) -> Option<u64> {
+        let line = self.destinations.get(name)?.lines.get(&sender)?;
+        line.jobs.front().map(|(message, _)| *message)
     }
 
     /// A parked message whose turn to be read on has come.
@@ -176,12 +196,18 @@ impl Waiting {
         self.resumed.pop_front().map(|(parked, name)| Turn::Resume { parked, name })
     }
 
-    /// A delivery to `name` is over.
-    pub(crate) fn free(&mut self, name: &Name) {
+    /// A delivery to `name` is over, well or not.
+    pub(crate) fn free(&mut self, name: &Name, limits: &Limits, well: bool) {
         if let Some(destination) = self.destinations.get_mut(name) {
             destination.running = destination.running.saturating_sub(1);
+            let may = destination.may(limits);
+            destination.may =
+                Some(if well { may + 1 } else { may / 2 }).filter(|_| limits.at_first < limits.at_once);
         }
         self.wake(name);
+        if well {
+            self.wake(name);
+        }
         self.drop_if_over(name);
     }
 
@@ -249,17 +275,11 @@ impl Waiting {
         None
     }
 
-    fn try_line(
-        &mut self,
-        sender: u64,
-        name: &Name,
-        at_once: u32,
-        batch: usize,
-    ) -> Option<(u64, Vec<Recipient>)> {
+    fn try_line(&mut self, sender: u64, name: &Name, limits: &Limits) -> Option<(u64, Vec<Recipient>)> {
         let destination = self.destinations.get_mut(name)?;
-        let room = destination.has_room();
+        let (room, may) = (destination.has_room(), destination.may(limits));
         let line = destination.lines.get_mut(&sender)?;
-        if destination.running >= at_once && !line.jobs.is_empty() {
+        if destination.running >= may && !line.jobs.is_empty() {
             destination.waiting.push_back(sender);
             return None;
         }
@@ -269,7 +289,7 @@ impl Waiting {
             return None;
         }
         line.listed = false;
-        let taken = line.take(batch);
+        let taken = line.take(limits.batch.max(1));
         if room {
             self.resumed.extend(line.resume().map(|parked| (parked, name.clone())));
         }

@@ -17,6 +17,9 @@ pub(crate) struct Message {
     pub(crate) paused: Option<Box<Cursor>>,
     /// Recipients held or under way.
     pub(crate) open: u32,
+    /// Recipients under way, and the deliveries they are in, by channel.
+    pub(crate) started: u32,
+    pub(crate) deliveries: [u32; 2],
     /// Cursors and marks.
     pub(crate) cursors: u32,
     pub(crate) trying: [bool; 2],
@@ -38,6 +41,8 @@ impl Message {
             began: due,
             paused: None,
             open: 0,
+            started: 0,
+            deliveries: [0; 2],
             cursors: 0,
             trying: [false; 2],
             deferred: [false; 2],
@@ -52,6 +57,11 @@ impl Message {
 
     pub(crate) fn is_idle(&self) -> bool {
         self.open == 0 && self.cursors == 0
+    }
+
+    /// Recipients that are held, and wait for their turn.
+    pub(crate) fn held(&self) -> u32 {
+        self.open - self.started
     }
 
     pub(crate) fn next(&self) -> i64 {

@@ -14,8 +14,10 @@ use crate::{Channel, Recipient, next_try};
 
 /// Most recipients that a channel holds; beyond that, messages wait as a number.
 const OF_A_CHANNEL: usize = 20_000;
-/// Most recipients of one message under way at once.
+/// Most recipients of one message that are held while all are busy; and while some are not, since those that are held
+/// wait for hosts that are.
 const OF_A_MESSAGE: u32 = 200;
+const OF_A_STALLED_MESSAGE: u32 = 2000;
 /// Most messages being read at once.
 const READERS: usize = 1000;
 
@@ -38,6 +40,8 @@ pub struct Schedule {
     /// Destinations that have a pause after a delivery, until when.
     resting: [VecDeque<(i64, Name)>; 2],
     reading: VecDeque<Cursor>,
+    /// Messages that have been paused in reading; some may be read on by now.
+    stalled: VecDeque<u64>,
     /// Cursors that the caller holds.
     lent: usize,
     slots: Vec<Option<Running>>,
@@ -59,6 +63,7 @@ impl Schedule {
             overflow: Default::default(),
             resting: Default::default(),
             reading: VecDeque::new(),
+            stalled: VecDeque::new(),
             lent: 0,
             slots: Vec::new(),
             free: Vec::new(),
@@ -278,7 +283,8 @@ impl Schedule {
         }
         self.lent -= 1;
         match self.messages.get_mut(&cursor.message) {
-            Some(message) if message.open >= OF_A_MESSAGE && cursor.only.is_none() => {
+            Some(message) if message.held() >= OF_A_MESSAGE && cursor.only.is_none() => {
+                self.stalled.push_back(cursor.message);
                 message.paused = Some(Box::new(cursor));
             }
             _ => self.reading.push_back(cursor),
@@ -305,15 +311,18 @@ impl Schedule {
         self.free.push(slot);
         let index = running.channel.index();
         self.running[index] -= 1;
-        match self.settings.channels[index].pause {
+        let limits = self.settings.channels[index];
+        match limits.pause {
             pause if pause > 0 => self.resting[index].push_back((now.saturating_add(pause), running.name)),
-            _ => self.waiting[index].free(&running.name),
+            _ => self.waiting[index].free(&running.name, &limits, outcomes.contains(&Outcome::Finished)),
         }
         self.refill(index);
         let Some(message) = self.messages.get_mut(&running.message) else { return };
         message.open -= running.count;
+        message.started -= running.count;
+        message.deliveries[index] -= 1;
         message.deferred[index] |= outcomes.contains(&Outcome::Deferred);
-        if message.open <= OF_A_MESSAGE / 2 {
+        if message.held() <= OF_A_MESSAGE / 2 {
             self.reading.extend(message.paused.take().map(|cursor| *cursor));
         }
         self.settle(running.message, now);
@@ -323,7 +332,7 @@ impl Schedule {
     fn end_rests(&mut self, channel: Channel, now: i64) {
         let index = channel.index();
         while let Some((_, name)) = self.resting[index].pop_front_if(|(until, _)| *until <= now) {
-            self.waiting[index].free(&name);
+            self.waiting[index].free(&name, &self.settings.channels[index], true);
         }
     }
 
@@ -332,9 +341,22 @@ impl Schedule {
         if self.running[channel.index()] >= limits.concurrency {
             return None;
         }
-        let turn = self.waiting[channel.index()].turn(limits.at_once, limits.batch.max(1))?;
+        // One message, whose hosts may all be slow, has three quarters of all at most.
+        let most = match channel {
+            Channel::Remote => (limits.concurrency - limits.concurrency / 4).max(1),
+            Channel::Local => u32::MAX,
+        };
+        let messages = &self.messages;
+        let full = |number: u64| {
+            messages.get(&number).is_some_and(|message| message.deliveries[channel.index()] >= most)
+        };
+        let turn = self.waiting[channel.index()].turn(&limits, full)?;
         let Turn::Start { message, name, recipients } = turn else { return None };
         self.running[channel.index()] += 1;
+        if let Some(known) = self.messages.get_mut(&message) {
+            known.started += recipients.len() as u32;
+            known.deliveries[channel.index()] += 1;
+        }
         let running = Running { channel, message, name, count: recipients.len() as u32 };
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -345,7 +367,8 @@ impl Schedule {
     }
 
     fn read(&mut self, now: i64) -> Option<Step> {
-        let cursor = self.resumed().or_else(|| self.reading.pop_front()).or_else(|| self.begin(now))?;
+        let cursor = self.resumed().or_else(|| self.reading.pop_front());
+        let cursor = cursor.or_else(|| self.begin(now)).or_else(|| self.read_on())?;
         self.lent += 1;
         Some(Step::Read(cursor))
     }
@@ -363,6 +386,26 @@ impl Schedule {
                 from: parked.from,
             })
         })
+    }
+
+    /// Nothing can be started, and not all are busy: what is held waits for hosts that are, and others may be behind it.
+    fn read_on(&mut self) -> Option<Cursor> {
+        let idle: [bool; 2] =
+            std::array::from_fn(|index| self.running[index] < self.settings.channels[index].concurrency);
+        if !idle.contains(&true) {
+            return None;
+        }
+        for _ in 0..self.stalled.len() {
+            let number = self.stalled.pop_front()?;
+            let Some(message) = self.messages.get_mut(&number) else { continue };
+            let use_of_it = [0, 1].iter().any(|index| idle[*index] && message.deliveries[*index] > 0);
+            if message.paused.is_some() && (!use_of_it || message.held() >= OF_A_STALLED_MESSAGE) {
+                self.stalled.push_back(number);
+            } else if let Some(cursor) = message.paused.take() {
+                return Some(*cursor);
+            }
+        }
+        None
     }
 
     /// Begins a pass of the message that has been due for longest.

@@ -10,6 +10,9 @@ pub struct Limits {
     pub concurrency: u32,
     /// Deliveries at once to one destination.
     pub at_once: u32,
+    /// The same for a destination of which nothing is known yet: one more each time it goes well, half as many when
+    /// all is deferred.
+    pub at_first: u32,
     /// Recipients of one message in one delivery.
     pub batch: usize,
     /// Seconds from the end of a delivery until its place at the destination is free again.
