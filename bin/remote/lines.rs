@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use smtp::client::Login;
@@ -37,8 +37,7 @@ pub(crate) struct Terms {
 pub(crate) struct Lines {
     most: usize,
     state: Mutex<State>,
-    /// A turn at some address is free; there is room for one more who talks.
-    turns: Condvar,
+    /// There is room for one more who talks.
     room: Condvar,
 }
 
@@ -46,8 +45,6 @@ pub(crate) struct Lines {
 struct State {
     kept: Vec<(Terms, Line, Duration)>,
     talking: usize,
-    /// Who waits for a turn.
-    waiting: usize,
     crowds: HashMap<SocketAddr, Crowd>,
 }
 
@@ -55,6 +52,9 @@ struct State {
 struct Crowd {
     here: usize,
     may: usize,
+    /// Those who wait for a turn here, and what wakes them.
+    waiting: usize,
+    turns: Arc<Condvar>,
 }
 
 /// One of those at an address, until it is dropped.
@@ -67,7 +67,7 @@ pub(crate) struct Turn<'a> {
 impl Lines {
     /// At most `most` connections at one time.
     pub(crate) fn new(most: usize) -> Lines {
-        Lines { most: most.max(1), state: Mutex::default(), turns: Condvar::new(), room: Condvar::new() }
+        Lines { most: most.max(1), state: Mutex::default(), room: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -79,14 +79,16 @@ impl Lines {
         let mut state = self.lock();
         let most = self.most;
         loop {
-            let crowd = state.crowds.entry(at).or_insert(Crowd { here: 0, may: AT_FIRST.min(most) });
+            let crowd = state.crowds.entry(at).or_insert_with(|| Crowd::new(AT_FIRST.min(most)));
             if crowd.here < crowd.may {
                 crowd.here += 1;
                 return Turn { lines: self, at, talking: false };
             }
-            state.waiting += 1;
-            state = self.turns.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.waiting -= 1;
+            crowd.waiting += 1;
+            let turns = crowd.turns.clone();
+            state = turns.wait(state).unwrap_or_else(PoisonError::into_inner);
+            // It has not gone: it is there as long as somebody waits.
+            state.crowds.entry(at).and_modify(|crowd| crowd.waiting -= 1);
         }
     }
 
@@ -131,6 +133,12 @@ impl Lines {
     }
 }
 
+impl Crowd {
+    fn new(may: usize) -> Crowd {
+        Crowd { here: 0, may, waiting: 0, turns: Arc::default() }
+    }
+}
+
 impl Turn<'_> {
     /// It has answered: from now on it counts for all. Waits until there is room.
     pub(crate) fn talk(&mut self) {
@@ -150,6 +158,9 @@ impl Turn<'_> {
         let most = self.lines.most;
         if let Some(crowd) = self.lines.lock().crowds.get_mut(&self.at) {
             crowd.may = if well { (crowd.may + 1).min(most) } else { (crowd.may / 2).max(1) };
+            if well {
+                crowd.turns.notify_one();
+            }
         }
     }
 }
@@ -160,20 +171,17 @@ impl Drop for Turn<'_> {
         state.talking -= usize::from(self.talking);
         let last = state.crowds.get_mut(&self.at).is_some_and(|crowd| {
             crowd.here -= 1;
-            crowd.here == 0 && crowd.may >= AT_FIRST.min(self.lines.most)
+            crowd.turns.notify_one();
+            crowd.here + crowd.waiting == 0 && crowd.may >= AT_FIRST.min(self.lines.most)
         });
         if last {
             state.crowds.remove(&self.at);
         }
         // What is known of those that fail is kept, and bounded.
         if state.crowds.len() > 10_000 {
-            state.crowds.retain(|_, crowd| crowd.here > 0);
+            state.crowds.retain(|_, crowd| crowd.here + crowd.waiting > 0);
         }
-        let waiting = state.waiting > 0;
         drop(state);
-        if waiting {
-            self.lines.turns.notify_all();
-        }
         self.lines.room.notify_one();
     }
 }
@@ -181,7 +189,6 @@ impl Drop for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn at(n: u8) -> SocketAddr {
