@@ -329,3 +329,81 @@ fn mail_to_another_server_goes_by_tls_where_that_is_offered() {
     assert!(mail.iter().any(|text| text.contains("with ESMTP id")), "{mail:?}");
     here.await_empty_queue();
 }
+
+/// A client with this certificate, who says `input` by STARTTLS.
+fn with_certificate(house: &House, world: &tests::world::World, name: &str, input: &str) -> String {
+    let [crt, key] = ["crt", "key"].map(|end| world.path(&format!("{name}.{end}")));
+    let options = ["-starttls", "smtp", "-cert", crt.to_str().unwrap(), "-key", key.to_str().unwrap()];
+    openssl(house.submission(), &options, input).unwrap()
+}
+
+#[test]
+fn a_clients_certificate_logs_in_or_lets_relay_and_a_strangers_is_as_good_as_none() {
+    let house = House::start();
+    let Some(world) = tests::world::World::around(&house) else { return };
+    world.client("alice", "alice@example.test");
+    world.client("gate", "gateway@partner.test");
+    house.write("etc/tcp.smtp", ":allow\n");
+    house.well(&["cdb"]);
+    let external = "EHLO x.test\r\nAUTH EXTERNAL =\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@far.test>\r\nQUIT\r\n";
+    // Nobody is asked for a certificate yet.
+    let said = with_certificate(&house, &world, "alice", external);
+    assert!(!said.contains("EXTERNAL") && said.contains("504 ") && !said.contains("235 "), "{said}");
+    let authority = std::fs::read(world.path("ca.crt")).unwrap();
+    std::fs::write(house.path("control/tls/clients.pem"), authority).unwrap();
+    let said = house.until("the authority to count", || {
+        let said = with_certificate(&house, &world, "alice", external);
+        said.contains("EXTERNAL").then_some(said)
+    });
+    assert!(said.contains("235 2.7.0") && said.contains("221 2.0.0"), "{said}");
+    assert_eq!(said.matches("250 2.1.").count(), 2, "{said}");
+    // As somebody else: no.
+    let other = data_encoding::BASE64.encode(b"bob@example.test");
+    let said =
+        with_certificate(&house, &world, "alice", &format!("EHLO x\r\nAUTH EXTERNAL {other}\r\nQUIT\r\n"));
+    assert!(said.contains("535 5.7.8"), "{said}");
+    // Whose address is no account here: he may relay if he is listed, at port 25.
+    let relay = "EHLO x.test\r\nMAIL FROM:<a@partner.test>\r\nRCPT TO:<x@far.test>\r\nQUIT\r\n";
+    let at_25 = |name: &str| {
+        let [crt, key] = ["crt", "key"].map(|end| world.path(&format!("{name}.{end}")));
+        let options = ["-starttls", "smtp", "-cert", crt.to_str().unwrap(), "-key", key.to_str().unwrap()];
+        openssl(house.smtp(), &options, relay).unwrap()
+    };
+    assert!(at_25("gate").contains("553 5.7.1"));
+    house.write("control/tlsclients", "@partner.test\n");
+    let said = at_25("gate");
+    assert_eq!(said.matches("250 2.1.").count(), 2, "{said}");
+    // The same name by an authority of his own.
+    world.stranger("liar", "gateway@partner.test");
+    let said = at_25("liar");
+    assert!(said.contains("553 5.7.1") && said.contains("221 "), "{said}");
+}
+
+#[test]
+fn gsasl_binds_its_proof_to_the_channel() {
+    let Some(gsasl) = tool("gsasl") else { return };
+    let house = House::start();
+    house.well(&["user", "add", "kay@example.test", "--scram", "--password", PASSWORD]);
+    let port = house.submission().port().to_string();
+    let certificate = house.path("control/tls/default.crt");
+    for mechanism in ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"] {
+        let log_in = |user: &str, password: &str| {
+            let mut command = Command::new(&gsasl);
+            command.args(["--smtp", "--starttls", "--connect", &format!("localhost:{port}")]);
+            command.arg("--x509-ca-file").arg(&certificate);
+            command.args(["--mechanism", mechanism, "--authentication-id", user, "--password", password]);
+            let output = command.args(["--authorization-id", ""]).output().unwrap();
+            (output.status.success(), said(&output))
+        };
+        // Keys are kept for SHA-256 alone; alice's password is kept as it is.
+        let user = if mechanism.contains("256") { "kay@example.test" } else { "alice@example.test" };
+        let (good, text) = log_in(user, PASSWORD);
+        println!("{mechanism}: {text}");
+        assert!(text.contains("-PLUS"), "{text}");
+        if user.starts_with("kay") {
+            assert!(good, "{mechanism}: {text}");
+        }
+        assert!(!log_in(user, "wrong").0);
+    }
+    assert!(house.log().contains("method=SCRAM-SHA-256-PLUS"), "{}", house.log());
+}

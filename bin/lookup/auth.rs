@@ -24,10 +24,11 @@ const NAME_MAX: usize = 100;
 /// PASS and APOP are POP3's; all other mechanisms are SASL's.
 pub(crate) fn auth(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answer {
     caller.exchange = None;
-    let [service, ip, _tls, mechanism, data @ ..] = fields else { return misunderstood() };
-    let [service, ip, mechanism] = [service, ip, mechanism].map(|field| String::from_utf8_lossy(field));
+    let [service, ip, tls, mechanism, data @ ..] = fields else { return misunderstood() };
+    let [service, ip, tls, mechanism] =
+        [service, ip, tls, mechanism].map(|field| String::from_utf8_lossy(field));
     let Some(service) = Service::of(&service) else { return misunderstood() };
-    let door = Door::of(house, service, &ip);
+    let door = Door { tls: &tls, ..Door::of(house, service, &ip) };
     match (&*mechanism, data) {
         ("PASS", [user, password]) => {
             door.prove("PASS", user, |kept, room| sasl::check(kept, password, room))
@@ -73,8 +74,10 @@ fn challenge(house: &House, caller: &mut Caller) -> Answer {
 pub(crate) struct Door<'a> {
     pub(crate) house: &'a House,
     pub(crate) service: Service,
-    client: Client,
+    pub(crate) client: Client,
     pub(crate) ip: &'a str,
+    /// What is known of TLS with him: words, `tls-exporter=HEX`, `client=ADDRESS`.
+    pub(crate) tls: &'a str,
 }
 
 /// Why somebody stays outside; for the log.
@@ -94,7 +97,50 @@ impl std::fmt::Display for Outside {
 
 impl<'a> Door<'a> {
     pub(crate) fn of(house: &'a House, service: Service, ip: &'a str) -> Door<'a> {
-        Door { house, service, client: Client::of(ip), ip }
+        Door { house, service, client: Client::of(ip), ip, tls: "" }
+    }
+
+    /// What TLS says of `name`.
+    pub(crate) fn tls<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b str> {
+        self.tls.split(' ').filter_map(move |word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// Lets in whom a client's certificate names: only where mail is handed in, since whoever speaks with the client
+    /// could tell us any name. `wanted`: as whom he wants to come; empty: the first name that is known here.
+    pub(crate) fn certified(&self, wanted: &str) -> Answer {
+        if self.service != Service::Smtp {
+            return NOT_OFFERED.into();
+        }
+        let mut names =
+            self.tls("client").filter(|name| wanted.is_empty() || name.eq_ignore_ascii_case(wanted));
+        let known = |name: &str| {
+            let Ok(address) = Address::login(name) else { return Ok(false) };
+            Ok(self.has_account(Some(&address))? && self.find(&Who::Account(address))?.1.is_ok())
+        };
+        let found = names.find_map(|name| match known(name) {
+            Ok(true) => Some(Ok(name)),
+            Ok(false) => None,
+            Err(broken) => Some(Err(broken)),
+        });
+        match found {
+            None => {
+                self.log(
+                    "refuse",
+                    &cut(wanted),
+                    "EXTERNAL",
+                    " cause=no account of a name in the certificate",
+                );
+                Fate::never(7, 8, "no account here of a name in your certificate").into()
+            }
+            Some(Err(broken)) => later(&broken).into(),
+            Some(Ok(name)) => {
+                self.log("login", name, "EXTERNAL", "");
+                match Address::login(name) {
+                    Ok(address) => self.admit(Who::Account(address)),
+                    Err(_) => misunderstood(),
+                }
+            }
+        }
     }
 
     /// Lets `user` in if `check` finds his kept password proved; counts, delays and logs.
@@ -265,6 +311,7 @@ impl<'a> Door<'a> {
 
 /// Can `mechanism` prove anything about a password that is kept like this?
 fn serves(kept: &Secret, mechanism: &str) -> bool {
+    let mechanism = mechanism.trim_end_matches("-PLUS");
     match mechanism {
         "APOP" | "CRAM-MD5" => kept.plain().is_some(),
         "SCRAM-SHA-1" | "SCRAM-SHA-256" => kept.plain().is_some() || kept.scheme() == mechanism,

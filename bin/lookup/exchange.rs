@@ -3,6 +3,7 @@
 //! DATA is what the client said, as it said it: its NULs part fields, and are put back here. Who has begun
 //! is remembered for the connection; the next `auth` forgets it.
 
+use data_encoding::HEXLOWER;
 use sasl::scram::{self, First, Hash};
 use sasl::{Secret, apop, cram, plain};
 use wire::Fate;
@@ -16,6 +17,7 @@ use crate::house::{House, later};
 pub(crate) struct Exchange {
     service: users::Service,
     ip: String,
+    tls: String,
     state: State,
 }
 
@@ -26,7 +28,9 @@ enum State {
     LoginName,
     LoginPassword(String),
     Cram(String),
-    ScramFirst(Hash),
+    External,
+    /// Whether the proof has to be bound to the channel.
+    ScramFirst(Hash, bool),
     ScramLast(Box<scram::Exchange>),
     /// Nothing: he is in, and has been told our signature.
     Proved(Answer),
@@ -37,7 +41,7 @@ pub(crate) fn begin(door: &Door<'_>, caller: &mut Caller, mechanism: &str, messa
     let Some((state, opening)) = opening(door.house, mechanism) else { return NOT_OFFERED.into() };
     match (state, message, opening) {
         (State::LoginName, Some(name), _) => step(door, caller, State::LoginName, name),
-        (state @ (State::Plain | State::ScramFirst(_)), Some(message), _) => {
+        (state @ (State::Plain | State::External | State::ScramFirst(..)), Some(message), _) => {
             step(door, caller, state, message)
         }
         // RFC 4954 §4: where the server speaks first there is no initial response.
@@ -60,14 +64,19 @@ fn opening(house: &House, mechanism: &str) -> Option<(State, Result<Vec<u8>, Fat
             }
             Err(_) => (State::Plain, Err(Fate::later(3, 0, "no random numbers"))),
         },
-        name => (State::ScramFirst(Hash::of(name).filter(|_| digests())?), Ok(Vec::new())),
+        "EXTERNAL" => (State::External, Ok(Vec::new())),
+        name => {
+            let plain = name.strip_suffix("-PLUS");
+            let hash = Hash::of(plain.unwrap_or(name)).filter(|_| digests())?;
+            (State::ScramFirst(hash, plain.is_some()), Ok(Vec::new()))
+        }
     })
 }
 
 /// `step DATA`: the next message of an exchange that was begun on this connection.
 pub(crate) fn go_on(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answer {
-    let Some(Exchange { service, ip, state }) = caller.exchange.take() else { return misunderstood() };
-    let door = Door::of(house, service, &ip);
+    let Some(Exchange { service, ip, tls, state }) = caller.exchange.take() else { return misunderstood() };
+    let door = Door { tls: &tls, ..Door::of(house, service, &ip) };
     step(&door, caller, state, &fields.join(&0))
 }
 
@@ -91,15 +100,31 @@ fn step(door: &Door<'_>, caller: &mut Caller, state: State, message: &[u8]) -> A
             }
             None => malformed(),
         },
-        State::ScramFirst(hash) => scram_first(door, caller, hash, message),
+        State::External => match str::from_utf8(message) {
+            Ok(wanted) => door.certified(wanted),
+            Err(_) => malformed(),
+        },
+        State::ScramFirst(hash, bound) => scram_first(door, caller, (hash, bound), message),
         State::ScramLast(exchange) => scram_last(door, caller, &exchange, message),
         State::Proved(answer) if message.is_empty() => answer,
         State::Proved(_) => malformed(),
     }
 }
 
-fn scram_first(door: &Door<'_>, caller: &mut Caller, hash: Hash, message: &[u8]) -> Answer {
-    let Some(first) = First::parse(message) else { return malformed() };
+/// RFC 5802 §6: the mechanism says whether the proof is bound, and who could bind and thinks that we can't has been
+/// lied to by somebody between us.
+fn scram_first(door: &Door<'_>, caller: &mut Caller, (hash, bound): (Hash, bool), message: &[u8]) -> Answer {
+    let Some(first) = First::parse(message).filter(|first| first.binding.is_some() == bound) else {
+        return malformed();
+    };
+    let known = first.binding.as_deref().and_then(|name| door.tls(name).next());
+    let channel: Option<Vec<u8>> = known.and_then(|value| HEXLOWER.decode(value.as_bytes()).ok());
+    if bound && channel.is_none() {
+        return malformed();
+    }
+    if first.would_bind && door.tls("tls-server-end-point").next().is_some() {
+        return Fate::never(7, 8, "the way here is not safe").into();
+    }
     let kept = match door.kept(&first.user) {
         Ok(kept) => kept,
         Err(broken) => return later(&broken).into(),
@@ -109,7 +134,7 @@ fn scram_first(door: &Door<'_>, caller: &mut Caller, hash: Hash, message: &[u8])
     let keys = Secret::scram(kept.as_ref(), hash, &salt);
     // Nobody is told that there is nobody: the proof will fail.
     let keys = keys.unwrap_or_else(|| scram::Keys::new(hash, &salt, &salt));
-    let exchange = scram::Exchange::new(first, &keys, random);
+    let exchange = scram::Exchange::new(first, &keys, random, &channel.unwrap_or_default());
     let words = exchange.challenge().to_vec();
     say(door, caller, State::ScramLast(Box::new(exchange)), &words)
 }
@@ -118,7 +143,8 @@ fn scram_last(door: &Door<'_>, caller: &mut Caller, exchange: &scram::Exchange, 
     let (hash, user) = (exchange.hash(), exchange.user());
     let salt = door.house.salt_of(user);
     let mut signature = None;
-    let answer = door.prove(hash.mechanism(), user.as_bytes(), |kept, _| {
+    let name = if exchange.is_bound() { bound_name(hash) } else { hash.mechanism() };
+    let answer = door.prove(name, user.as_bytes(), |kept, _| {
         let keys = Secret::scram(kept, hash, &salt);
         signature = keys.and_then(|keys| exchange.check(&keys, message));
         signature.is_some()
@@ -130,8 +156,16 @@ fn scram_last(door: &Door<'_>, caller: &mut Caller, exchange: &scram::Exchange, 
     }
 }
 
+fn bound_name(hash: Hash) -> &'static str {
+    match hash {
+        Hash::Sha1 => "SCRAM-SHA-1-PLUS",
+        Hash::Sha256 => "SCRAM-SHA-256-PLUS",
+    }
+}
+
 fn say(door: &Door<'_>, caller: &mut Caller, state: State, words: &[u8]) -> Answer {
-    caller.exchange = Some(Exchange { service: door.service, ip: door.ip.to_owned(), state });
+    let (ip, tls) = (door.ip.to_owned(), door.tls.to_owned());
+    caller.exchange = Some(Exchange { service: door.service, ip, tls, state });
     Answer::of([b"C", words].concat())
 }
 

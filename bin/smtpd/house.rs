@@ -49,6 +49,8 @@ pub(crate) struct Desk {
     slot: Option<Slot>,
     /// How somebody tries to log in.
     mechanism: String,
+    /// What is known of TLS, for `lookup`.
+    tls: String,
     /// What `lookup` said of domains on this connection.
     domains: HashMap<String, bool>,
     bytes: u64,
@@ -68,6 +70,7 @@ impl Desk {
             granted: None,
             slot: None,
             mechanism: String::new(),
+            tls: String::new(),
             domains,
             bytes: 0,
         }
@@ -76,6 +79,15 @@ impl Desk {
     /// Reserves TLS at once.
     pub(crate) fn reserved(&mut self) -> std::io::Result<Slot> {
         self.kept.tls.reserve()
+    }
+
+    /// TLS has begun.
+    pub(crate) fn secured(&mut self, facts: &tls::Facts) {
+        self.tls = facts.told();
+        self.facts.certificates.clone_from(&facts.clients);
+        if !facts.clients.is_empty() {
+            sys::log!("smtpd {}: certificate of={}", self.token, facts.clients.join(","));
+        }
     }
 
     /// What was reserved for TLS.
@@ -211,7 +223,7 @@ impl House for Desk {
     fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Step {
         mechanism.clone_into(&mut self.mechanism);
         let ip = self.facts.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let proof = self.kept.lookup.authenticate(&ip, mechanism, initial);
+        let proof = self.kept.lookup.authenticate(&ip, &self.tls, mechanism, initial);
         self.proved(proof)
     }
 

@@ -56,7 +56,8 @@ fn secure(
     let (input, output) = client.into_parts();
     drop(output);
     let (plain, facts) = slot.secure(input, service.name())?;
-    session.secured(&facts.to_string());
+    session.house_mut().secured(&facts);
+    session.secured(&facts.to_string(), !facts.clients.is_empty());
     Ok(Timed::new(plain.try_clone()?, plain, limit))
 }
 

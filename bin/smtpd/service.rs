@@ -29,10 +29,11 @@ const NAMES: &[(&str, Service)] = &[
     ("lmtp", Service::Lmtp),
 ];
 
-/// Ways to log in that work with every kept password, in the order of preference.
-const WHOLE: &[&str] = &["PLAIN", "LOGIN"];
+/// Ways to log in that work with every kept password, or with a certificate, in the order of preference.
+const WHOLE: &[&str] = &["PLAIN", "LOGIN", "EXTERNAL"];
 /// Ways that need a password kept in a form for them: offered where control/digestlogins says so.
-const DIGESTS: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5"];
+const DIGESTS: &[&str] =
+    &["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5"];
 
 impl Service {
     /// By the arguments; `None`: they are none of ours.
@@ -86,10 +87,11 @@ mod tests {
 
     #[test]
     fn submission_asks_for_a_login_and_lmtp_has_none() {
-        assert_eq!(settings(Service::Submission, &[], false), (true, "PLAIN LOGIN".into()));
-        assert_eq!(settings(Service::Smtp, &[], false), (false, "PLAIN LOGIN".into()));
+        assert_eq!(settings(Service::Submission, &[], false), (true, "PLAIN LOGIN EXTERNAL".into()));
+        assert_eq!(settings(Service::Smtp, &[], false), (false, "PLAIN LOGIN EXTERNAL".into()));
         assert_eq!(settings(Service::Lmtp, &[("REQUIREAUTH", "1")], true), (false, String::new()));
-        let all = "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN";
+        let all =
+            "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN EXTERNAL";
         assert_eq!(settings(Service::Smtp, &[], true), (false, all.into()));
     }
 

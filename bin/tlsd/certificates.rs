@@ -12,10 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use aws_lc_rs::digest;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+
+use crate::clients::Clients;
 
 /// When a file was written last, its size, its inode.
 type Stamp = (i64, i64, u64, u64);
@@ -30,6 +34,7 @@ pub(crate) struct Keys {
 
 #[derive(Debug, Default)]
 struct Chosen {
+    by_path: HashMap<PathBuf, Arc<CertifiedKey>>,
     by_name: HashMap<String, Arc<CertifiedKey>>,
     default: Option<Arc<CertifiedKey>>,
 }
@@ -57,10 +62,35 @@ fn broken(path: &Path, problem: impl fmt::Display) -> Broken {
 }
 
 impl Keys {
+    /// The cryptography that all of it is for.
+    pub(crate) fn provider(&self) -> Arc<CryptoProvider> {
+        Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+    }
+
+    /// Who may be a client by certificate: that stands in the same folder.
+    pub(crate) fn clients(&self) -> Clients {
+        Clients::new(&self.folder, self.provider())
+    }
+
+    /// The digest by which a client may know the certificate that it was shown. RFC 5929 §4.1.
+    pub(crate) fn endpoint(&self, name: Option<&str>) -> Option<Vec<u8>> {
+        let key = self.for_name(name)?;
+        let certificate = key.cert.first()?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+        let algorithm = match parsed.signature_algorithm.algorithm.to_id_string().as_str() {
+            // RSA, and ECDSA, with SHA-384 and SHA-512; Ed25519 has none.
+            "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => &digest::SHA384,
+            "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => &digest::SHA512,
+            "1.3.101.112" | "1.3.101.113" => return None,
+            _ => &digest::SHA256,
+        };
+        Some(digest::digest(algorithm, certificate).as_ref().to_vec())
+    }
+
     /// Reads the folder. There has to be one certificate at least.
     pub(crate) fn new(folder: &Path) -> Result<Keys, Broken> {
         let seen = stamps(folder).map_err(|error| broken(folder, error))?;
-        let chosen = RwLock::new(Arc::new(read(folder)?));
+        let chosen = RwLock::new(Arc::new(read(folder, &Chosen::default())?));
         Ok(Keys { folder: folder.to_owned(), chosen, seen: RwLock::new(seen) })
     }
 
@@ -80,7 +110,8 @@ impl Keys {
             return;
         }
         *seen = now;
-        match read(&self.folder) {
+        let old = self.chosen.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match read(&self.folder, &old) {
             Ok(chosen) => {
                 sys::log!("tlsd: certificates read anew: {} names", chosen.by_name.len());
                 *self.chosen.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(chosen);
@@ -123,7 +154,7 @@ fn stamps(folder: &Path) -> io::Result<Vec<(PathBuf, Stamp)>> {
     Ok(all)
 }
 
-fn read(folder: &Path) -> Result<Chosen, Broken> {
+fn read(folder: &Path, old: &Chosen) -> Result<Chosen, Broken> {
     let entries = fs::read_dir(folder).map_err(|error| broken(folder, error))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "crt"));
@@ -131,16 +162,34 @@ fn read(folder: &Path) -> Result<Chosen, Broken> {
     paths.sort_by_key(|path| (path.file_stem().is_some_and(|stem| stem == "default"), path.clone()));
     let mut chosen = Chosen::default();
     for path in paths {
-        let key = Arc::new(one(&path)?);
-        for name in names(&path, &key)? {
+        let Some((key, names)) = pair(&path, old) else { continue };
+        for name in names {
             chosen.by_name.entry(name).or_insert_with(|| key.clone());
         }
+        chosen.by_path.insert(path, key.clone());
         chosen.default = Some(key);
     }
     match chosen.default {
         Some(_) => Ok(chosen),
-        None => Err(broken(folder, "there is no certificate")),
+        None => Err(broken(folder, "there is no certificate that can be used")),
     }
+}
+
+/// A pair and its names; of one that can't be used, the one of before, if there was one.
+fn pair(path: &Path, old: &Chosen) -> Option<(Arc<CertifiedKey>, Vec<String>)> {
+    let read = |path: &Path| {
+        let key = one(path)?;
+        let names = names(path, &key)?;
+        Ok((Arc::new(key), names))
+    };
+    read(path)
+        .or_else(|broken: Broken| {
+            sys::log!("tlsd: warning: {broken}; of this pair the old certificates stay, if there are any");
+            let key = old.by_path.get(path).cloned().ok_or(())?;
+            let names = names(path, &key).unwrap_or_default();
+            Ok::<_, ()>((key, names))
+        })
+        .ok()
 }
 
 /// A certificate with its chain and its key, which have to fit.
@@ -231,5 +280,14 @@ mod tests {
         keys.look();
         assert_ne!(chosen(), old);
         assert!(Keys::new(&folder.path().join("nowhere")).is_err());
+        // At the start one that can't be used keeps the others from nothing.
+        fs::write(folder.path().join("bad.crt"), "garbage").unwrap();
+        assert_eq!(
+            Keys::new(folder.path()).unwrap().for_name(Some("mail.x.test")).unwrap().cert[0].to_vec(),
+            chosen()
+        );
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(folder.path().join("new.crt")).unwrap();
+        assert!(Keys::new(folder.path()).is_err(), "there is none at all");
     }
 }

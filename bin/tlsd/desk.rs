@@ -47,7 +47,9 @@ pub(crate) fn serve(
     listener: &Listener,
 ) -> Result<(), Stop> {
     let runtime = Runtime::new().map_err(Stop::temporary)?;
-    let tunnels = Arc::new(Tunnels::new(keys.clone(), tickets.clone()).map_err(Stop::temporary)?);
+    let clients = Arc::new(keys.clients());
+    let tunnels = Tunnels::new(keys.clone(), clients.clone(), tickets.clone()).map_err(Stop::temporary)?;
+    let tunnels = Arc::new(tunnels);
     let taken = Arc::new(AtomicUsize::new(0));
     let mut looked = sys::monotonic();
     loop {
@@ -55,6 +57,7 @@ pub(crate) fn serve(
         if sys::monotonic().saturating_sub(looked) >= LOOK {
             looked = sys::monotonic();
             keys.look();
+            clients.look();
             tickets.turn(sys::unix_seconds());
         }
         if !knocks {
@@ -125,7 +128,7 @@ fn converse(
     }
 }
 
-fn answer(packets: &Packets, plain: &OwnedFd, facts: &[String; 3]) -> std::io::Result<()> {
+fn answer(packets: &Packets, plain: &OwnedFd, facts: &[String]) -> std::io::Result<()> {
     let fields: Vec<&[u8]> = std::iter::once(&b"K"[..]).chain(facts.iter().map(String::as_bytes)).collect();
     packets.send(&wire::packet(&fields), &[plain.as_fd()])
 }

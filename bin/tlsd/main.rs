@@ -4,6 +4,7 @@
 //! Starts as root to make its folder and its socket, becomes fulmar-tls, confines itself.
 
 mod certificates;
+mod clients;
 mod desk;
 mod first;
 mod tickets;

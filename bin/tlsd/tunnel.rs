@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream as StdUnix;
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy};
 use tokio::net::UnixStream;
@@ -13,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::certificates::Keys;
+use crate::clients::Clients;
 use crate::desk::Seat;
 use crate::tickets::Tickets;
 
@@ -30,23 +32,28 @@ const PIECE: usize = 8 << 10;
 /// What all sessions share.
 pub(crate) struct Tunnels {
     acceptor: TlsAcceptor,
+    keys: Arc<Keys>,
+    clients: Arc<Clients>,
 }
 
 impl Tunnels {
-    /// TLS 1.2 and 1.3, as the library thinks best; no client is asked for a certificate.
-    pub(crate) fn new(keys: Arc<Keys>, tickets: Arc<Tickets>) -> Result<Tunnels, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+    /// TLS 1.2 and 1.3, as the library thinks best.
+    pub(crate) fn new(
+        keys: Arc<Keys>,
+        clients: Arc<Clients>,
+        tickets: Arc<Tickets>,
+    ) -> Result<Tunnels, rustls::Error> {
+        let config = ServerConfig::builder_with_provider(keys.provider())
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth();
-        let mut config = config.with_cert_resolver(keys);
+            .with_client_cert_verifier(clients.clone());
+        let mut config = config.with_cert_resolver(keys.clone());
         config.ticketer = tickets;
-        Ok(Tunnels { acceptor: TlsAcceptor::from(Arc::new(config)) })
+        Ok(Tunnels { acceptor: TlsAcceptor::from(Arc::new(config)), keys, clients })
     }
 }
 
-/// What comes out: the plain socket, and `version=`, `cipher=`, `sni=`.
-type Opened = (OwnedFd, [String; 3]);
+/// What comes out: the plain socket, and what is known of the connection, `version=` and so on.
+type Opened = (OwnedFd, Vec<String>);
 
 /// Does the handshake on `socket` and pumps from then on. The error is a word for the log.
 pub(crate) async fn open(tunnels: &Arc<Tunnels>, socket: OwnedFd, seat: Seat) -> Result<Opened, String> {
@@ -64,7 +71,7 @@ async fn begin(tunnels: &Arc<Tunnels>, client: UnixStream, seat: Seat) -> io::Re
     let handshake = tokio::time::timeout(HANDSHAKE, tunnels.acceptor.accept(client));
     let secret =
         handshake.await.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no handshake in time"))??;
-    let facts = facts(&secret);
+    let facts = facts(tunnels, &secret);
     let (ours, theirs) = StdUnix::pair()?;
     ours.set_nonblocking(true)?;
     let ours = UnixStream::from_std(ours)?;
@@ -75,13 +82,10 @@ async fn begin(tunnels: &Arc<Tunnels>, client: UnixStream, seat: Seat) -> io::Re
     Ok((theirs.into(), facts))
 }
 
-fn facts(secret: &TlsStream<UnixStream>) -> [String; 3] {
+fn facts(tunnels: &Tunnels, secret: &TlsStream<UnixStream>) -> Vec<String> {
     let (_, session) = secret.get_ref();
-    let version = match session.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
-        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
-        _ => "TLS",
-    };
+    let third = session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
+    let version = if third { "TLSv1.3" } else { "TLSv1.2" };
     let cipher =
         session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
     // The library has a name of its own for what IANA calls TLS_AES_256_GCM_SHA384.
@@ -89,7 +93,19 @@ fn facts(secret: &TlsStream<UnixStream>) -> [String; 3] {
     // What a client wrote becomes one word.
     let sni: String =
         session.server_name().unwrap_or_default().chars().filter(char::is_ascii_graphic).collect();
-    [format!("version={version}"), format!("cipher={cipher}"), format!("sni={sni}")]
+    let mut facts = vec![format!("version={version}"), format!("cipher={cipher}"), format!("sni={sni}")];
+    // RFC 9266 §2: with TLS 1.2 it is not safe everywhere.
+    if third
+        && let Ok(value) = session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""))
+    {
+        facts.push(format!("tls-exporter={}", HEXLOWER.encode(&value)));
+    }
+    if let Some(digest) = tunnels.keys.endpoint(session.server_name()) {
+        facts.push(format!("tls-server-end-point={}", HEXLOWER.encode(&digest)));
+    }
+    let clients = tunnels.clients.names(session.peer_certificates().unwrap_or_default());
+    facts.extend(clients.into_iter().map(|name| format!("client={name}")));
+    facts
 }
 
 /// The client's end is told to the server program, which may have more to say; when that has hung up, the client gets

@@ -125,6 +125,30 @@ impl World {
         self.key_print(&self.path(&crt))
     }
 
+    /// Makes NAME.crt and NAME.key for a client with this mail address, by the authority.
+    pub fn client(&self, name: &str, address: &str) {
+        self.client_by(name, address, "ca");
+    }
+
+    /// The same, by an authority that has the name of ours alone.
+    pub fn stranger(&self, name: &str, address: &str) {
+        let words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=authority"];
+        self.run("openssl", &[&words[..], &["-keyout", "false.key", "-out", "false.crt"]].concat());
+        self.client_by(name, address, "false");
+    }
+
+    fn client_by(&self, name: &str, address: &str, authority: &str) {
+        fs::write(self.path("ext"), format!("subjectAltName=email:{address}\nextendedKeyUsage=clientAuth\n"))
+            .unwrap();
+        let [key, csr, crt] = ["key", "csr", "crt"].map(|end| format!("{name}.{end}"));
+        let words = ["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=client"];
+        self.run("openssl", &[&words[..], &["-keyout", &key, "-out", &csr]].concat());
+        let (by, by_key) = (format!("{authority}.crt"), format!("{authority}.key"));
+        let words =
+            ["x509", "-req", "-in", &csr, "-CA", &by, "-CAkey", &by_key, "-CAcreateserial", "-days", "20"];
+        self.run("openssl", &[&words[..], &["-extfile", "ext", "-out", &crt]].concat());
+    }
+
     /// The SHA-256 of the public key of a certificate, in hexadecimal digits.
     pub fn key_print(&self, certificate: &Path) -> String {
         let script = format!(

@@ -213,7 +213,7 @@ pub const TABLE: &[File] = &[
     of("tlsa.white", List(Domain), Nothing, REMOTE, "Domains of recipients, and hosts, for which DANE is not asked."),
     of("tlsadomains", List(Domain), Nothing, LATER, "Domains for which DANE is asked, alone: here it is asked for all, see tlspolicy."),
     of("tlsclientmethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
-    of("tlsclients", List(Address), Nothing, LATER, "Addresses in client certificates that may relay."),
+    of("tlsclients", List(Address), Nothing, RECEPTION, "Addresses in certificates of clients that may relay, or `@domain`; the authorities that vouch for such certificates stand in tls/clients.pem."),
     of("tlspolicy", Map(Route), Nothing, REMOTE, "How secret mail for a domain, or to a relay, has to be: `auto` (DANE, MTA-STS, else as may), `none`, `may`, `encrypt`, `verify [NAME...]`, `dane`, or `fingerprint SHA256...`. Without a line: auto."),
     of("tlsservermethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("todointerval", Foreign, Nothing, LATER, "New mail is taken up at once."),

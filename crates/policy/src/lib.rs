@@ -39,6 +39,8 @@ pub struct Client<'a> {
     pub relayclient: Option<&'a str>,
     /// Who it has proved to be by SMTP AUTH.
     pub login: Option<&'a str>,
+    /// Mail addresses that its TLS certificate has proved.
+    pub certificates: &'a [String],
     /// Ask the relay table for it: CHECKRELAY.
     pub checkrelay: bool,
 }

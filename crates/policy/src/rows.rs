@@ -16,6 +16,7 @@ const ROWS: &[(&str, Row)] = &[
     ("control/authsender", authsender),
     ("RELAYCLIENT", relayclient),
     ("SMTP AUTH", login),
+    ("control/tlsclients", tlsclients),
     ("control/relayclients", relayclients),
     ("control/relaydomains", relaydomains),
     ("control/relaymailfrom", relaymailfrom),
@@ -105,6 +106,16 @@ fn login(question: &Question<'_>, _: &mut dyn Tables) -> Result<Option<Decision>
         verdict: Verdict::Relay { append: String::new() },
         by: format!("login {login}"),
     }))
+}
+
+/// By a certificate, if its address is listed.
+fn tlsclients(question: &Question<'_>, tables: &mut dyn Tables) -> Result<Option<Decision>, Unsure> {
+    for address in question.client.certificates {
+        if let Some(line) = tables.address("tlsclients", address)? {
+            return Ok(Some(listed(Verdict::Relay { append: String::new() }, "tlsclients", &line)));
+        }
+    }
+    Ok(None)
 }
 
 /// By its address, whatever tcp.smtp says.
@@ -231,8 +242,14 @@ mod tests {
     }
 
     const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    const STRANGER: Client<'_> =
-        Client { ip: Some(IP), host: None, relayclient: None, login: None, checkrelay: false };
+    const STRANGER: Client<'_> = Client {
+        ip: Some(IP),
+        host: None,
+        relayclient: None,
+        login: None,
+        certificates: &[],
+        checkrelay: false,
+    };
 
     fn judge(tables: &mut Fixed, client: Client<'_>, from: &str, to: &str) -> Result<Decision, Unsure> {
         let sender = Address::from_envelope(from).ok();

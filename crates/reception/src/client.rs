@@ -25,6 +25,8 @@ pub struct Facts {
     pub relayclient: Option<String>,
     /// Who it has proved to be.
     pub login: Option<String>,
+    /// Mail addresses that its TLS certificate has proved.
+    pub certificates: Vec<String>,
     /// REQUIREAUTH: is mail taken from who has logged in alone? `None`: as the service has it.
     pub login_required: Option<bool>,
     /// RELAYCLIENTS of the rule: the file of control/ that is asked in place of relayclients.
@@ -70,6 +72,7 @@ impl Facts {
             local,
             relayclient,
             login: None,
+            certificates: Vec::new(),
             databytes: databytes(env)?,
         })
     }

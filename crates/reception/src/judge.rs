@@ -71,6 +71,7 @@ impl Judge<'_> {
             host: facts.host.as_deref().filter(|_| facts.host_checked),
             relayclient: facts.relayclient.as_deref(),
             login: facts.login.as_deref(),
+            certificates: &facts.certificates,
             checkrelay: facts.checkrelay,
         };
         let question = Question { client, sender, recipient: &recipient };

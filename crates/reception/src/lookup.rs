@@ -90,10 +90,11 @@ impl Lookup {
         }
     }
 
-    /// Begins to prove who a client is, for the service smtp: `ip` may be empty, `initial` is the client's first
-    /// message, if there is one.
-    pub fn authenticate(&mut self, ip: &str, mechanism: &str, initial: Option<&[u8]>) -> Proof {
-        let mut question: Vec<&[u8]> = vec![b"auth", b"smtp", ip.as_bytes(), b"", mechanism.as_bytes()];
+    /// Begins to prove who a client is, for the service smtp: `ip` may be empty, `tls` is what is
+    /// known of TLS with it, `initial` is the client's first message, if there is one.
+    pub fn authenticate(&mut self, ip: &str, tls: &str, mechanism: &str, initial: Option<&[u8]>) -> Proof {
+        let (ip, tls) = (ip.as_bytes(), tls.as_bytes());
+        let mut question: Vec<&[u8]> = vec![b"auth", b"smtp", ip, tls, mechanism.as_bytes()];
         question.extend(initial.into_iter().flat_map(wire::fields));
         Proof::read(self.0.ask(&wire::packet(&question)))
     }

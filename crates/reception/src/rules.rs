@@ -21,6 +21,7 @@ const TABLES: &[&str] = &[
     "relayclients",
     "relaydomains",
     "relaymailfrom",
+    "tlsclients",
     "rcpthosts",
     "morercpthosts",
     "percenthack",

@@ -178,7 +178,7 @@ mod tests {
             let mut client = Exchange::new(Mechanism::Scram(hash), login(), [7; 16]);
             let first = scram::First::parse(&client.first().unwrap()).unwrap();
             assert_eq!(first.user, "a,n=n");
-            let server = scram::Exchange::new(first, &keys, [9; 16]);
+            let server = scram::Exchange::new(first, &keys, [9; 16], b"");
             let last = client.answer(server.challenge()).unwrap();
             let signature = server.check(&keys, &last).unwrap();
             assert!(!client.is_whole(b"") && client.is_whole(&signature));

@@ -1,6 +1,6 @@
 //! SCRAM: a proof that tells an eavesdropper nothing, from keys that are no password. RFC 5802, RFC 7677.
 //!
-//! The server's side without channel binding. Keys are kept as `ITERATIONS,SALT,STOREDKEY,SERVERKEY`, the last
+//! The server's side, with channel binding where the caller has something to bind to (RFC 5929, RFC 9266). Keys are kept as `ITERATIONS,SALT,STOREDKEY,SERVERKEY`, the last
 //! three in base64; from a password that is kept as it is they are computed at each login.
 
 mod keys;
@@ -25,16 +25,20 @@ pub struct First {
     /// The rest of the message.
     bare: String,
     nonce: String,
+    /// What the client binds to: the name after `p=`.
+    pub binding: Option<String>,
+    /// It could bind, and thinks that the server can't (`y`).
+    pub would_bind: bool,
 }
 
 impl First {
-    /// Reads it. To act for somebody else, channel binding and extensions are not offered: then it is `None`.
+    /// Reads it. To act for somebody else and extensions are not offered: then it is `None`.
     pub fn parse(message: &[u8]) -> Option<First> {
         let text = str::from_utf8(message).ok().filter(|text| text.len() <= LONGEST)?;
         let mut parts = text.splitn(3, ',');
         let (flag, authzid, bare) = (parts.next()?, parts.next()?, parts.next()?);
-        // A client that binds to a channel won't take an answer that does not.
-        let flag = matches!(flag, "n" | "y").then_some(flag)?;
+        let binding = flag.strip_prefix("p=").map(str::to_owned);
+        let flag = (binding.is_some() || matches!(flag, "n" | "y")).then_some(flag)?;
         let mut fields = bare.split(',');
         let user = unescaped(fields.next()?.strip_prefix("n=")?)?;
         let nonce = fields.next()?.strip_prefix("r=").filter(|nonce| is_nonce(nonce))?;
@@ -43,7 +47,9 @@ impl First {
         let header = format!("{flag},{authzid},");
         let prepared = stringprep::saslprep(&user).ok()?.into_owned();
         plain::name(prepared.as_bytes())?;
-        same.then(|| First { user: prepared, header, bare: bare.into(), nonce: nonce.into() })
+        let would_bind = flag == "y";
+        let (bare, nonce) = (bare.to_owned(), nonce.to_owned());
+        same.then_some(First { user: prepared, header, bare, nonce, binding, would_bind })
     }
 }
 
@@ -72,22 +78,31 @@ fn is_nonce(text: &str) -> bool {
 pub struct Exchange {
     hash: Hash,
     first: First,
+    /// What the client's last message has to repeat: its header, and what it is bound to.
+    bound: Vec<u8>,
     nonce: String,
     challenge: String,
 }
 
 impl Exchange {
     /// Answers the first message. The keys need not be anybody's: whoever asks can't tell before his proof is
-    /// refused. `random` is fresh from the system's generator.
-    pub fn new(first: First, keys: &Keys, random: [u8; 16]) -> Exchange {
+    /// refused. `random` is fresh from the system's generator; `channel` is what the client's proof has to be bound to,
+    /// if it binds.
+    pub fn new(first: First, keys: &Keys, random: [u8; 16], channel: &[u8]) -> Exchange {
         let nonce = format!("{}{}", first.nonce, BASE64.encode(&random));
         let challenge = format!("r={nonce},s={},i={}", BASE64.encode(&keys.salt), keys.iterations);
-        Exchange { hash: keys.hash, first, nonce, challenge }
+        let bound = [first.header.as_bytes(), channel].concat();
+        Exchange { hash: keys.hash, first, bound, nonce, challenge }
     }
 
     /// The function the exchange is based on.
     pub fn hash(&self) -> Hash {
         self.hash
+    }
+
+    /// Is its proof bound to the channel?
+    pub fn is_bound(&self) -> bool {
+        self.first.binding.is_some()
     }
 
     /// Who it is that the client claims to be.
@@ -110,7 +125,7 @@ impl Exchange {
         let nonce = fields.next()?.strip_prefix("r=")?;
         let proof = BASE64.decode(proof.as_bytes()).ok()?;
         let heard = format!("{},{},{without}", self.first.bare, self.challenge);
-        let fit = binding == self.first.header.as_bytes() && nonce == self.nonce && keys.hash == self.hash;
+        let fit = binding == self.bound && nonce == self.nonce && keys.hash == self.hash;
         let proved = keys.proved(heard.as_bytes(), &proof);
         (fit && proved).then(|| keys.signature(heard.as_bytes()))
     }

@@ -32,6 +32,15 @@ pub enum Step {
 }
 
 impl<H: House> Session<H> {
+    /// Of those in the settings: what binds to a channel needs one, and a certificate has to be there.
+    pub(crate) fn offered_mechanisms(&self) -> Vec<&str> {
+        let fits = |name: &&str| match *name {
+            "EXTERNAL" => self.certified,
+            name => self.via.secret || !name.ends_with("-PLUS"),
+        };
+        self.settings.mechanisms.iter().map(String::as_str).filter(fits).collect()
+    }
+
     pub(crate) fn auth(&mut self, rest: &[u8]) -> Reply {
         if self.settings.mechanisms.is_empty() {
             return Reply::ABSENT;
@@ -47,7 +56,7 @@ impl<H: House> Session<H> {
             return Reply::SYNTAX;
         };
         let mechanism = String::from_utf8_lossy(mechanism).to_ascii_uppercase();
-        if !self.settings.mechanisms.contains(&mechanism) {
+        if !self.offered_mechanisms().contains(&mechanism.as_str()) {
             return Reply::NO_MECHANISM;
         }
         let initial = match initial {

@@ -140,7 +140,7 @@ impl<H: House> Session<H> {
         self.hello(name, true);
         let settings = &self.settings;
         let size = if settings.max_size == 0 { String::new() } else { format!(" {}", settings.max_size) };
-        let mechanisms = settings.mechanisms.join(" ");
+        let mechanisms = self.offered_mechanisms().join(" ");
         // Who has logged in does not get to do so again. RFC 4954 §4.
         let no_auth = mechanisms.is_empty() || self.via.authenticated || self.must_encrypt_to_log_in();
         let tls = if settings.encryption.offered && !self.via.secret { "\nSTARTTLS" } else { "" };

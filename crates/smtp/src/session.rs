@@ -71,6 +71,8 @@ pub struct Session<H: House> {
     pub(crate) flow: Flow,
     /// What is known of the TLS session.
     pub(crate) tls: String,
+    /// The client has shown a certificate that names somebody.
+    pub(crate) certified: bool,
     pub(crate) steps: u64,
     pub(crate) octets: u64,
     pub(crate) accepted: u32,
@@ -101,6 +103,7 @@ impl<H: House> Session<H> {
             intake: Intake::default(),
             flow: Flow::More,
             tls: String::new(),
+            certified: false,
             steps: 0,
             octets: 0,
             accepted: 0,
@@ -134,9 +137,11 @@ impl<H: House> Session<H> {
         &mut self.house
     }
 
-    /// TLS has begun: what was said before it counts for nothing (RFC 3207 §4.2). `facts` goes into trace lines.
-    pub fn secured(&mut self, facts: &str) {
+    /// TLS has begun: what was said before it counts for nothing (RFC 3207 §4.2). `facts` goes into trace lines;
+    /// `certified`: the client's certificate names somebody.
+    pub fn secured(&mut self, facts: &str, certified: bool) {
         self.reset();
+        self.certified = certified;
         self.helo.clear();
         self.via = Via { lmtp: self.settings.lmtp, secret: true, ..Via::default() };
         self.tls = facts.to_owned();

@@ -34,6 +34,23 @@ pub struct Facts {
     pub cipher: String,
     /// The name that the client asked for, if it did.
     pub sni: String,
+    /// To which a proof may be bound, in hexadecimal digits: `tls-exporter` (RFC 9266), only with TLS 1.3.
+    pub exporter: String,
+    /// The same: `tls-server-end-point` (RFC 5929).
+    pub endpoint: String,
+    /// Mail addresses that the client's certificate has proved.
+    pub clients: Vec<String>,
+}
+
+impl Facts {
+    /// For `lookup`, which judges proofs: words with blanks between.
+    pub fn told(&self) -> String {
+        let Facts { exporter, endpoint, clients, .. } = self;
+        let bound = [("tls-exporter", exporter), ("tls-server-end-point", endpoint)];
+        let bound = bound.into_iter().filter(|(_, value)| !value.is_empty());
+        let words = bound.map(|(name, value)| format!("{name}={value}"));
+        words.chain(clients.iter().map(|name| format!("client={name}"))).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// What TLS in the environment of a connection asks for.
@@ -126,7 +143,15 @@ fn facts(fields: &[&[u8]]) -> Facts {
         let found = fields.iter().find_map(|field| str::from_utf8(field).ok()?.strip_prefix(name));
         found.unwrap_or_default().to_owned()
     };
-    Facts { version: one("version="), cipher: one("cipher="), sni: one("sni=") }
+    let clients = fields.iter().filter_map(|field| str::from_utf8(field).ok()?.strip_prefix("client="));
+    Facts {
+        version: one("version="),
+        cipher: one("cipher="),
+        sni: one("sni="),
+        exporter: one("tls-exporter="),
+        endpoint: one("tls-server-end-point="),
+        clients: clients.filter(|name| !name.contains(' ')).map(str::to_owned).collect(),
+    }
 }
 
 fn said(bytes: &[u8]) -> String {
@@ -168,7 +193,8 @@ mod tests {
             let go = client.recv().unwrap().unwrap();
             assert_eq!((go.bytes.as_slice(), go.fds.len()), (&b"go\0smtp"[..], 1));
             let (ours, _theirs) = UnixStream::pair().unwrap();
-            client.send(b"K\0version=TLSv1.3\0cipher=X\0sni=", &[ours.as_fd()]).unwrap();
+            let facts = b"K\0version=TLSv1.3\0cipher=X\0sni=\0tls-exporter=ab\0client=a@x\0client=b@x";
+            client.send(facts, &[ours.as_fd()]).unwrap();
             let full = listener.accept().unwrap();
             full.recv().unwrap();
             full.send(b"Zfull", &[]).unwrap();
@@ -176,6 +202,7 @@ mod tests {
         let (socket, _peer) = UnixStream::pair().unwrap();
         let (_plain, facts) = door.reserve().unwrap().secure(socket.into(), "smtp").unwrap();
         assert_eq!(facts.to_string(), "version=TLSv1.3 cipher=X");
+        assert_eq!(facts.told(), "tls-exporter=ab client=a@x client=b@x");
         assert_eq!(door.reserve().unwrap_err().to_string(), "full");
         server.join().unwrap();
     }

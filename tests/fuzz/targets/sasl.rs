@@ -18,7 +18,7 @@ pub(crate) fn run(data: &[u8]) {
         (First::parse(first).or_else(|| First::parse(data)), keys.or_else(known))
     {
         assert!(!first.user.is_empty() && !first.user.contains(char::is_control));
-        let exchange = Exchange::new(first, &keys, [7; 16]);
+        let exchange = Exchange::new(first, &keys, [7; 16], b"");
         assert!(exchange.challenge().is_ascii());
         assert_eq!(exchange.check(&keys, last), None);
     }

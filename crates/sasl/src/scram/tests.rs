@@ -7,7 +7,7 @@ fn keys(hash: Hash, salt: &str) -> Keys {
 /// An exchange whose second half of the nonce is the one of an example.
 fn example(hash: Hash, first: &str, nonce: &str, salt: &str) -> (Exchange, Keys) {
     let keys = keys(hash, salt);
-    let mut exchange = Exchange::new(First::parse(first.as_bytes()).unwrap(), &keys, [0; 16]);
+    let mut exchange = Exchange::new(First::parse(first.as_bytes()).unwrap(), &keys, [0; 16], b"");
     exchange.nonce = nonce.into();
     exchange.challenge = format!("r={nonce},s={salt},i=4096");
     (exchange, keys)
@@ -58,7 +58,6 @@ fn what_is_no_first_message_is_none() {
         "n,,n=user",
         "n,,r=x,n=user",
         "n,,n=user,r=",
-        "p=tls-unique,,n=user,r=x",
         "n,a=root,n=user,r=x",
         "z,,n=user,r=x",
         "n,,m=ext,n=user,r=x",
@@ -73,7 +72,7 @@ fn what_is_no_first_message_is_none() {
 fn each_exchange_has_a_challenge_of_its_own() {
     let keys = keys(Hash::Sha256, "QSXCR+Q6sek8bf92");
     let first = First::parse(b"n,,n=user,r=abc").unwrap();
-    let challenge = |random| Exchange::new(first.clone(), &keys, random).challenge().to_vec();
+    let challenge = |random| Exchange::new(first.clone(), &keys, random, b"").challenge().to_vec();
     assert_ne!(challenge([1; 16]), challenge([2; 16]));
     assert!(challenge([1; 16]).starts_with(b"r=abcAQEB"));
 }
@@ -106,6 +105,26 @@ proptest::proptest! {
     fn no_octets_make_an_exchange_fail_otherwise_than_by_saying_no(first: Vec<u8>, last: Vec<u8>) {
         let keys = Keys { hash: Hash::Sha1, iterations: 1, salt: vec![1], stored: vec![0; 20], server: vec![0; 20] };
         let first = First::parse(&first).or_else(|| First::parse(b"n,,n=user,r=x")).unwrap();
-        proptest::prop_assert_eq!(Exchange::new(first, &keys, [0; 16]).check(&keys, &last), None);
+        proptest::prop_assert_eq!(Exchange::new(first, &keys, [0; 16], b"").check(&keys, &last), None);
+    }
+}
+
+#[test]
+fn a_bound_proof_is_good_for_its_channel_alone() {
+    let keys = Keys::new(Hash::Sha256, b"pencil", b"salt");
+    let first = First::parse(b"p=tls-exporter,,n=user,r=abc").unwrap();
+    assert_eq!((first.binding.as_deref(), first.would_bind), (Some("tls-exporter"), false));
+    assert!(First::parse(b"y,,n=user,r=abc").unwrap().would_bind);
+    let exchange = Exchange::new(first, &keys, [9; 16], b"channel");
+    assert!(exchange.is_bound());
+    let challenge = String::from_utf8(exchange.challenge().to_vec()).unwrap();
+    let nonce = challenge.split(',').next().unwrap();
+    for (channel, good) in [(&b"channel"[..], true), (b"other", false), (b"", false)] {
+        let bound = BASE64.encode(&[b"p=tls-exporter,,", channel].concat());
+        let without = format!("c={bound},{nonce}");
+        let heard = format!("n=user,r=abc,{challenge},{without}");
+        let (proof, _) = Keys::prove(Hash::Sha256, b"pencil", b"salt", 4096, heard.as_bytes()).unwrap();
+        let last = format!("{without},p={}", BASE64.encode(&proof));
+        assert_eq!(exchange.check(&keys, last.as_bytes()).is_some(), good);
     }
 }

@@ -81,7 +81,7 @@ fn after_starttls_everything_begins_anew() {
     let mut out = Vec::new();
     assert_eq!(session.feed(b"EHLO one\r\nSTARTTLS\r\n", &mut out).unwrap(), Flow::Secure);
     assert!(out.ends_with(b"220 2.0.0 Begin TLS now\r\n"));
-    session.secured("version=TLSv1.3 cipher=X");
+    session.secured("version=TLSv1.3 cipher=X", false);
     let mut out = Vec::new();
     let input = format!("STARTTLS\r\nEHLO two\r\n{LOGIN}{ENVELOPE}DATA\r\nx\r\n.\r\n");
     assert_eq!(session.feed(input.as_bytes(), &mut out).unwrap(), Flow::More);
