@@ -3,6 +3,7 @@
 mod bounces;
 mod broken_off;
 mod cdb_files;
+mod certificates;
 mod command;
 mod databases;
 mod deaf_log;

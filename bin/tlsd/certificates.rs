@@ -1,4 +1,5 @@
-//! Certificates and keys: each `control/tls/NAME.crt` with its `NAME.key`, chosen by the name that a client asks for.
+//! Certificates and keys: each `control/tls/NAME.crt`, or `acme/certificates/NAME.crt`, with `control/tls/NAME.key`, chosen by
+//! the name that a client asks for.
 //!
 //! The folder is looked at every few seconds; what has changed is read, and what cannot be used leaves the old ones in
 //! force, with a line in the log. Sessions that are open go on.
@@ -28,6 +29,8 @@ type Stamp = (i64, i64, u64, u64);
 #[derive(Debug)]
 pub(crate) struct Keys {
     folder: PathBuf,
+    /// Where `acme` lays down what it has got; the keys are in `folder`.
+    got: PathBuf,
     chosen: RwLock<Arc<Chosen>>,
     seen: RwLock<Vec<(PathBuf, Stamp)>>,
 }
@@ -88,15 +91,15 @@ impl Keys {
     }
 
     /// Reads the folder. There has to be one certificate at least.
-    pub(crate) fn new(folder: &Path) -> Result<Keys, Broken> {
-        let seen = stamps(folder).map_err(|error| broken(folder, error))?;
-        let chosen = RwLock::new(Arc::new(read(folder, &Chosen::default())?));
-        Ok(Keys { folder: folder.to_owned(), chosen, seen: RwLock::new(seen) })
+    pub(crate) fn new(folder: &Path, got: &Path) -> Result<Keys, Broken> {
+        let seen = stamps(&[folder, got]).map_err(|error| broken(folder, error))?;
+        let chosen = RwLock::new(Arc::new(read(folder, got, &Chosen::default())?));
+        Ok(Keys { folder: folder.to_owned(), got: got.to_owned(), chosen, seen: RwLock::new(seen) })
     }
 
     /// Reads what has changed. Called now and then.
     pub(crate) fn look(&self) {
-        let now = match stamps(&self.folder) {
+        let now = match stamps(&[&self.folder, &self.got]) {
             Ok(now) => now,
             Err(error) => {
                 return sys::log!(
@@ -111,7 +114,7 @@ impl Keys {
         }
         *seen = now;
         let old = self.chosen.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match read(&self.folder, &old) {
+        match read(&self.folder, &self.got, &old) {
             Ok(chosen) => {
                 sys::log!("tlsd: certificates read anew: {} names", chosen.by_name.len());
                 *self.chosen.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(chosen);
@@ -138,9 +141,12 @@ impl ResolvesServerCert for Keys {
     }
 }
 
-fn stamps(folder: &Path) -> io::Result<Vec<(PathBuf, Stamp)>> {
+fn stamps(folders: &[&Path]) -> io::Result<Vec<(PathBuf, Stamp)>> {
     let mut all = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    let (first, others) = folders.split_first().ok_or(io::ErrorKind::NotFound)?;
+    // The second is there only where acme is.
+    let others = others.iter().filter_map(|folder| fs::read_dir(folder).ok());
+    for entry in std::iter::once(fs::read_dir(first)?).chain(others).flatten() {
         let path = entry?.path();
         if !path.extension().is_some_and(|end| end == "crt" || end == "key") {
             continue;
@@ -154,15 +160,16 @@ fn stamps(folder: &Path) -> io::Result<Vec<(PathBuf, Stamp)>> {
     Ok(all)
 }
 
-fn read(folder: &Path, old: &Chosen) -> Result<Chosen, Broken> {
+fn read(folder: &Path, got: &Path, old: &Chosen) -> Result<Chosen, Broken> {
     let entries = fs::read_dir(folder).map_err(|error| broken(folder, error))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.extend(fs::read_dir(got).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path()));
     paths.retain(|path| path.extension().is_some_and(|end| end == "crt"));
     // `default` comes last, so that it takes no name from a better one.
     paths.sort_by_key(|path| (path.file_stem().is_some_and(|stem| stem == "default"), path.clone()));
     let mut chosen = Chosen::default();
     for path in paths {
-        let Some((key, names)) = pair(&path, old) else { continue };
+        let Some((key, names)) = pair(&path, folder, old) else { continue };
         for name in names {
             chosen.by_name.entry(name).or_insert_with(|| key.clone());
         }
@@ -176,9 +183,9 @@ fn read(folder: &Path, old: &Chosen) -> Result<Chosen, Broken> {
 }
 
 /// A pair and its names; of one that can't be used, the one of before, if there was one.
-fn pair(path: &Path, old: &Chosen) -> Option<(Arc<CertifiedKey>, Vec<String>)> {
+fn pair(path: &Path, folder: &Path, old: &Chosen) -> Option<(Arc<CertifiedKey>, Vec<String>)> {
     let read = |path: &Path| {
-        let key = one(path)?;
+        let key = one(path, folder)?;
         let names = names(path, &key)?;
         Ok((Arc::new(key), names))
     };
@@ -193,14 +200,14 @@ fn pair(path: &Path, old: &Chosen) -> Option<(Arc<CertifiedKey>, Vec<String>)> {
 }
 
 /// A certificate with its chain and its key, which have to fit.
-fn one(path: &Path) -> Result<CertifiedKey, Broken> {
+fn one(path: &Path, folder: &Path) -> Result<CertifiedKey, Broken> {
     let chain: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| broken(path, error))?.collect();
     let chain = chain.map_err(|error| broken(path, error))?;
     if chain.is_empty() {
         return Err(broken(path, "there is no certificate in it"));
     }
-    let key = path.with_extension("key");
+    let key = folder.join(path.file_name().unwrap_or_default()).with_extension("key");
     let der = PrivateKeyDer::from_pem_file(&key).map_err(|error| broken(&key, error))?;
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let made = CertifiedKey::from_der(chain, der, &provider).map_err(|error| broken(path, error))?;
@@ -245,7 +252,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path(), "default", &["mail.x.test", "a.y.test"]);
         make(folder.path(), "other", &["a.y.test", "*.z.test"]);
-        let keys = Keys::new(folder.path()).unwrap();
+        let keys = Keys::new(folder.path(), &folder.path().join("got")).unwrap();
         let chosen = |name: Option<&str>| keys.for_name(name).unwrap().cert[0].to_vec();
         let (default, other) = (chosen(Some("mail.x.test")), chosen(Some("A.Y.test")));
         assert_ne!(default, other);
@@ -261,7 +268,7 @@ mod tests {
     fn what_cannot_be_used_leaves_the_old_one_in_force() {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path(), "default", &["mail.x.test"]);
-        let keys = Keys::new(folder.path()).unwrap();
+        let keys = Keys::new(folder.path(), &folder.path().join("got")).unwrap();
         let chosen = || keys.for_name(Some("mail.x.test")).unwrap().cert[0].to_vec();
         let old = chosen();
         let path = folder.path().join("default.crt");
@@ -271,23 +278,28 @@ mod tests {
             keys.look();
             assert_eq!(chosen(), old);
         }
-        make(folder.path(), "new", &["mail.x.test"]);
+        let aside = tempfile::tempdir().unwrap();
+        make(aside.path(), "new", &["mail.x.test"]);
         fs::write(&path, &whole).unwrap();
-        fs::copy(folder.path().join("new.key"), folder.path().join("default.key")).unwrap();
+        fs::copy(aside.path().join("new.key"), folder.path().join("default.key")).unwrap();
         keys.look();
         assert_eq!(chosen(), old, "a key of another certificate");
-        fs::copy(folder.path().join("new.crt"), &path).unwrap();
+        fs::copy(aside.path().join("new.crt"), &path).unwrap();
         keys.look();
         assert_ne!(chosen(), old);
-        assert!(Keys::new(&folder.path().join("nowhere")).is_err());
+        assert!(Keys::new(&folder.path().join("nowhere"), folder.path()).is_err());
         // At the start one that can't be used keeps the others from nothing.
         fs::write(folder.path().join("bad.crt"), "garbage").unwrap();
         assert_eq!(
-            Keys::new(folder.path()).unwrap().for_name(Some("mail.x.test")).unwrap().cert[0].to_vec(),
+            Keys::new(folder.path(), &folder.path().join("got"))
+                .unwrap()
+                .for_name(Some("mail.x.test"))
+                .unwrap()
+                .cert[0]
+                .to_vec(),
             chosen()
         );
         fs::remove_file(&path).unwrap();
-        fs::remove_file(folder.path().join("new.crt")).unwrap();
-        assert!(Keys::new(folder.path()).is_err(), "there is none at all");
+        assert!(Keys::new(folder.path(), &folder.path().join("got")).is_err(), "there is none at all");
     }
 }

@@ -12,6 +12,7 @@ use sys::{Listener, Packets, Stop};
 use tokio::runtime::Runtime;
 
 use crate::certificates::Keys;
+use crate::requests::Requests;
 use crate::tickets::Tickets;
 use crate::tunnel::{self, Tunnels};
 
@@ -42,8 +43,7 @@ impl Drop for Seat {
 /// Serves until the process is ended.
 pub(crate) fn serve(
     uids: &Uids,
-    keys: &Arc<Keys>,
-    tickets: &Arc<Tickets>,
+    (keys, requests, tickets): (&Arc<Keys>, &Requests, &Arc<Tickets>),
     listener: &Listener,
 ) -> Result<(), Stop> {
     let runtime = Runtime::new().map_err(Stop::temporary)?;
@@ -56,6 +56,7 @@ pub(crate) fn serve(
         let knocks = until(listener.as_fd(), Interest::Read, Some(LOOK)).map_err(Stop::temporary)?;
         if sys::monotonic().saturating_sub(looked) >= LOOK {
             looked = sys::monotonic();
+            requests.look();
             keys.look();
             clients.look();
             tickets.turn(sys::unix_seconds());

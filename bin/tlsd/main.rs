@@ -7,6 +7,7 @@ mod certificates;
 mod clients;
 mod desk;
 mod first;
+mod requests;
 mod tickets;
 mod tunnel;
 
@@ -20,6 +21,7 @@ use sys::signals::{Signal, Signals};
 use sys::{Identity, Listener, Stop};
 
 use crate::certificates::Keys;
+use crate::requests::Requests;
 use crate::tickets::Tickets;
 
 fn main() -> ExitCode {
@@ -47,11 +49,15 @@ fn run() -> Result<(), Stop> {
     let folder = home.control().join("tls");
     let me = Control::open(&home).me().map_err(Stop::temporary)?;
     first::make_default(&folder, &me).map_err(Stop::temporary)?;
-    let keys = Arc::new(Keys::new(&folder).map_err(Stop::temporary)?);
+    let requests = Requests::of(&home);
+    requests.look();
+    let got = home.join("acme/certificates");
+    let keys = Arc::new(Keys::new(&folder, &got).map_err(Stop::temporary)?);
     let tickets = Arc::new(Tickets::new(&folder, sys::unix_seconds()));
-    Confine::new().read(home.control()).write(&folder).sockets().apply().map_err(Stop::temporary)?;
+    let confine = Confine::new().read(home.control()).read(home.join("acme")).write(&folder);
+    confine.write(home.join("acme/requests")).sockets().apply().map_err(Stop::temporary)?;
     sys::log!("tlsd: ready");
-    desk::serve(&uids, &keys, &tickets, &listener)
+    desk::serve(&uids, (&keys, &requests, &tickets), &listener)
 }
 
 /// `control/tls` belongs to us: nobody else reads keys.

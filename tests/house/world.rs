@@ -39,7 +39,7 @@ impl World {
             return None;
         }
         let folder = tempfile::Builder::new().prefix("fulmar-world-").tempdir().unwrap();
-        let world = World { folder, net, port: house.spare_port(), children: Vec::new() };
+        let world = World { folder, net, port: house.spare_port() + 500, children: Vec::new() };
         world.run(
             "openssl",
             &[
@@ -77,6 +77,11 @@ impl World {
     /// Address number `n`.
     pub fn ip(&self, n: u8) -> String {
         format!("127.{}.{}.{n}", self.net[0], self.net[1])
+    }
+
+    /// Where its name server is.
+    pub fn name_server(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// What a house says of itself so that it may send to this world.

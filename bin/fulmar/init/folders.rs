@@ -20,6 +20,11 @@ pub(crate) const FOLDERS: &[(&str, Option<Role>, u32)] = &[
     ("users", Some(Role::Users), 0o700),
     ("relay", Some(Role::Users), 0o700),
     ("mail", None, 0o711),
+    ("acme", None, 0o755),
+    ("acme/requests", Some(Role::Tls), 0o755),
+    ("acme/certificates", Some(Role::Acme), 0o755),
+    ("acme/challenges", Some(Role::Acme), 0o755),
+    ("acme/account", Some(Role::Acme), 0o700),
 ];
 
 /// Who plays `role`; nobody when everything runs as one ordinary user.

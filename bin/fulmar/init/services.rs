@@ -8,6 +8,7 @@ use super::{made, starters};
 
 /// All programs that a home holds.
 pub(crate) const PROGRAMS: &[&str] = &[
+    "acme",
     "bounce",
     "bouncesaying",
     "checkpassword",

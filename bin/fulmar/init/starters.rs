@@ -81,6 +81,8 @@ fn cron(home: &str) -> String {
          17 5 * * *  root  found=$({home}/bin/fulmar --home {home} check 2>&1) || echo \"$found\"\n\
          # Twice an hour: who has not fetched mail for an hour (control/relayminutes) relays no longer.\n\
          */30 * * * *  root  FULMAR_HOME={home} {home}/bin/relay-clear\n\
+         # Certificates (control/acme) that will soon run out are renewed.\n\
+         40 3,15 * * *  root  FULMAR_HOME={home} {home}/bin/acme\n\
          # Tells domains that ask for it how TLS went with their servers.\n\
          20 1 * * *  root  FULMAR_HOME={home} {home}/bin/tlsrpt\n"
     )

@@ -53,6 +53,10 @@ const fn of(
 #[rustfmt::skip]
 pub const TABLE: &[File] = &[
     of("accesslist", List(Pattern), Nothing, LATER, "Who may write to whom: `from:sender:rcpt` lets a sender write only to that recipient, `rcpt:sender:rcpt` lets only that sender write to the recipient."),
+    of("acme", List(Word), Nothing, &["tlsd", "acme"], "Certificates to be had from an authority by ACME, a line each: the names it is for, with blanks between. Who writes a line agrees to the authority's terms."),
+    of("acmechallenge", Line, Value("http-01"), &["acme"], "How acme proves that a name is ours: `http-01`, at port 80, or `tls-alpn-01`, at port 443."),
+    of("acmecontact", Line, Nothing, &["acme"], "Address that the authority may write to."),
+    of("acmeserver", Line, Value("https://acme-v02.api.letsencrypt.org/directory"), &["acme"], "The authority's ACME directory."),
     of("atrnaccess", Map(Word), Nothing, LATER, "Domains that a user may fetch by ATRN, as `user:domain, domain`."),
     of("auth.envrules", Map(Pattern), Nothing, LATER, "Environment by login name, as `pattern:VAR=value,...`."),
     of("authdomains", List(Domain), Nothing, LATER, "Sender domains whose users must log in, whatever the recipient."),

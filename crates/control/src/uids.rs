@@ -25,11 +25,13 @@ pub enum Role {
     Web,
     /// Log writers.
     Log,
+    /// Who gets certificates from an authority.
+    Acme,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Role; 9] = [
+    pub const ALL: [Role; 10] = [
         Role::Net,
         Role::Tls,
         Role::Users,
@@ -39,6 +41,7 @@ impl Role {
         Role::Admin,
         Role::Web,
         Role::Log,
+        Role::Acme,
     ];
 
     /// The name in `control/uids`, and of the usual user.
@@ -53,6 +56,7 @@ impl Role {
             Role::Admin => "fulmar-admin",
             Role::Web => "fulmar-web",
             Role::Log => "fulmar-log",
+            Role::Acme => "fulmar-acme",
         }
     }
 }

@@ -15,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use ureq::config::Config;
 use ureq::http::Uri;
+pub use ureq::http::{Request, Response};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver as Finds};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
@@ -56,6 +57,16 @@ impl Https {
         let mut body = response.into_body().into_reader().take(longest as u64 + 1);
         body.read_to_string(&mut text).map_err(|error| error.to_string())?;
         if text.len() > longest { Err(format!("{url}: longer than {longest} octets")) } else { Ok(text) }
+    }
+
+    /// Whatever request; gives the answer whatever its status, with `longest` octets of its body at most.
+    pub fn request(&self, request: Request<Vec<u8>>, longest: usize) -> Result<Response<Vec<u8>>, String> {
+        let response = self.0.configure_request(request).http_status_as_error(false).build();
+        let response = self.0.run(response).map_err(|error| error.to_string())?;
+        let (head, body) = response.into_parts();
+        let mut bytes = Vec::new();
+        body.into_reader().take(longest as u64).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        Ok(Response::from_parts(head, bytes))
     }
 
     /// Hands `body` over. Whatever is answered with a 2xx will do.
