@@ -38,7 +38,7 @@ enum State {
 
 /// Begins; `message`: the client's first, if it came with the command.
 pub(crate) fn begin(door: &Door<'_>, caller: &mut Caller, mechanism: &str, message: Option<&[u8]>) -> Answer {
-    let Some((state, opening)) = opening(door.house, mechanism) else { return NOT_OFFERED.into() };
+    let Some((state, opening)) = opening(door, mechanism) else { return NOT_OFFERED.into() };
     match (state, message, opening) {
         (State::LoginName, Some(name), _) => step(door, caller, State::LoginName, name),
         (state @ (State::Plain | State::External | State::ScramFirst(..)), Some(message), _) => {
@@ -52,21 +52,26 @@ pub(crate) fn begin(door: &Door<'_>, caller: &mut Caller, mechanism: &str, messa
 }
 
 /// Where a mechanism begins, and what the server says first.
-fn opening(house: &House, mechanism: &str) -> Option<(State, Result<Vec<u8>, Fate>)> {
-    let digests = || house.offers_digests();
+fn opening(door: &Door<'_>, mechanism: &str) -> Option<(State, Result<Vec<u8>, Fate>)> {
+    let digests = || door.house.offers_digests();
+    let has = |name: &str| door.tls(name).next().is_some();
     Some(match mechanism {
         "PLAIN" => (State::Plain, Ok(Vec::new())),
         "LOGIN" => (State::LoginName, Ok(plain::ASK_NAME.to_vec())),
         "CRAM-MD5" if digests() => match sys::random() {
             Ok(random) => {
-                let challenge = apop::timestamp(random, &house.me);
+                let challenge = apop::timestamp(random, &door.house.me);
                 (State::Cram(challenge.clone()), Ok(challenge.into_bytes()))
             }
             Err(_) => (State::Plain, Err(Fate::later(3, 0, "no random numbers"))),
         },
+        "EXTERNAL" if !has("client") => return None,
         "EXTERNAL" => (State::External, Ok(Vec::new())),
         name => {
             let plain = name.strip_suffix("-PLUS");
+            if plain.is_some() && !has("tls-server-end-point") && !has("tls-exporter") {
+                return None;
+            }
             let hash = Hash::of(plain.unwrap_or(name)).filter(|_| digests())?;
             (State::ScramFirst(hash, plain.is_some()), Ok(Vec::new()))
         }

@@ -127,7 +127,7 @@ fn a_route_goes_with_every_order_and_lives_as_long_as_the_message() {
     house.kill();
     house.start();
     house.wish(id, &Wish::Retry);
-    house.until_logged("to remote z@far.test\nstatus: local 0/10 remote 1/10\ndelivery 1: deferral");
+    house.until_logged("to remote z@far.test\nstatus: local 0/10 remote 1/20\ndelivery 1: deferral");
     assert_eq!(house.orders.recv().unwrap().route, "relay.test:26");
     house.wish(id, &Wish::Route(None));
     assert_eq!(house.queue.steering(id).unwrap(), Steering::default());
