@@ -181,3 +181,59 @@ fn admins_word(house: &House, far: &House, key: &str) {
     let log = house.log();
     assert!(log.contains("control/tlspolicy") && log.contains("`most secret` is no level"), "{log}");
 }
+
+#[test]
+fn domains_that_ask_are_told_once_how_tls_went_and_others_are_not() {
+    let base = House::empty();
+    let Some(mut world) = World::around(&base) else { return };
+    world.names(
+        "_smtp._tls.asks TXT \"v=TLSRPTv1; rua=mailto:alice@example.test\"\n\
+         _smtp._tls.silent TXT \"v=spf1 -all\"\n\
+         _smtp._tls.forged TXT \"v=TLSRPTv1; rua=mailto:right@x.test\"\n",
+        &[("mailto:right@", "mailto:wrong@")],
+    );
+    let house = sender(&world);
+    let day = sys_seconds() / 86_400;
+    let notes = |days: u64| house.path(&format!("run/tlsrpt/{}", day - days));
+    let line = |domain: &str, result: &str| {
+        format!(
+            "{domain}\tsts\tversion: STSv1|mode: testing\tmx.{domain}\tmx.{domain}\t192.0.2.1\t192.0.2.2\t{result}\n"
+        )
+    };
+    let told = [line("asks.test", "ok"), line("asks.test", "certificate-expired"), line("silent.test", "ok")];
+    std::fs::write(notes(1), told.concat()).unwrap();
+    std::fs::write(notes(0), line("asks.test", "ok")).unwrap();
+    // A domain whose DNS is out of order waits.
+    std::fs::write(notes(2), line("forged.test", "ok")).unwrap();
+    let report = || {
+        let mut command = std::process::Command::new(tests::program("tlsrpt"));
+        command.env("FULMAR_HOME", house.path("")).output().unwrap()
+    };
+    let output = report();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mail = house.await_mail("alice", 1);
+    let mail = String::from_utf8_lossy(&mail[0]).into_owned();
+    assert!(mail.contains("\nTLS-Report-Domain: asks.test\n"), "{mail}");
+    let parts: Vec<&str> = mail.split("\n\n").collect();
+    let packed: String = parts[4].lines().take_while(|line| !line.starts_with("--")).collect();
+    let packed = data_encoding::BASE64.decode(packed.as_bytes()).unwrap();
+    std::fs::write(house.path("report.gz"), packed).unwrap();
+    let json = std::process::Command::new("zcat").arg(house.path("report.gz")).output().unwrap().stdout;
+    let json = String::from_utf8(json).unwrap();
+    for part in [
+        "\"total-successful-session-count\":1",
+        "\"total-failure-session-count\":1",
+        "\"result-type\":\"certificate-expired\"",
+        "\"policy-domain\":\"asks.test\"",
+    ] {
+        assert!(json.contains(part), "{part}: {json}");
+    }
+    assert!(!notes(1).exists() && notes(0).exists() && notes(2).exists(), "what could not be told is kept");
+    assert!(report().status.success());
+    house.await_empty_queue();
+    assert_eq!(house.mail("alice").len(), 1, "once");
+}
+
+fn sys_seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}

@@ -77,14 +77,22 @@ pub struct Exchange {
     login: Login,
     nonce: String,
     step: u8,
-    /// The server's signature that is to come, in SCRAM.
+    /// The server's signature that is to come, in SCRAM; and whether it has come.
     signature: Option<Vec<u8>>,
+    proved: bool,
 }
 
 impl Exchange {
     /// `random` is fresh from the system's generator.
     pub fn new(mechanism: Mechanism, login: Login, random: [u8; 16]) -> Exchange {
-        Exchange { mechanism, login, nonce: HEXLOWER.encode(&random), step: 0, signature: None }
+        Exchange {
+            mechanism,
+            login,
+            nonce: HEXLOWER.encode(&random),
+            step: 0,
+            signature: None,
+            proved: false,
+        }
     }
 
     /// What goes with the command itself. `None`: the server speaks first.
@@ -109,7 +117,8 @@ impl Exchange {
             (Mechanism::Scram(hash), 1) => self.prove(hash, challenge),
             (Mechanism::Scram(_), 2) => {
                 let signature = self.signature.take()?;
-                bool::from(signature.ct_eq(challenge)).then(Vec::new)
+                self.proved = signature.ct_eq(challenge).into();
+                self.proved.then(Vec::new)
             }
             _ => None,
         }
@@ -120,7 +129,7 @@ impl Exchange {
     pub fn is_whole(&self, text: &[u8]) -> bool {
         match &self.signature {
             Some(signature) => bool::from(signature.ct_eq(text)),
-            None => !matches!(self.mechanism, Mechanism::Scram(_)) || self.step >= 2,
+            None => self.proved || !matches!(self.mechanism, Mechanism::Scram(_)),
         }
     }
 
@@ -187,6 +196,7 @@ mod tests {
             let mut client = Exchange::new(Mechanism::Scram(hash), login(), [7; 16]);
             client.answer(server.challenge()).unwrap();
             assert_eq!(client.answer(b"v=AAAA"), None);
+            assert!(!client.is_whole(b""), "whatever it says after that");
         }
     }
 

@@ -30,6 +30,7 @@ mod qmtp;
 mod queue;
 mod rules;
 mod sasl;
+mod secrecy;
 mod smtp;
 mod smtp_client;
 mod users;
@@ -62,6 +63,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("queue", queue::run),
     ("rules", rules::run),
     ("sasl", sasl::run),
+    ("secrecy", secrecy::run),
     ("smtp", smtp::run),
     ("smtp_client", smtp_client::run),
     ("users", users::run),
