@@ -4,10 +4,13 @@
 //! delivered messages per second (accepted ones only if no MAILDIR is named); `load disk FOLDER THREADS SECONDS SIZE` prints
 //! durable files per second; `load relay ADDRESS SINK SESSIONS SECONDS SIZE` prints messages accepted and handed on to
 //! a sink per second; `load many ADDRESS SINK RECIPIENTS DOMAINS [BLACKHOLE]` prints how long one message takes to
-//! all its recipients; `load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD` prints logins per second.
+//! all its recipients; `load handshakes ADDRESS SESSIONS SECONDS` prints TLS sessions per second, `load idle ADDRESS
+//! SESSIONS` keeps some open; `load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD` prints logins per second.
 
 #[path = "load/relay.rs"]
 mod relay;
+#[path = "load/tls.rs"]
+mod tls;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -22,6 +25,8 @@ use tests::Smtp;
 const USAGE: &str = "usage: load smtp ADDRESS SESSIONS SECONDS conn|kept SIZE MAILDIR=RECIPIENT...
        load relay ADDRESS SINK SESSIONS SECONDS SIZE
        load many ADDRESS SINK RECIPIENTS DOMAINS [BLACKHOLE]
+       load handshakes ADDRESS SESSIONS SECONDS
+       load idle ADDRESS SESSIONS
        load disk FOLDER THREADS SECONDS SIZE
        load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD";
 /// How long deliveries may go on after the last message was accepted.
@@ -61,6 +66,14 @@ fn main() -> ExitCode {
             domains.parse().expect("a number"),
             blackhole.first().map(|hole| hole.parse().expect("an address with a port")),
         ),
+        ["handshakes", address, sessions, seconds] => tls::handshakes(
+            address.parse().expect("an address with a port"),
+            sessions.parse().expect("a number"),
+            Duration::from_secs(seconds.parse().expect("a number of seconds")),
+        ),
+        ["idle", address, sessions] => {
+            tls::idle(address.parse().expect("an address with a port"), sessions.parse().expect("a number"))
+        }
         ["pop3", address, sessions, seconds, user, password] => {
             let limit = Duration::from_secs(seconds.parse().expect("a number of seconds"));
             logins(
