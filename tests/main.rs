@@ -35,4 +35,5 @@ mod sending;
 mod smtp_dialogs;
 mod system_users;
 mod taking_over;
+mod tls_table;
 mod trust;
