@@ -237,3 +237,48 @@ fn domains_that_ask_are_told_once_how_tls_went_and_others_are_not() {
 fn sys_seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
+
+/// Hands a message in by STARTTLS, with REQUIRETLS.
+fn send_required(house: &House, to: &str) {
+    let python = tests::tool("python3").unwrap();
+    let script = format!(
+        "import smtplib, ssl\ns = smtplib.SMTP('127.0.0.1', {})\ns.starttls(context=ssl._create_unverified_context())\n\
+         s.ehlo()\nassert s.has_extn('requiretls')\nprint(s.mail('bob@example.test', ['REQUIRETLS']), s.rcpt('{to}'))\n\
+         print(s.data('Subject: secret\\n\\nx\\n'))\ns.quit()\n",
+        house.smtp().port()
+    );
+    let output = std::process::Command::new(python).args(["-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_requires_tls_stays_secret_to_the_end_and_comes_back_where_that_cannot_be() {
+    let base = House::empty();
+    let Some(mut world) = World::around(&base) else { return };
+    let key = world.certificate("mx", &["mx.far.test"]);
+    let records =
+        host("far", &world.ip(7), Some(&format!("3 1 1 {key}"))) + &host("bare", &world.ip(8), None);
+    world.names(&records, &[]);
+    let mut far = receiver(&world, &["far.test"], "mx");
+    far.well(&["alias", "add", "on@far.test", "dora@bare.test"]);
+    world.let_in(&mut far);
+    world.at(7, far.smtp());
+    world.plain(8);
+    let house = sender(&world);
+    // Without TLS nothing is promised.
+    let mut smtp = Smtp::connect(house.smtp());
+    assert!(smtp.command("MAIL FROM:<bob@example.test> REQUIRETLS").starts_with("555 5.5.4"));
+    send_required(&house, "dora@far.test");
+    let new = far.path("mail/far.test/dora/Maildir/new");
+    far.until("mail for dora", || (!tests::files(&new).is_empty()).then_some(()));
+    send_required(&house, "dora@bare.test");
+    let bounce = house.await_mail("bob", 1);
+    let text = String::from_utf8_lossy(&bounce[0]).into_owned();
+    assert!(text.contains("5.7.30") && text.contains("dora@bare.test"), "{text}");
+    // A forward there, at the other house, keeps the promise.
+    send_required(&house, "on@far.test");
+    far.until("the refusal", || far.log().contains(" D recipient=dora@bare.test text=5.7.30").then_some(()));
+    // What does not require it goes on as ever.
+    send(&house, "on@far.test");
+    far.until("the delivery", || far.log().contains(" K recipient=dora@bare.test").then_some(()));
+}

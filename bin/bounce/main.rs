@@ -57,6 +57,9 @@ fn tell(home: &Home, id: u64, mut submission: Submission) -> Result<(), Stop> {
     };
     let letter = letter.map_err(Stop::temporary)?;
     submission.open(&format!("bounce-{id}")).map_err(Stop::temporary)?;
+    if head.requiretls {
+        submission.requiretls();
+    }
     letter.write(id, &head, &failures, &message, &mut submission).map_err(Stop::temporary)?;
     submission.sender(sender.as_bytes());
     submission.recipient(letter.to());

@@ -40,6 +40,9 @@ fn run() -> Result<(), Stop> {
 
 fn submit(queue: &mut Submission, message: OwnedFd, envelope: OwnedFd) -> Result<(), Outcome> {
     queue.open(&format!("enqueue-{}", std::process::id())).map_err(|error| Outcome::unreachable(&error))?;
+    if std::env::var_os(submission::REQUIRETLS).is_some() {
+        queue.requiretls();
+    }
     each_piece(message, |piece| {
         queue.write(piece);
         Ok(())

@@ -122,6 +122,7 @@ impl<'q> Books<'q> {
         let token = format!("qmail-{}", mess.number).into_bytes();
         let arrival = mess.birth * 1_000_000;
         draft.envelope(&Head {
+            requiretls: false,
             arrival,
             uid: 0,
             pid: std::process::id(),

@@ -64,6 +64,8 @@ struct Client<'h> {
     envelope: bool,
     /// The message is to be held once it is in the queue.
     held: bool,
+    /// It may leave by TLS only.
+    requiretls: bool,
     /// What is wrong with the message.
     fault: Option<Fate>,
     room: Vec<u8>,
@@ -81,6 +83,7 @@ impl<'h> Client<'h> {
             looked: 0,
             envelope: false,
             held: false,
+            requiretls: false,
             fault: None,
             room: Vec::new(),
         }
@@ -95,6 +98,10 @@ impl<'h> Client<'h> {
             b'L' => self.name(rest),
             b'M' => self.text(rest),
             b'E' => self.addresses(rest),
+            b'R' if !self.envelope => {
+                self.requiretls = true;
+                Ok(())
+            }
             b'H' => {
                 self.held = true;
                 Ok(())
@@ -134,7 +141,7 @@ impl<'h> Client<'h> {
     }
 
     fn address(&mut self, record: Record<'_>) -> Result<(), Fate> {
-        let (peer, token) = (self.peer, self.token.clone());
+        let (peer, token, requiretls) = (self.peer, self.token.clone(), self.requiretls);
         let draft = self.draft()?;
         let written = match record {
             Record::Sender(sender) => {
@@ -144,6 +151,7 @@ impl<'h> Client<'h> {
                     uid: peer.uid,
                     pid: peer.pid,
                     token,
+                    requiretls,
                     sender: sender.to_vec(),
                 })
             }
@@ -182,6 +190,7 @@ impl<'h> Client<'h> {
         let token = std::mem::take(&mut self.token);
         (self.intake, self.envelope) = (Intake::new(), false);
         let held = std::mem::take(&mut self.held);
+        self.requiretls = false;
         let (fault, draft) = match (fault, complete, draft) {
             (None, Ok(()), Some(draft)) => (None, Some(draft)),
             (fault, ..) => (Some(fault.unwrap_or(MANGLED)), None),

@@ -42,7 +42,10 @@ impl Courier {
         let stored = order.file.try_clone().map_err(|error| garbled(&error))?;
         let stored = Stored::of(stored).map_err(|trouble| garbled(&trouble))?;
         stored.check_message().map_err(|trouble| garbled(&trouble))?;
-        let letter = Letter::open(stored.file(), stored.message_length()).map_err(|error| garbled(&error))?;
+        let requiretls = stored.head().map_err(|trouble| garbled(&trouble))?.requiretls;
+        let mut letter =
+            Letter::open(stored.file(), stored.message_length()).map_err(|error| garbled(&error))?;
+        letter.requiretls = requiretls;
         let relay = Some(&order.route[..]).filter(|relay| !relay.is_empty());
         let world = World {
             settings: &settings,

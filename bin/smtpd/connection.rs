@@ -39,7 +39,9 @@ pub(crate) fn serve(job: Job, mut kept: Kept, service: Service) -> (Kept, Result
         Ok(encryption) => encryption,
         Err(cause) => return (kept, Err(secrecy::turn_away(client, &cause))),
     };
-    let settings = smtp::Settings { encryption, ..settings };
+    // A program in the place of the queue could not keep the promise.
+    let requiretls = job.env.get(submission::VARIABLE).is_none_or(<[u8]>::is_empty);
+    let settings = smtp::Settings { encryption, requiretls, ..settings };
     let limit = rules.timeout;
     let desk = Desk::new(kept, rules, facts, &job.env, token.clone());
     let mut session = smtp::Session::new(desk, settings);

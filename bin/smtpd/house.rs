@@ -45,6 +45,8 @@ pub(crate) struct Desk {
     sender: Option<Address>,
     /// By what the last recipient was that was not ours.
     granted: Option<String>,
+    /// The message may go on by TLS only.
+    requiretls: bool,
     /// TLS may begin.
     slot: Option<Slot>,
     /// How somebody tries to log in.
@@ -68,6 +70,7 @@ impl Desk {
             token,
             sender: None,
             granted: None,
+            requiretls: false,
             slot: None,
             mechanism: String::new(),
             tls: String::new(),
@@ -194,8 +197,9 @@ impl House for Desk {
         sys::unix_seconds().cast_signed()
     }
 
-    fn sender(&mut self, sender: Option<&Address>, _: &MailParameters) -> Result<(), Reply> {
+    fn sender(&mut self, sender: Option<&Address>, parameters: &MailParameters) -> Result<(), Reply> {
         self.sender = sender.cloned();
+        self.requiretls = parameters.requiretls;
         self.granted = None;
         Ok(())
     }
@@ -237,7 +241,11 @@ impl House for Desk {
         self.kept.queue.open(&self.token).map_err(|error| {
             self.put_off("message", format_args!("the queue: {error}"));
             NO_QUEUE
-        })
+        })?;
+        if self.requiretls {
+            self.kept.queue.requiretls();
+        }
+        Ok(())
     }
 
     fn write(&mut self, part: &[u8]) {

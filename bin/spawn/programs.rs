@@ -17,6 +17,10 @@ use sys::process::{Child, Exit, Start, sibling};
 use sys::wait::{self, Interest};
 use wire::{Code, Fate, Text};
 
+use crate::carrier::requires_tls;
+
+/// What whoever hands mail in is told by (RFC 8689): forwards may leave by TLS only.
+const REQUIRETLS: &str = "REQUIRETLS";
 /// What a delivery without a .qmail file does when its account names nothing else.
 const USUAL: &str = "./Maildir/";
 
@@ -86,6 +90,9 @@ fn environment(house: &Home, order: &Order, owner: &Owner) -> Env {
     env.set("FULMAR_HOME", house.path().as_os_str().as_encoded_bytes());
     env.set("DELIVERY_QUOTA", owner.quota.to_string());
     env.set("DELIVERY_ID", &order.id);
+    if requires_tls(order) {
+        env.set(REQUIRETLS, "1");
+    }
     if !owner.instructions.iter().any(|line| line == ".qmail") {
         env.set("DELIVERY_PLAIN", "1");
     }

@@ -23,6 +23,9 @@ pub(crate) fn submit(
 ) -> Result<String, Fate> {
     let token = String::from_utf8_lossy(&order.id);
     queue.open(&token).map_err(|error| unable(&format!("queue: {error}")))?;
+    if order.requiretls {
+        queue.requiretls();
+    }
     queue.write(delivered_to);
     write_message(queue, message).map_err(|error| unable(&format!("message: {error}")))?;
     queue.sender(sender);

@@ -34,6 +34,8 @@ pub struct Order {
     pub qmail: bool,
     /// The mailbox's quota in octets; 0 is none.
     pub quota: u64,
+    /// Forwards may leave by TLS only (RFC 8689).
+    pub requiretls: bool,
     /// The message's id in the queue, for the log; may be empty.
     pub id: Vec<u8>,
     /// Most Delivered-To lines that the message may have; 0: no limit.
@@ -121,6 +123,7 @@ impl Order {
             }
             b"quota" => self.quota = std::str::from_utf8(value).ok()?.parse().ok()?,
             b"delivered-to" => self.most_delivered_to = std::str::from_utf8(value).ok()?.parse().ok()?,
+            b"requiretls" => self.requiretls = value == b"1",
             b"id" => self.id = value.to_vec(),
             _ => {}
         }

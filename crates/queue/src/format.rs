@@ -2,7 +2,8 @@
 //!
 //! First the message, then the envelope, then the end record. The envelope is records, each a letter,
 //! a text and a NUL: `V1` (version), `A`(arrival, µs since 1970), `U`(uid of who handed it in),
-//! `P`(its process id), perhaps `L`(what it calls the message in its log), `F`(sender), then for
+//! `P`(its process id), perhaps `L`(what it calls the message in its log), perhaps `R`(it may leave by TLS only),
+//! `F`(sender), then for
 //! each recipient `T`(to do) or `D`(done). The end record is [`END`] octets, numbers little-endian:
 //! magic, length of message, length of envelope, CRC-32 of message, CRC-32 of the envelope with each
 //! `D` read as `T`. Nothing but `T` to `D` is ever changed.
@@ -69,6 +70,8 @@ pub struct Head {
     pub pid: u32,
     /// What the one who handed it in calls it in its log; may be empty.
     pub token: Vec<u8>,
+    /// It may leave this host by TLS only (RFC 8689).
+    pub requiretls: bool,
     /// Envelope sender; may be empty.
     pub sender: Vec<u8>,
 }
@@ -79,6 +82,9 @@ impl Head {
         let mut bytes = format!("V1\0A{}\0U{}\0P{}\0", self.arrival, self.uid, self.pid).into_bytes();
         if !self.token.is_empty() {
             record(&mut bytes, b'L', &self.token);
+        }
+        if self.requiretls {
+            record(&mut bytes, b'R', b"");
         }
         record(&mut bytes, b'F', &self.sender);
         bytes
@@ -102,9 +108,10 @@ pub struct HeadReader {
 impl HeadReader {
     /// Takes the next record, without its NUL. The head, once the sender has come.
     pub fn take(&mut self, record: &[u8]) -> Result<Option<Head>, Trouble> {
-        const ORDER: &[u8] = b"VAUPLF";
+        const ORDER: &[u8] = b"VAUPLRF";
         let Some((letter, text)) = record.split_first() else { return Err(DAMAGED) };
-        if ORDER.get(self.next) == Some(&b'L') && *letter == b'F' {
+        // Two of them need not be there.
+        while matches!(ORDER.get(self.next), Some(b'L' | b'R')) && ORDER.get(self.next) != Some(letter) {
             self.next += 1;
         }
         if ORDER.get(self.next) != Some(letter) {
@@ -118,6 +125,8 @@ impl HeadReader {
             b'U' => self.head.uid = number(text)?,
             b'P' => self.head.pid = number(text)?,
             b'L' => self.head.token = text.to_vec(),
+            b'R' if text.is_empty() => self.head.requiretls = true,
+            b'R' => return Err(DAMAGED),
             _ => {
                 self.head.sender = text.to_vec();
                 return Ok(Some(std::mem::take(&mut self.head)));

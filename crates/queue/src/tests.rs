@@ -24,6 +24,7 @@ fn house() -> House {
 
 fn head() -> Head {
     Head {
+        requiretls: true,
         arrival: 1_700_000_000_000_000,
         uid: 1000,
         pid: 42,

@@ -148,8 +148,9 @@ impl<H: House> Session<H> {
             true => String::new(),
             false => format!("\nAUTH {mechanisms}"),
         };
+        let require = if self.takes_requiretls() { "\nREQUIRETLS" } else { "" };
         let text = format!(
-            "{}{tls}{auth}\nPIPELINING\nSIZE{size}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\n\
+            "{}{tls}{auth}{require}\nPIPELINING\nSIZE{size}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\n\
              LIMITS MAILMAX={} RCPTMAX={}\nHELP",
             settings.greeting, settings.max_messages, settings.max_recipients
         );
@@ -177,6 +178,9 @@ impl<H: House> Session<H> {
         if self.settings.max_size > 0 && parameters.size.unwrap_or(0) > self.settings.max_size {
             return self.blame(Fault::Message, Reply::TOO_BIG);
         }
+        if parameters.requiretls && !self.takes_requiretls() {
+            return Reply::UNKNOWN_PARAMETER;
+        }
         if !self.another_message() {
             self.flow = Flow::Close;
             return Reply::TOO_MANY_MESSAGES;
@@ -185,10 +189,16 @@ impl<H: House> Session<H> {
             return reply;
         }
         self.envelope.sender = sender.map(|sender| sender.envelope()).unwrap_or_default();
+        self.envelope.requiretls = parameters.requiretls;
         self.letters = if parameters.utf8 { Letters::Utf8 } else { Letters::Ascii };
         self.via.utf8 = parameters.utf8;
         self.state = State::SENDER;
         Reply::SENDER_OK
+    }
+
+    /// RFC 8689 §2: a promise that is given by TLS alone.
+    fn takes_requiretls(&self) -> bool {
+        self.settings.requiretls && self.via.secret
     }
 
     // RFC 5321 §4.1.1.3

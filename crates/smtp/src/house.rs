@@ -61,6 +61,8 @@ pub struct Envelope {
     pub sender: String,
     /// `local@domain` each, in the order given.
     pub recipients: Vec<String>,
+    /// It may go on by TLS only (RFC 8689).
+    pub requiretls: bool,
 }
 
 /// Who is at the other end, as far as that is known.
@@ -104,6 +106,8 @@ pub struct Settings {
     pub encryption: Encryption,
     /// Ways to log in, in capital letters; none: AUTH is not offered.
     pub mechanisms: Vec<String>,
+    /// By TLS REQUIRETLS is offered (RFC 8689): what the house does with it is its affair.
+    pub requiretls: bool,
     /// No mail is taken from who has not logged in.
     pub login_required: bool,
     /// Octets of a message on the wire; 0: no limit.
@@ -131,6 +135,7 @@ impl Default for Settings {
             lmtp: false,
             encryption: Encryption::default(),
             mechanisms: Vec::new(),
+            requiretls: false,
             login_required: false,
             max_size: 0,
             max_recipients: 1000,

@@ -15,6 +15,8 @@ pub struct MailParameters {
     pub eight_bit: bool,
     /// SMTPUTF8.
     pub utf8: bool,
+    /// REQUIRETLS (RFC 8689).
+    pub requiretls: bool,
 }
 
 /// One parameter: its name and how its value is taken in. `Err`: the value is bad.
@@ -23,6 +25,10 @@ type Parameter = (&'static str, fn(&mut MailParameters, Option<&[u8]>) -> Result
 const MAIL_PARAMETERS: &[Parameter] = &[
     ("SIZE", |mail, value| size(value).map(|size| mail.size = Some(size))),
     ("BODY", |mail, value| body(value).map(|eight_bit| mail.eight_bit = eight_bit)),
+    ("REQUIRETLS", |mail, value| {
+        mail.requiretls = true;
+        value.map_or(Ok(()), |_| Err(()))
+    }),
     ("SMTPUTF8", |mail, value| {
         mail.utf8 = true;
         value.map_or(Ok(()), |_| Err(()))

@@ -1,4 +1,5 @@
-//! Handing messages to `queued`: `L` token, `M` text, `E` envelope, perhaps `H` hold, `.`, over one kept connection;
+//! Handing messages to `queued`: `L` token, perhaps `R` (TLS required), `M` text, `E` envelope, perhaps `H` hold, `.`, over one
+//! kept connection;
 //! or to the program that QMAILQUEUE names, by qmail-queue's interface.
 //!
 //! The client's side of `run/queue`. What `queued` has not said `K` to is not accepted; a message
@@ -24,6 +25,9 @@ pub use envelope::{Cut, Envelope};
 /// The variable that names a program to be run instead of asking `queued`.
 pub const VARIABLE: &str = "QMAILQUEUE";
 
+/// The variable that says that what is handed in may leave by TLS only (RFC 8689).
+pub const REQUIRETLS: &str = "REQUIRETLS";
+
 /// How long `queued` may take for one step; a sync of a busy disk can take long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -36,6 +40,8 @@ pub struct Submission {
     packet: Vec<u8>,
     /// A message is open.
     open: bool,
+    /// All messages may leave by TLS only.
+    secret: bool,
     /// A packet of this message could not be sent; the others need not be tried.
     broken: bool,
     /// Where QMAILQUEUE is set: the environment of the program that it names.
@@ -53,6 +59,7 @@ impl Submission {
             connection: None,
             packet: Vec::new(),
             open: false,
+            secret: false,
             broken: false,
             instead: None,
             program: None,
@@ -60,10 +67,12 @@ impl Submission {
     }
 
     /// To the socket at `path`, or to the program that QMAILQUEUE in our own environment names: how
-    /// everybody who may execute programs submits mail.
+    /// everybody who may execute programs submits mail. REQUIRETLS there means all of it.
     pub fn usual(path: PathBuf) -> Submission {
         let mut submission = Submission::at(path);
-        submission.serve(&Env::here());
+        let env = Env::here();
+        submission.secret = env.get(REQUIRETLS).is_some();
+        submission.serve(&env);
         submission
     }
 
@@ -100,7 +109,17 @@ impl Submission {
         }
         self.packet.clear();
         (self.open, self.broken) = (true, false);
+        if self.secret {
+            self.requiretls();
+        }
         Ok(())
+    }
+
+    /// The message that has just been begun may leave by TLS only. A program is told by its environment.
+    pub fn requiretls(&mut self) {
+        self.flush();
+        self.packet.push(b'R');
+        self.flush();
     }
 
     /// The next piece of the text. Trouble shows at the commit.

@@ -90,7 +90,8 @@ impl House {
         let mut draft = Draft::new(&self.queue, id, Vec::new());
         draft.message(b"Subject: x\n\nhello\n").unwrap();
         let arrival = sys::unix_micros() - age * 1_000_000;
-        let head = Head { arrival, uid: 7, pid: 8, token: Vec::new(), sender: sender.into() };
+        let head =
+            Head { arrival, uid: 7, pid: 8, token: Vec::new(), requiretls: false, sender: sender.into() };
         draft.envelope(&head).unwrap();
         recipients.iter().for_each(|recipient| draft.recipient(recipient.as_bytes()).unwrap());
         draft.save().unwrap();

@@ -46,6 +46,10 @@ impl Client {
         let how = "does not begin TLS, without which this mail may not go there";
         match answer {
             Some(answer) => self.unwilling(how, answer, out),
+            // RFC 8689 §4.2.1
+            None if self.parcel.requiretls => {
+                self.give_up(Fate::never(7, 30, format!("{} {how} (REQUIRETLS)", self.peer.host)), out);
+            }
             None => self.give_up(Fate::later(7, 5, format!("{} {how}", self.peer.host)), out),
         }
     }
