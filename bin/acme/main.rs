@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use control::{Broken, Control, Home, Role, Uids};
-use dns::{Config, Resolver};
+use dns::Resolver;
 use https::Https;
 use sys::Stop;
 use sys::confine::Confine;
@@ -23,8 +23,6 @@ use crate::authority::Authority;
 use crate::due::Request;
 
 const USAGE: &str = "acme [--force] [--listen ADDRESS:PORT]   (started by cron)";
-/// Folders of what says where name servers are.
-const RESOLVER: &[&str] = &["/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"];
 
 /// From the command line.
 #[derive(Default)]
@@ -67,7 +65,7 @@ fn run() -> Result<(), Stop> {
         sys::become_user(&myself).map_err(Stop::temporary)?;
     }
     let own = Confine::new().read(home.control()).write(home.join("acme")).internet();
-    RESOLVER.iter().fold(own, Confine::read).apply().map_err(Stop::temporary)?;
+    dns::FOLDERS.iter().fold(own, Confine::read).apply().map_err(Stop::temporary)?;
     let answers = Answers::new(way, home.join("acme/challenges"));
     listeners.into_iter().for_each(|listener| answers.serve(listener));
     fetch(&authority, &answers, &due)
@@ -108,9 +106,7 @@ fn listen(way: Way, named: Option<SocketAddr>) -> Vec<TcpListener> {
 
 fn authority(home: &Home, control: &Control) -> Result<Authority, Stop> {
     let authorities = https::authorities(control).map_err(Stop::temporary)?;
-    let named = std::env::var("DNSCACHEIP").unwrap_or_default();
-    let listed = control.list("resolvers").map_err(Stop::temporary)?.unwrap_or_default().join(" ");
-    let resolver = Resolver::new(Config::find(if named.is_empty() { &listed } else { &named }));
+    let resolver = Resolver::new(https::servers(control).map_err(Stop::temporary)?);
     let server = control.text("acmeserver").map_err(Stop::temporary)?;
     let contact = control.line("acmecontact").map_err(Stop::temporary)?;
     let account: PathBuf = home.join("acme/account/credentials");

@@ -13,7 +13,7 @@ use crate::letter::Letter;
 use crate::lines::Lines;
 use crate::notes::Notes;
 use crate::secrecy::broken;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::sts::Policies;
 use crate::tcpto::Memory;
 
@@ -34,7 +34,7 @@ impl Courier {
         let shared = &*self.0;
         let control = Control::open(&shared.home);
         let settings = Settings::read(&control).map_err(broken)?;
-        let resolver = Resolver::new(settings::resolver(&control).map_err(broken)?);
+        let resolver = Resolver::new(https::servers(&control).map_err(broken)?);
         let garbled = |error: &dyn std::fmt::Display| {
             sys::log!("remote: warning: msg {}: {error}", String::from_utf8_lossy(&order.id));
             Fate::later(3, 0, "the message can't be read from the queue")

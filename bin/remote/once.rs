@@ -16,7 +16,7 @@ use crate::delivery::{World, deliver};
 use crate::letter::Letter;
 use crate::lines::Lines;
 use crate::notes::Notes;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::sts::Policies;
 use crate::tcpto::Memory;
 
@@ -36,7 +36,7 @@ fn try_to(host: &str, sender: &str, recipients: &[String]) -> Result<Vec<Fate>, 
     let broken = |broken: control::Broken| Fate::later(3, 5, broken.to_string());
     let settings = Settings::read(&control).map_err(broken)?;
     authorities::read(&control).map_err(broken)?;
-    let resolver = Resolver::new(settings::resolver(&control).map_err(broken)?);
+    let resolver = Resolver::new(https::servers(&control).map_err(broken)?);
     let unable = |error: io::Error| Fate::later(3, 0, format!("unable to read the message: {error}"));
     let message = File::from(sys::adopt(0).map_err(unable)?);
     let message = whole(message).map_err(unable)?;

@@ -103,10 +103,7 @@ fn make_folder(home: &Home, name: &str, myself: Option<&Identity>) -> Result<(),
     }
 }
 
-/// Folders of what says where name servers are: its files are replaced by others when that changes.
-const RESOLVER: &[&str] = &["/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"];
-
 fn confine(home: &Home) -> Confine {
     let own = Confine::new().read(home.control()).write(home.run(STS)).write(home.run(TLSRPT));
-    RESOLVER.iter().fold(own.internet(), Confine::read)
+    dns::FOLDERS.iter().fold(own.internet(), Confine::read)
 }

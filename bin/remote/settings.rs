@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use control::{Broken, Control, Table};
-use dns::Config;
 use route::Relays;
 use secrecy::Level;
 use smtp::client::Login;
@@ -152,14 +151,4 @@ fn names_one(table: &Table, names: &[&str]) -> Result<bool, Broken> {
         }
     }
     Ok(false)
-}
-
-/// Which name servers are asked: DNSCACHEIP as everywhere in the suite, else control/resolvers, else those of
-/// /etc/resolv.conf.
-pub(crate) fn resolver(control: &Control) -> Result<Config, Broken> {
-    let named = std::env::var("DNSCACHEIP").unwrap_or_default();
-    if !named.is_empty() {
-        return Ok(Config::find(&named));
-    }
-    Ok(Config::find(&control.list("resolvers")?.unwrap_or_default().join(" ")))
 }

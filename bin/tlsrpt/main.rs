@@ -8,7 +8,7 @@ mod letter;
 use std::process::ExitCode;
 
 use control::{Control, Home, Role, Uids};
-use dns::{Config, Resolver};
+use dns::Resolver;
 use https::Https;
 use submission::Submission;
 use sys::Stop;
@@ -19,8 +19,6 @@ use crate::day::{Day, Teller};
 const USAGE: &str = "tlsrpt [--print]   (started by cron)";
 /// Where `remote` notes it.
 const NOTES: &str = "tlsrpt";
-/// Folders of what says where name servers are.
-const RESOLVER: &[&str] = &["/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"];
 
 fn main() -> ExitCode {
     sys::main("tlsrpt", run)
@@ -43,9 +41,9 @@ fn run() -> Result<(), Stop> {
     let submission = Submission::usual(home.run("queue"));
     if !submission.is_to_program() {
         let own = Confine::new().read(home.control()).write(home.run(NOTES)).internet().sockets();
-        RESOLVER.iter().fold(own, Confine::read).apply().map_err(Stop::temporary)?;
+        dns::FOLDERS.iter().fold(own, Confine::read).apply().map_err(Stop::temporary)?;
     }
-    let resolver = Resolver::new(servers(&control)?);
+    let resolver = Resolver::new(https::servers(&control).map_err(Stop::temporary)?);
     let https = Https::new(resolver.clone(), &authorities);
     let me = control.me().map_err(Stop::temporary)?;
     let mut teller = Teller { me, resolver, https, submission, print };
@@ -56,10 +54,4 @@ fn run() -> Result<(), Stop> {
         }
     }
     Ok(())
-}
-
-fn servers(control: &Control) -> Result<Config, Stop> {
-    let named = std::env::var("DNSCACHEIP").unwrap_or_default();
-    let listed = control.list("resolvers").map_err(Stop::temporary)?.unwrap_or_default().join(" ");
-    Ok(Config::find(if named.is_empty() { &listed } else { &named }))
 }

@@ -11,6 +11,8 @@ const MOST_SERVERS: usize = 16;
 /// Largest file that is read, in octets.
 const LARGEST_FILE: u64 = 1 << 20;
 const PORT: u16 = 53;
+/// Folders of what says where name servers are: its files are replaced by others when that changes.
+pub const FOLDERS: &[&str] = &["/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"];
 
 /// How a [`Resolver`](crate::Resolver) asks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ pub mod message;
 mod names;
 mod resolver;
 
-pub use config::Config;
+pub use config::{Config, FOLDERS};
 pub use hosts::in_hosts_file;
 pub use message::{Answer, Kind, Record};
 pub use names::{is_host, reverse};

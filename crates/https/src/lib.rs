@@ -1,7 +1,7 @@
 //! A small text by HTTPS: asked for or handed over, at a host that our own name servers find and a known authority
 //! vouches for.
 //!
-//! Knows which authorities those are ([`authorities`]). Follows no redirection, keeps no connection, knows nothing of what
+//! Knows which authorities those are ([`authorities`]), and which name servers ([`servers`]). Follows no redirection, keeps no connection, knows nothing of what
 //! the texts mean.
 
 use std::io::Read;
@@ -78,6 +78,16 @@ impl Https {
             Err(format!("{url}: status {}", response.status()))
         }
     }
+}
+
+/// Which name servers are asked: DNSCACHEIP as everywhere in the suite, else control/resolvers, else those of
+/// /etc/resolv.conf.
+pub fn servers(control: &Control) -> Result<dns::Config, Broken> {
+    let named = std::env::var("DNSCACHEIP").unwrap_or_default();
+    if !named.is_empty() {
+        return Ok(dns::Config::find(&named));
+    }
+    Ok(dns::Config::find(&control.list("resolvers")?.unwrap_or_default().join(" ")))
 }
 
 /// Who may vouch for a host: the authorities that this system knows (SSL_CERT_FILE and SSL_CERT_DIR name others), and
