@@ -54,6 +54,7 @@ impl Courier {
             lines: &shared.lines,
             policies: &shared.policies,
             notes: &shared.notes,
+            id: &String::from_utf8_lossy(&order.id),
             relay,
         };
         Ok(by_domain(&world, order, &letter))

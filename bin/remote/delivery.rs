@@ -27,6 +27,8 @@ pub(crate) struct World<'a> {
     pub(crate) lines: &'a Lines,
     pub(crate) policies: &'a Policies,
     pub(crate) notes: &'a Notes,
+    /// The message's id, for the log.
+    pub(crate) id: &'a str,
     /// Named by the admin for this message; smtproutes and MX records do not count.
     pub(crate) relay: Option<&'a [u8]>,
 }
@@ -228,6 +230,13 @@ impl Journey<'_> {
                     Some(failure) => Some(failure.kind()),
                     None => (!line.is_secret()).then_some("starttls-not-supported"),
                 };
+                let (ip, tls) = (place.address.ip(), line.tls());
+                sys::log!(
+                    "remote: {} connect host={} ip={ip} {tls} proof={}",
+                    world.id,
+                    host(place),
+                    wanted.proof(failure)
+                );
                 let told = line.got_to_tls();
                 let outcome = self.end(turn, terms, line);
                 if wanted.tls != Tls::No && told {

@@ -95,6 +95,17 @@ impl Line {
         matches!(self.pipe, Pipe::Secret(_))
     }
 
+    /// For the log: `tls=TLSv1.3 cipher=...`, or `tls=none`.
+    pub(crate) fn tls(&self) -> String {
+        let Pipe::Secret(secret) = &self.pipe else { return "tls=none".to_owned() };
+        let version = match secret.conn.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "TLSv1.2",
+        };
+        let cipher = secret.conn.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        format!("tls={version} cipher={}", cipher.unwrap_or("unknown").replacen("TLS13_", "TLS_", 1))
+    }
+
     /// Has the server had its chance to begin TLS?
     pub(crate) fn got_to_tls(&self) -> bool {
         self.is_secret() || self.client.has_greeted()

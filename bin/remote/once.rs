@@ -48,6 +48,7 @@ fn try_to(host: &str, sender: &str, recipients: &[String]) -> Result<Vec<Fate>, 
         lines: &Lines::new(1),
         policies: &Policies::at(None),
         notes: &Notes::at(None),
+        id: "once",
         relay: None,
     };
     let fates = deliver(&world, &host.to_ascii_lowercase(), sender, recipients, &letter);

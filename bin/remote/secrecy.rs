@@ -58,6 +58,16 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Wanted {
+    /// For the log: what the certificate has proved.
+    pub(crate) fn proof(&self, failure: Option<&str>) -> &'static str {
+        match (&self.demand.proof, failure) {
+            (Proof::Nothing, _) | (_, Some(_)) => "none",
+            (Proof::Names(_), None) => "name",
+            (Proof::Dane(..), None) => "dane",
+            (Proof::Fingerprints(_), None) => "fingerprint",
+        }
+    }
+
     fn opportunistic() -> Wanted {
         Wanted { tls: Tls::May, ..Wanted::default() }
     }

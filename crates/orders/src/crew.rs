@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use sys::Packets;
 use wire::Fate;
@@ -19,12 +20,15 @@ pub trait Carrier {
     fn tidy(&mut self) {}
 }
 
+/// How long a thread without work stays.
+const IDLE: Duration = Duration::from_secs(30);
 /// Octets of a thread's stack.
 const STACK: usize = 256 * 1024;
 
 /// The threads and what waits for them.
 pub struct Crew {
     most: usize,
+    idle: Duration,
     hire: Arc<dyn Fn() -> Box<dyn Carrier> + Send + Sync>,
     board: Arc<Board>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -40,6 +44,8 @@ struct Board {
 struct Notes {
     waiting: VecDeque<(Order, Arc<Packets>)>,
     idle: usize,
+    /// Threads that there are.
+    alive: usize,
     closing: bool,
 }
 
@@ -49,19 +55,26 @@ impl Board {
         self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// The next order; `None`: there will be none.
-    fn next(&self) -> Option<(Order, Arc<Packets>)> {
+    /// The next order; `None`: there will be none, or there has been none for long.
+    fn next(&self, idle: Duration) -> Option<(Order, Arc<Packets>)> {
         let mut notes = self.lock();
         loop {
             if let Some(work) = notes.waiting.pop_front() {
                 return Some(work);
             }
             if notes.closing {
+                notes.alive -= 1;
                 return None;
             }
             notes.idle += 1;
-            notes = self.changed.wait(notes).unwrap_or_else(std::sync::PoisonError::into_inner);
+            let waited = self.changed.wait_timeout(notes, idle);
+            let (back, time) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+            notes = back;
             notes.idle -= 1;
+            if time.timed_out() && notes.waiting.is_empty() {
+                notes.alive -= 1;
+                return None;
+            }
         }
     }
 }
@@ -69,7 +82,7 @@ impl Board {
 impl Crew {
     /// `most`: deliveries at one time. `hire` makes a carrier, in the thread that it will work in.
     pub fn new(most: usize, hire: impl Fn() -> Box<dyn Carrier> + Send + Sync + 'static) -> Crew {
-        Crew { most, hire: Arc::new(hire), board: Arc::default(), threads: Mutex::default() }
+        Crew { most, idle: IDLE, hire: Arc::new(hire), board: Arc::default(), threads: Mutex::default() }
     }
 
     /// Has `order` carried out; the answer goes to `client`.
@@ -92,13 +105,18 @@ impl Crew {
 
     fn grow(&self) {
         let mut threads = self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if threads.len() >= self.most {
-            return;
+        threads.retain(|thread| !thread.is_finished());
+        {
+            let mut notes = self.board.lock();
+            if notes.alive >= self.most {
+                return;
+            }
+            notes.alive += 1;
         }
-        let (board, hire) = (Arc::clone(&self.board), Arc::clone(&self.hire));
+        let (board, hire, idle) = (Arc::clone(&self.board), Arc::clone(&self.hire), self.idle);
         let work = move || {
             let mut carrier = hire();
-            while let Some((order, client)) = board.next() {
+            while let Some((order, client)) = board.next(idle) {
                 work(&mut *carrier, &order, &client);
             }
         };
@@ -107,6 +125,7 @@ impl Crew {
             // Those there are do the work; without any, no order would ever be answered.
             Err(error) => {
                 sys::log!("{}: warning: can't start a thread: {error}", sys::logging::name());
+                self.board.lock().alive -= 1;
                 if threads.is_empty() {
                     self.refuse_all();
                 }
@@ -163,5 +182,38 @@ mod tests {
         let order = Order::from_packet(sys::Packet { bytes, fds }).unwrap();
         let fates = whatever_happens(&order, || panic!("a bug"));
         assert!(fates.len() == 2 && fates.iter().all(|fate| fate.letter() == b'Z'));
+    }
+
+    struct Quick;
+
+    impl Carrier for Quick {
+        fn carry_out(&mut self, order: &Order) -> Vec<Fate> {
+            order.recipients.iter().map(|_| Fate::done("x")).collect()
+        }
+    }
+
+    #[test]
+    fn threads_without_work_end_and_come_back_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = sys::Listener::bind(&folder.path().join("x"), 0o600).unwrap();
+        let theirs = Packets::connect(&folder.path().join("x")).unwrap();
+        let client = Arc::new(listener.accept().unwrap());
+        let mut crew = Crew::new(4, || Box::new(Quick));
+        crew.idle = Duration::from_millis(20);
+        for _ in 0..3 {
+            for slot in 0..20 {
+                let bytes = format!("{slot}\0123\0\0s\0a@x").into_bytes();
+                let fds = vec![tempfile::tempfile().unwrap().into()];
+                let order = Order::from_packet(sys::Packet { bytes, fds }).unwrap();
+                crew.give(order, &client);
+                assert!(theirs.recv().unwrap().is_some());
+            }
+            let start = sys::monotonic();
+            while crew.board.lock().alive > 0 {
+                assert!(sys::monotonic() - start < Duration::from_secs(20));
+                std::thread::yield_now();
+            }
+        }
+        crew.finish();
     }
 }
