@@ -145,3 +145,27 @@ fn a_smarthost_takes_mail_of_who_has_logged_in_by_tls() {
     house.until("the deferral", || house.log().contains("has none of the fingerprints").then_some(()));
     assert_eq!(house.queued(), 1);
 }
+
+#[test]
+fn recipients_of_many_domains_that_go_to_one_relay_share_its_transactions() {
+    let (far, house) = (far(), House::start());
+    far.write("etc/tcp.smtp", "127.:allow,RELAYCLIENT=\"\"\n");
+    far.well(&["cdb"]);
+    let mut far = far;
+    far.services().stop("send", nix::sys::signal::Signal::SIGTERM);
+    let smart = far.smtp();
+    house.write("control/smtproutes", &format!(":[127.0.0.1]:{}\nown.test:[127.0.0.1]:1\n", smart.port()));
+    let mut house = house;
+    house.services().stop("send", nix::sys::signal::Signal::SIGTERM);
+    house.run();
+    let names: Vec<String> = (0..50).map(|n| format!("x@d{n}.test")).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.push("x@own.test");
+    let before = far.log().matches(" accept msg=").count();
+    submit(&house, &names, &message("to fifty domains"));
+    house.until("what can't go there", || house.log().contains(" Z recipient=x@own.test").then_some(()));
+    far.until("all of it", || (far.log().matches(" accept msg=").count() > before).then_some(()));
+    house.until("fifty answers", || (house.log().matches(" K recipient=").count() == 50).then_some(()));
+    // As many as had been read when the first one began, and the others.
+    assert!(far.log().matches(" accept msg=").count() - before <= 3, "{}", far.log());
+}

@@ -1,5 +1,6 @@
-//! One thread's work: an order of `send` carried out, recipients of one domain together.
+//! One thread's work: an order of `send` carried out, recipients who go the same way together.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use control::{Control, Home};
@@ -8,7 +9,7 @@ use orders::{Carrier, Order};
 use queue::Stored;
 use wire::Fate;
 
-use crate::delivery::{World, deliver};
+use crate::delivery::{Way, World, deliver};
 use crate::letter::Letter;
 use crate::lines::Lines;
 use crate::notes::Notes;
@@ -57,7 +58,7 @@ impl Courier {
             id: &String::from_utf8_lossy(&order.id),
             relay,
         };
-        Ok(by_domain(&world, order, &letter))
+        Ok(by_way(&world, order, &letter))
     }
 }
 
@@ -73,26 +74,41 @@ impl Carrier for Courier {
     }
 }
 
-/// `send` puts recipients of one domain into an order; whatever else comes is sorted out.
-fn by_domain(world: &World<'_>, order: &Order, letter: &Letter<'_>) -> Vec<Fate> {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+/// Recipients who go the same way are served together: those of one domain, and all for whom one relay is named.
+fn by_way(world: &World<'_>, order: &Order, letter: &Letter<'_>) -> Vec<Fate> {
     let no_text = || Fate::never(1, 3, "an address that is no UTF-8 can't be sent anywhere");
-    let Some(sender) = text(&order.sender) else { return vec![no_text(); order.recipients.len()] };
+    let Ok(sender) = str::from_utf8(&order.sender) else { return vec![no_text(); order.recipients.len()] };
     let mut fates = vec![None; order.recipients.len()];
-    while let Some(first) = fates.iter().position(Option::is_none) {
-        let domain = domain(&order.recipients[first]);
-        let same =
-            |at: &usize| fates[*at].is_none() && crate::carrier::domain(&order.recipients[*at]) == domain;
-        let places: Vec<usize> = (first..fates.len()).filter(same).collect();
-        let named: Option<Vec<String>> = places.iter().map(|at| text(&order.recipients[*at])).collect();
-        let (Some(named), Ok(host)) = (named, std::str::from_utf8(&domain)) else {
-            places.iter().for_each(|at| fates[*at] = Some(no_text()));
-            continue;
+    // By domain, since a thousand recipients of one are asked for once.
+    let mut ways: HashMap<Vec<u8>, Way> = HashMap::new();
+    let mut shares: Vec<(Way, Vec<usize>)> = Vec::new();
+    for (at, recipient) in order.recipients.iter().enumerate() {
+        let domain = domain(recipient);
+        let found = match (ways.get(&domain), str::from_utf8(&domain)) {
+            (Some(way), _) => Ok(way.clone()),
+            (None, Ok(name)) if str::from_utf8(recipient).is_ok() => Way::find(world, sender, name),
+            _ => Err(no_text()),
         };
-        let done = deliver(world, host, &sender, &named, letter);
+        match found {
+            Err(fate) => fates[at] = Some(fate),
+            Ok(way) => {
+                match shares.iter_mut().find(|(known, _)| *known == way) {
+                    Some((_, places)) => places.push(at),
+                    None => shares.push((way.clone(), vec![at])),
+                }
+                ways.insert(domain, way);
+            }
+        }
+    }
+    for (way, places) in shares {
+        let named = |at: &usize| String::from_utf8_lossy(&order.recipients[*at]).into_owned();
+        let recipients: Vec<String> = places.iter().map(named).collect();
+        let domain = domain(&order.recipients[places[0]]);
+        let domain = String::from_utf8_lossy(&domain);
+        let done = deliver(world, (&domain, &way), sender, &recipients, letter);
         places.iter().zip(done).for_each(|(at, fate)| fates[*at] = Some(fate));
     }
-    fates.into_iter().flatten().collect()
+    fates.into_iter().map(|fate| fate.unwrap_or_else(no_text)).collect()
 }
 
 /// What follows the last `@`, in lower case.

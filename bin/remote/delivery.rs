@@ -43,36 +43,60 @@ struct Journey<'a> {
     letter: &'a Letter<'a>,
 }
 
-/// Delivers; gives a fate for each of `recipients`, all of which are of `domain`.
+/// Where mail for a domain goes, and what the admin says of it: recipients who share it share a transaction.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Way {
+    hop: Hop,
+    level: Level,
+}
+
+impl Way {
+    /// That of mail from `sender` for `domain`.
+    pub(crate) fn find(world: &World<'_>, sender: &str, domain: &str) -> Result<Way, Fate> {
+        let hop = match world.relay {
+            Some(named) => {
+                std::str::from_utf8(named).ok().and_then(relay).map(Hop::Relay).ok_or_else(|| {
+                    Fate::later(
+                        3,
+                        5,
+                        "the relay named for this message is no host and port: fulmar queue route",
+                    )
+                })?
+            }
+            None => world.settings.relays.hop(sender, domain).map_err(broken)?,
+        };
+        let named = match &hop {
+            Hop::Relay(relay) => Some(match &relay.host {
+                Host::Name(name) => name.to_lowercase(),
+                Host::Address(ip) => ip.to_string(),
+            }),
+            Hop::Exchangers(_) => None,
+        };
+        let mut level = world.settings.level(domain, named.as_deref()).map_err(broken)?;
+        if level == Level::Auto && world.settings.never_tls(&[domain]).map_err(broken)? {
+            level = Level::None;
+        }
+        Ok(Way { hop, level })
+    }
+}
+
+/// Delivers; gives a fate for each of `recipients`, who go the same way; the first is of `domain`.
 pub(crate) fn deliver(
     world: &World<'_>,
-    domain: &str,
+    (domain, way): (&str, &Way),
     sender: &str,
     recipients: &[String],
     letter: &Letter<'_>,
 ) -> Vec<Fate> {
     let all = |fate| vec![fate; recipients.len()];
-    let hop = match hop(world, sender, domain) {
-        Ok(hop) => hop,
-        Err(fate) => return all(fate),
-    };
-    let (ask, login) = match ask(world, domain, &hop, letter) {
+    let (ask, login) = match ask(world, domain, way, letter) {
         Ok(found) => found,
         Err(fate) => return all(fate),
     };
     let shuffle = sys::random::<8>().map_or(1, u64::from_le_bytes);
-    match hosts::find(&hop, world.resolver, &world.settings.ourselves, shuffle) {
+    match hosts::find(&way.hop, world.resolver, &world.settings.ourselves, shuffle) {
         Ok(places) => Journey { world, ask, login, sender, recipients, letter }.try_all(&places),
         Err(fate) => all(fate),
-    }
-}
-
-fn hop(world: &World<'_>, sender: &str, domain: &str) -> Result<Hop, Fate> {
-    match world.relay {
-        Some(named) => std::str::from_utf8(named).ok().and_then(relay).map(Hop::Relay).ok_or_else(|| {
-            Fate::later(3, 5, "the relay named for this message is no host and port: fulmar queue route")
-        }),
-        None => world.settings.relays.hop(sender, domain).map_err(broken),
     }
 }
 
@@ -80,29 +104,21 @@ fn hop(world: &World<'_>, sender: &str, domain: &str) -> Result<Hop, Fate> {
 fn ask<'a>(
     world: &World<'_>,
     domain: &'a str,
-    hop: &'a Hop,
+    way: &'a Way,
     letter: &Letter<'_>,
 ) -> Result<(Ask<'a>, Option<Login>), Fate> {
-    let relay = match hop {
-        Hop::Relay(relay) => Some(relay),
-        Hop::Exchangers(_) => None,
-    };
-    let named = relay.map(|relay| match &relay.host {
-        Host::Name(name) => name.to_lowercase(),
-        Host::Address(ip) => ip.to_string(),
-    });
-    let mut level = world.settings.level(domain, named.as_deref()).map_err(broken)?;
+    let mut level = way.level.clone();
     // RFC 8689 §5: the sender would rather be heard by others than not at all.
     if level == Level::Auto && letter.tls_not_required && !letter.requiretls {
         level = Level::May;
     }
-    let sts = match level {
-        Level::Auto if relay.is_none() => world.policies.of(domain, world.resolver),
-        _ => None,
+    let (sts, login) = match &way.hop {
+        Hop::Exchangers(_) if level == Level::Auto => (world.policies.of(domain, world.resolver), None),
+        Hop::Exchangers(_) => (None, None),
+        Hop::Relay(relay) => (None, relay.login.as_deref()),
     };
-    let login = relay.and_then(|relay| relay.login.as_deref());
     let login = login.map(|name| world.settings.login(name)).transpose().map_err(broken)?;
-    Ok((Ask { domain, hop, level, sts, requiretls: letter.requiretls }, login))
+    Ok((Ask { domain, hop: &way.hop, level, sts, requiretls: letter.requiretls }, login))
 }
 
 /// What came of one server.
@@ -240,7 +256,7 @@ impl Journey<'_> {
                 let told = line.got_to_tls();
                 let outcome = self.end(turn, terms, line);
                 if wanted.tls != Tls::No && told {
-                    world.notes.note(self.ask.domain, place, Some(own), &wanted.policy, failure);
+                    self.ask.note(world, place, Some(own), &wanted.policy, failure);
                 }
                 Tried::Outcome(outcome)
             }
@@ -259,7 +275,7 @@ impl Journey<'_> {
             NoTls::Handshake(_) => "validation-failure",
             NoTls::Certificate(failure) => failure.kind(),
         };
-        self.world.notes.note(self.ask.domain, place, Some(own), &wanted.policy, Some(kind));
+        self.ask.note(self.world, place, Some(own), &wanted.policy, Some(kind));
         if !wanted.demand.must {
             return Tried::NoTls(cause.to_string());
         }

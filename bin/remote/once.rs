@@ -12,7 +12,7 @@ use sys::Stop;
 use wire::Fate;
 
 use crate::authorities;
-use crate::delivery::{World, deliver};
+use crate::delivery::{Way, World, deliver};
 use crate::letter::Letter;
 use crate::lines::Lines;
 use crate::notes::Notes;
@@ -51,7 +51,11 @@ fn try_to(host: &str, sender: &str, recipients: &[String]) -> Result<Vec<Fate>, 
         id: "once",
         relay: None,
     };
-    let fates = deliver(&world, &host.to_ascii_lowercase(), sender, recipients, &letter);
+    let host = host.to_ascii_lowercase();
+    let fates = match Way::find(&world, sender, &host) {
+        Ok(way) => deliver(&world, (&host, &way), sender, recipients, &letter),
+        Err(fate) => vec![fate; recipients.len()],
+    };
     world.lines.sweep(true);
     Ok(fates)
 }

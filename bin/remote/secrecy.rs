@@ -3,6 +3,7 @@
 //! Where nothing is asked, TLS is against those who listen, and any certificate will do (RFC 7435).
 
 use std::io::Write;
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use control::Broken;
@@ -114,7 +115,7 @@ impl Ask<'_> {
     }
 
     fn by_level(&self, world: &World<'_>, place: &Place) -> Result<Wanted, Fate> {
-        let never = world.settings.never_tls(&[self.domain, &place.name]).map_err(broken)?;
+        let never = world.settings.never_tls(&[&place.name]).map_err(broken)?;
         match &self.level {
             Level::None => self.plain(),
             Level::Auto if never => self.plain(),
@@ -149,7 +150,7 @@ impl Ask<'_> {
         let must = policy.mode == sts::Mode::Enforce;
         if !policy.names(&place.name) {
             let named = Policy::Sts(policy.clone());
-            world.notes.note(self.domain, place, None, &named, Some("validation-failure"));
+            self.note(world, place, None, &named, Some("validation-failure"));
             if must {
                 let text =
                     format!("{} is none of the servers of {}'s MTA-STS policy", host(place), self.domain);
@@ -189,8 +190,23 @@ impl Ask<'_> {
         if usable.is_empty() {
             return Ok(Some(Wanted::must(Proof::Nothing, policy)));
         }
-        let names = vec![place.name.clone(), self.domain.to_owned()];
+        let domain = matches!(self.hop, Hop::Exchangers(_)).then(|| self.domain.to_owned());
+        let names = std::iter::once(place.name.clone()).chain(domain).collect();
         Ok(Some(Wanted::must(Proof::Dane(usable, names), policy)))
+    }
+
+    /// Notes how it went, for the report to the domain: of its own servers, not of relays that we have chosen.
+    pub(crate) fn note(
+        &self,
+        world: &World<'_>,
+        place: &Place,
+        own: Option<IpAddr>,
+        policy: &Policy,
+        failure: Option<&str>,
+    ) {
+        if matches!(self.hop, Hop::Exchangers(_)) {
+            world.notes.note(self.domain, place, own, policy, failure);
+        }
     }
 
     /// For which a certificate has to be. The name of an exchanger counts where the DNS has proved it; a forged

@@ -3,7 +3,7 @@
 use control::{Broken, Control};
 use schedule::{Channel, Limits};
 
-use route::Routes;
+use route::{Relays, Routes};
 
 /// Recipients of one message in one remote delivery: so many of the longest addresses fit into an order.
 const BATCH: usize = 60;
@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     /// Channels that are not to deliver.
     pub(crate) hold: [bool; 2],
     pub(crate) routes: Routes,
+    /// Nothing if they can't be read: then each domain is by itself.
+    relays: Option<Relays>,
 }
 
 impl Settings {
@@ -33,12 +35,21 @@ impl Settings {
             concurrency: [deliveries("concurrencylocal")?, deliveries("concurrencyremote")?],
             hold: [control.flag("holdlocal")?, control.flag("holdremote")?],
             routes: Routes::read(control)?,
+            relays: relays(control).ok(),
         })
     }
 
     /// The schedule's settings, with these limits.
     pub(crate) fn schedule(&self, channels: [Limits; 2]) -> schedule::Settings {
         schedule::Settings { lifetime: self.lifetime, bounce_lifetime: self.bounce_lifetime, channels }
+    }
+
+    /// The destination of mail for another host's `domain`: the relay that is named for it, else the domain itself. What
+    /// can't be told now is sorted out by `remote`, which asks anew.
+    pub(crate) fn destination(&self, domain: &[u8]) -> Vec<u8> {
+        let name = String::from_utf8_lossy(domain);
+        let named = self.relays.as_ref().and_then(|relays| relays.named(&name).ok().flatten());
+        named.map_or_else(|| domain.to_vec(), |relay| [b"relay ", relay.as_bytes()].concat())
     }
 
     /// How long a message from `sender` is tried, in seconds.
@@ -58,6 +69,10 @@ impl Settings {
             Channel::Local => Limits { concurrency, at_once: half, at_first: half, batch: 1, pause: 0 },
         }
     }
+}
+
+fn relays(control: &Control) -> Result<Relays, Broken> {
+    Ok(Relays { smtproutes: control.table("smtproutes")?, senderroutes: control.table("senderroutes")? })
 }
 
 /// Nobody is told of its failure but the postmaster.

@@ -134,7 +134,7 @@ impl Office {
         };
         let destination = match channel {
             Channel::Local => address.to_ascii_lowercase(),
-            Channel::Remote => domain(&address).to_ascii_lowercase(),
+            Channel::Remote => self.settings.destination(&domain(&address).to_ascii_lowercase()),
         };
         let recipient = Recipient { place: recipient.place, address: address.into() };
         match self.schedule.offer(cursor, channel, &destination, recipient) {

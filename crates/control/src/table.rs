@@ -23,6 +23,7 @@ const DOOR: Readers = &["smtpd", "qmtpd", "send", "lookup"];
 const ROUTES: Readers = &["send", "lookup"];
 const BOUNCE: Readers = &["bounce"];
 const REMOTE: Readers = &["remote"];
+const RELAYS: Readers = &["remote", "send"];
 const INJECT: Readers = &["inject"];
 
 /// A day, in seconds.
@@ -177,7 +178,7 @@ pub const TABLE: &[File] = &[
     of("relaytable", List(Word), Nothing, &["lookup"], "Whom a login by POP3 or IMAP lets relay: `address`, the default, everybody at its address; `sender`, who sends from there in the name of who logged in; `off`, nobody. `database`: the rows are in the first database of control/users, not in relay/."),
     of("removeheaders", List(Word), Nothing, LATER, "Header fields that are removed when mail is queued."),
     of("resolvers", List(Word), Nothing, REMOTE, "Name servers that are asked instead of those of /etc/resolv.conf, as `address` or `address:port`. Only one on this host, at a loopback address, is believed that it has validated what it says (DNSSEC), as DANE needs."),
-    of("senderroutes", Map(Address), Nothing, REMOTE, "As smtproutes, by sender: `user@host` or `@host`; asked where smtproutes has no line for the domain, before its line for all."),
+    of("senderroutes", Map(Address), Nothing, RELAYS, "As smtproutes, by sender: `user@host` or `@host`; asked where smtproutes has no line for the domain, before its line for all."),
     of("sendlimits", Map(Route), Nothing, &["lookup"], "How much who has logged in may send in an hour, `login:messages/recipients` or `domain:...`, `:...` for all others, 0 for no limit. What is beyond is accepted and held, and the postmaster told."),
     of("servercipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("serverciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
@@ -186,7 +187,7 @@ pub const TABLE: &[File] = &[
     of("signatures", List(Word), Nothing, LATER, "First octets of encoded parts that are refused."),
     of("smtpgreeting", Line, Me, SMTPD, "Text after 220; its first word is the name of this host."),
     of("smtplogins", Map(Word), Nothing, REMOTE, "Logins for relays, `NAME:user:password`; smtproutes says which by `login=NAME`. Only remote may read it."),
-    of("smtproutes", Map(Route), Nothing, REMOTE, "Host to which mail for a domain is handed, as `domain:relay:port`; behind a blank `smtps`, `starttls` or `notls`, and `login=NAME` of smtplogins."),
+    of("smtproutes", Map(Route), Nothing, RELAYS, "Host to which mail for a domain is handed, as `domain:relay:port`; behind a blank `smtps`, `starttls` or `notls`, and `login=NAME` of smtplogins."),
     of("spamfilter", Map(Word), Nothing, LATER, "Spam filter, as `domain:program`."),
     of("spamignore", List(Address), Nothing, LATER, "Senders that pass by the spam filter."),
     of("spamignorepatterns", List(Pattern), Nothing, LATER, "Patterns of senders that pass by the spam filter."),

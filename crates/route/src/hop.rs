@@ -61,6 +61,18 @@ pub struct Relays {
 }
 
 impl Relays {
+    /// The relay that is named for `domain`, whoever sends: as it is written.
+    pub fn named(&self, domain: &str) -> Result<Option<String>, Broken> {
+        let hit = match self.smtproutes.domain(domain)? {
+            // A sender may have one of his own.
+            None if self.senderroutes.exists() => None,
+            None => self.smtproutes.get(b"")?,
+            hit => hit,
+        };
+        let value = hit.map(|hit| hit.value().trim().to_owned());
+        Ok(value.filter(|value| !value.is_empty()))
+    }
+
     /// Who gets the mail of `sender` for `domain`: by the domain's own line, the sender's, the one for all domains.
     pub fn hop(&self, sender: &str, domain: &str) -> Result<Hop, Broken> {
         let (file, hit) = match self.smtproutes.domain(domain)? {
@@ -191,6 +203,24 @@ mod tests {
         assert_eq!(of(routes, "bob@us.test other.test"), "ours.test 26");
         assert_eq!(of(routes, " other.test"), "smart.test 25");
         assert_eq!(of("", "bob@us.test [192.0.2.1]"), "ours.test 26");
+    }
+
+    #[test]
+    fn whoever_sends_a_relay_may_be_known_by_the_domain_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let named = |domain: &str| {
+            let table = |name| control::Control::at(folder.path()).table(name).unwrap();
+            let relays = Relays { smtproutes: table("smtproutes"), senderroutes: table("senderroutes") };
+            relays.named(domain).unwrap()
+        };
+        assert_eq!(named("x.test"), None);
+        write("smtproutes", "one.test:relay.test:26\nmx.test:\n:smart.test starttls\n");
+        assert_eq!(named("one.test").as_deref(), Some("relay.test:26"));
+        assert_eq!(named("x.test").as_deref(), Some("smart.test starttls"));
+        assert_eq!(named("mx.test"), None);
+        write("senderroutes", "@us.test:ours.test\n");
+        assert_eq!((named("one.test").is_some(), named("x.test")), (true, None));
     }
 
     #[test]
