@@ -9,14 +9,14 @@ use orders::{Carrier, Order};
 use queue::Stored;
 use wire::Fate;
 
-use crate::delivery::{Way, World, deliver};
+use crate::delivery::{Way, deliver};
 use crate::letter::Letter;
 use crate::lines::Lines;
 use crate::notes::Notes;
-use crate::secrecy::broken;
 use crate::settings::Settings;
 use crate::sts::Policies;
 use crate::tcpto::Memory;
+use crate::world::{World, broken};
 
 /// What all threads share.
 pub(crate) struct Shared {

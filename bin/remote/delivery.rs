@@ -3,35 +3,19 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, TcpStream};
 
-use dns::Resolver;
 use route::{Hop, Host, relay};
 use secrecy::Level;
 use smtp::client::{Login, Outcome, Parcel, Peer, Tls};
 use wire::Fate;
 
+use crate::demand::Ask;
+use crate::handshake::NoTls;
 use crate::hosts::{self, Place};
 use crate::letter::Letter;
 use crate::line::Line;
-use crate::lines::{Lines, Terms, Turn};
-use crate::notes::Notes;
-use crate::secrecy::{Ask, NoTls, Policy, Wanted, broken, host};
-use crate::settings::Settings;
-use crate::sts::Policies;
-use crate::tcpto::Memory;
-
-/// What all deliveries share.
-pub(crate) struct World<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) resolver: &'a Resolver,
-    pub(crate) memory: &'a Memory,
-    pub(crate) lines: &'a Lines,
-    pub(crate) policies: &'a Policies,
-    pub(crate) notes: &'a Notes,
-    /// The message's id, for the log.
-    pub(crate) id: &'a str,
-    /// Named by the admin for this message; smtproutes and MX records do not count.
-    pub(crate) relay: Option<&'a [u8]>,
-}
+use crate::lines::{Terms, Turn};
+use crate::wanted::{Policy, Wanted};
+use crate::world::{World, broken};
 
 /// One message on its way to one domain.
 struct Journey<'a> {
@@ -250,7 +234,7 @@ impl Journey<'_> {
                 sys::log!(
                     "remote: {} connect host={} ip={ip} {tls} proof={}",
                     world.id,
-                    host(place),
+                    place.called(),
                     wanted.proof(failure)
                 );
                 let told = line.got_to_tls();
@@ -285,7 +269,7 @@ impl Journey<'_> {
             Policy::Sts(_) => "as its domain asks for (MTA-STS)",
             Policy::Nobody | Policy::Admin => "as this host's configuration asks for",
         };
-        let text = format!("{}: no TLS {whose}: {cause}", host(place));
+        let text = format!("{}: no TLS {whose}: {cause}", place.called());
         Tried::Outcome(self.next(Fate::later(7, 5, text)))
     }
 

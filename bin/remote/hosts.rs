@@ -48,6 +48,13 @@ pub(crate) struct Place {
     pub(crate) addressed: bool,
 }
 
+impl Place {
+    /// How it is called.
+    pub(crate) fn called(&self) -> String {
+        if self.name.is_empty() { self.address.ip().to_string() } else { self.name.clone() }
+    }
+}
+
 /// Where to try, in this order. `shuffle` orders hosts of equal preference.
 pub(crate) fn find(
     route: &Hop,

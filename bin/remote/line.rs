@@ -10,9 +10,10 @@ use smtp::client::{Client, Outcome, Parcel, Peer, Step, Tls};
 use sys::Timed;
 use sys::wait::{Interest, until};
 
+use crate::handshake::{NoTls, Secret, farewell, secure};
 use crate::hosts::Place;
 use crate::letter::Letter;
-use crate::secrecy::{NoTls, Secret, Wanted, farewell, secure};
+use crate::wanted::Wanted;
 
 /// The longest that one server may take for one message, whatever it does: tarpits drip for ever. The time that
 /// the message takes comes on top, at [`SLOWEST`].

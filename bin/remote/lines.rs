@@ -13,7 +13,7 @@ use std::time::Duration;
 use smtp::client::Login;
 
 use crate::line::Line;
-use crate::secrecy::Wanted;
+use crate::wanted::Wanted;
 
 /// How long a connection waits for the next message.
 const KEPT: Duration = Duration::from_secs(3);

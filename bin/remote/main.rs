@@ -6,17 +6,20 @@
 mod authorities;
 mod carrier;
 mod delivery;
+mod demand;
+mod handshake;
 mod hosts;
 mod letter;
 mod line;
 mod lines;
 mod notes;
 mod once;
-mod secrecy;
 mod serve;
 mod settings;
 mod sts;
 mod tcpto;
+mod wanted;
+mod world;
 
 use std::fs::File;
 use std::process::ExitCode;

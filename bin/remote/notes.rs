@@ -5,17 +5,19 @@
 use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::Tlsa;
 use secrecy::report::Note;
 
 use crate::hosts::Place;
-use crate::secrecy::Policy;
+use crate::wanted::Policy;
 
 /// Largest file of a day.
 const LARGEST: u64 = 64 << 20;
 const DAY: u64 = 86_400;
+/// Days for which notes are kept.
+const KEPT: u64 = 5;
 
 /// Where it is noted.
 pub(crate) struct Notes(Option<PathBuf>);
@@ -53,11 +55,25 @@ impl Notes {
             failure: failure.map(str::to_owned),
         };
         let path = folder.join((sys::unix_seconds() / DAY).to_string());
+        let first = !path.exists();
         let file = File::options().append(true).create(true).open(path);
+        if first {
+            clear(folder, sys::unix_seconds() / DAY);
+        }
         let _ = file.and_then(|mut file| match file.metadata()?.len() < LARGEST {
             true => file.write_all(format!("{}\n", note.line()).as_bytes()),
             false => Ok(()),
         });
+    }
+}
+
+/// Where nobody is told, as there is no cron, notes must not pile up.
+fn clear(folder: &Path, today: u64) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let day = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+        if day.is_some_and(|day| day + KEPT < today) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -12,13 +12,14 @@ use sys::Stop;
 use wire::Fate;
 
 use crate::authorities;
-use crate::delivery::{Way, World, deliver};
+use crate::delivery::{Way, deliver};
 use crate::letter::Letter;
 use crate::lines::Lines;
 use crate::notes::Notes;
 use crate::settings::Settings;
 use crate::sts::Policies;
 use crate::tcpto::Memory;
+use crate::world::World;
 
 /// Runs once. Whatever becomes of the message, the exit code is 0: the output tells.
 pub(crate) fn run(args: &[String]) -> Result<(), Stop> {

@@ -40,9 +40,18 @@ struct Kept {
 }
 
 impl Policies {
-    /// Kept in `folder` too, if there is one.
+    /// Kept in `folder` too, if there is one. Those that have run out are cleared away.
     pub(crate) fn at(folder: Option<PathBuf>) -> Policies {
-        Policies { folder, known: Mutex::default() }
+        let policies = Policies { folder, known: Mutex::default() };
+        let entries = policies.folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+        for entry in entries.flatten() {
+            let kept = entry.file_name().to_str().and_then(|domain| policies.read(domain));
+            if kept.is_none_or(|kept| kept.until < sys::unix_seconds()) {
+                // One that stays is of no use, and no harm.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        policies
     }
 
     /// The policy of `domain`, if it has one that asks for something.
@@ -131,6 +140,8 @@ mod tests {
         policies.write("x.test", "id1 99\nversion: STSv1\nmode: enforce\nmx: a.x.test\nmax_age: 5\n");
         let kept = policies.read("x.test").unwrap();
         assert_eq!((kept.id.as_str(), kept.until, kept.policy.mode), ("id1", 99, Mode::Enforce));
+        Policies::at(Some(folder.path().to_owned()));
+        assert!(policies.read("x.test").is_none(), "it had run out");
         for garbage in ["", "id1", "id1 99", "id1 x\nversion: STSv1\nmode: none\nmax_age: 5\n", "\0\n\0"] {
             std::fs::write(folder.path().join("y.test"), garbage).unwrap();
             assert!(policies.read("y.test").is_none(), "{garbage:?}");

@@ -131,12 +131,6 @@ impl orders::Carrier for Carrier {
     }
 }
 
-/// What can't be read is told when the message is.
-pub(crate) fn requires_tls(order: &Order) -> bool {
-    let stored = order.file.try_clone().ok().and_then(|file| queue::Stored::of(file).ok());
-    stored.and_then(|stored| stored.head().ok()).is_some_and(|head| head.requiretls)
-}
-
 /// What `local-deliver` gets to know.
 fn packet(order: &Order, owner: &Owner, most_delivered_to: u64) -> Vec<u8> {
     let field = |key: &str, value: &[u8]| [key.as_bytes(), b"=", value].concat();
@@ -144,7 +138,7 @@ fn packet(order: &Order, owner: &Owner, most_delivered_to: u64) -> Vec<u8> {
         owner.instructions.iter().map(|line| field("do", line.as_bytes())).collect();
     extra.push(field("quota", owner.quota.to_string().as_bytes()));
     extra.push(field("id", &order.id));
-    if requires_tls(order) {
+    if programs::requires_tls(order) {
         extra.push(field("requiretls", b"1"));
     }
     if most_delivered_to > 0 {

@@ -17,8 +17,6 @@ use sys::process::{Child, Exit, Start, sibling};
 use sys::wait::{self, Interest};
 use wire::{Code, Fate, Text};
 
-use crate::carrier::requires_tls;
-
 /// What whoever hands mail in is told by (RFC 8689): forwards may leave by TLS only.
 const REQUIRETLS: &str = "REQUIRETLS";
 /// What a delivery without a .qmail file does when its account names nothing else.
@@ -79,6 +77,12 @@ fn os(bytes: &[u8]) -> &std::ffi::OsStr {
 fn program(house: &Home) -> PathBuf {
     let ours = house.program("dot-qmail");
     if ours.exists() { ours } else { sibling("dot-qmail").into() }
+}
+
+/// What can't be read is told when the message is.
+pub(crate) fn requires_tls(order: &Order) -> bool {
+    let stored = order.file.try_clone().ok().and_then(|file| queue::Stored::of(file).ok());
+    stored.and_then(|stored| stored.head().ok()).is_some_and(|head| head.requiretls)
 }
 
 fn environment(house: &Home, order: &Order, owner: &Owner) -> Env {

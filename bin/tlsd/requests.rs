@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use control::{Control, Home};
 use rcgen::{CertificateParams, KeyPair};
@@ -13,7 +15,12 @@ pub(crate) struct Requests {
     control: Control,
     keys: PathBuf,
     requests: PathBuf,
+    /// What was asked for when it was looked at last, and when that was.
+    seen: Mutex<(Vec<String>, Option<Duration>)>,
 }
+
+/// How often what can't be done is tried again, and told.
+const AGAIN: Duration = Duration::from_secs(600);
 
 /// The names of a line of control/acme. `None`: they can't be certified.
 pub(crate) fn names(line: &str) -> Option<Vec<String>> {
@@ -31,6 +38,7 @@ impl Requests {
             control: Control::open(home),
             keys: home.control().join("tls"),
             requests: home.join("acme/requests"),
+            seen: Mutex::default(),
         }
     }
 
@@ -40,6 +48,12 @@ impl Requests {
             Ok(lines) => lines.unwrap_or_default(),
             Err(broken) => return sys::log!("tlsd: warning: {broken}"),
         };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = sys::monotonic();
+        if seen.0 == lines && seen.1.is_some_and(|when| now.saturating_sub(when) < AGAIN) {
+            return;
+        }
+        *seen = (lines.clone(), Some(now));
         for line in lines {
             match names(&line) {
                 Some(names) => self.keep(&names),

@@ -1,52 +1,16 @@
-//! TLS with other servers: what is asked of one, and the handshake.
-//!
-//! Where nothing is asked, TLS is against those who listen, and any certificate will do (RFC 7435).
+//! What the domain, the admin and the sender ask of a server: tlspolicy, DANE, MTA-STS, REQUIRETLS, the route.
 
-use std::io::Write;
 use std::net::IpAddr;
-use std::sync::{Arc, LazyLock};
 
-use control::Broken;
 use dns::{Kind, Record};
 use route::{Hop, How};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
-use secrecy::{Demand, Failure, Level, Proof, Tlsa, sts};
+use secrecy::{Demand, Level, Proof, Tlsa, sts};
 use smtp::client::Tls;
-use sys::Timed;
 use wire::Fate;
 
-use crate::authorities;
-use crate::delivery::World;
 use crate::hosts::Place;
-
-/// A connection by TLS.
-pub(crate) type Secret = StreamOwned<ClientConnection, Timed>;
-
-/// What is asked of one server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) tls: Tls,
-    pub(crate) demand: Demand,
-    /// Whose word it is, for reports to the domain.
-    pub(crate) policy: Policy,
-}
-
-/// Whose word it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Policy {
-    /// Nobody's: the domain has said nothing.
-    #[default]
-    Nobody,
-    /// The domain's, by DANE.
-    Dane(Vec<Tlsa>),
-    /// The domain's, by MTA-STS.
-    Sts(sts::Policy),
-    /// The admin's.
-    Admin,
-}
+use crate::wanted::{Policy, Wanted};
+use crate::world::{World, broken};
 
 /// What the domain and the admin ask of its servers, before any is looked at.
 pub(crate) struct Ask<'a> {
@@ -56,26 +20,6 @@ pub(crate) struct Ask<'a> {
     pub(crate) sts: Option<sts::Policy>,
     /// The sender lets nothing go without (RFC 8689).
     pub(crate) requiretls: bool,
-}
-
-impl Wanted {
-    /// For the log: what the certificate has proved.
-    pub(crate) fn proof(&self, failure: Option<&str>) -> &'static str {
-        match (&self.demand.proof, failure) {
-            (Proof::Nothing, _) | (_, Some(_)) => "none",
-            (Proof::Names(_), None) => "name",
-            (Proof::Dane(..), None) => "dane",
-            (Proof::Fingerprints(_), None) => "fingerprint",
-        }
-    }
-
-    fn opportunistic() -> Wanted {
-        Wanted { tls: Tls::May, ..Wanted::default() }
-    }
-
-    fn must(proof: Proof, policy: Policy) -> Wanted {
-        Wanted { tls: Tls::Must, demand: Demand { must: true, proof }, policy }
-    }
 }
 
 impl Ask<'_> {
@@ -130,7 +74,7 @@ impl Ask<'_> {
             Level::Dane => match self.dane(world, place)? {
                 Some(wanted) if wanted.demand.proof != Proof::Nothing => Ok(wanted),
                 _ => {
-                    let host = host(place);
+                    let host = place.called();
                     let text = format!(
                         "{host} has no TLSA record that is signed and can be used, as tlspolicy asks for; \
                          a validating name server has to be at a loopback address"
@@ -153,7 +97,7 @@ impl Ask<'_> {
             self.note(world, place, None, &named, Some("validation-failure"));
             if must {
                 let text =
-                    format!("{} is none of the servers of {}'s MTA-STS policy", host(place), self.domain);
+                    format!("{} is none of the servers of {}'s MTA-STS policy", place.called(), self.domain);
                 return Err(Fate::later(7, 5, text));
             }
             return Ok(Wanted { policy: Policy::Sts(policy.clone()), ..Wanted::opportunistic() });
@@ -222,114 +166,5 @@ impl Ask<'_> {
                 names
             }
         }
-    }
-}
-
-/// How a server is called.
-pub(crate) fn host(place: &Place) -> String {
-    if place.name.is_empty() { place.address.ip().to_string() } else { place.name.clone() }
-}
-
-pub(crate) fn broken(broken: Broken) -> Fate {
-    sys::log!("remote: warning: {broken}");
-    Fate::later(3, 5, "this host's configuration is out of order")
-}
-
-/// Why TLS did not begin, or may not go on.
-#[derive(Debug)]
-pub(crate) enum NoTls {
-    /// The handshake failed; the words are for the log.
-    Handshake(String),
-    /// The certificate will not do.
-    Certificate(Failure),
-}
-
-impl std::fmt::Display for NoTls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            NoTls::Handshake(cause) => f.write_str(cause),
-            NoTls::Certificate(failure) => failure.fmt(f),
-        }
-    }
-}
-
-/// Does the handshake, and looks at the certificate before anything is said. With `Ok`: what is wrong with a
-/// certificate that need not be right.
-pub(crate) fn secure(
-    connection: Timed,
-    place: &Place,
-    demand: &Demand,
-) -> Result<(Secret, Option<Failure>), NoTls> {
-    let failed = |error: &dyn std::fmt::Display| NoTls::Handshake(error.to_string());
-    let config = CONFIG.clone().ok_or(NoTls::Handshake("the TLS library does not start".into()))?;
-    let name = place.name.trim_end_matches('.').to_owned();
-    let server =
-        ServerName::try_from(name).unwrap_or_else(|_| ServerName::IpAddress(place.address.ip().into()));
-    let session = ClientConnection::new(config, server).map_err(|error| failed(&error))?;
-    let mut secret = StreamOwned::new(session, connection);
-    while secret.conn.is_handshaking() {
-        secret.conn.complete_io(&mut secret.sock).map_err(|error| failed(&error))?;
-    }
-    let chain = secret.conn.peer_certificates().unwrap_or_default();
-    let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
-    match demand.proof.judge(chain, authorities::roots(), algorithms, UnixTime::now()) {
-        Err(failure) if demand.must => Err(NoTls::Certificate(failure)),
-        judged => Ok((secret, judged.err())),
-    }
-}
-
-/// Says good bye by TLS too; who has hung up already does not hear it.
-pub(crate) fn farewell(mut secret: Secret) {
-    secret.conn.send_close_notify();
-    let _ = secret.flush();
-}
-
-static CONFIG: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().ok()?;
-    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)));
-    Some(Arc::new(builder.with_no_client_auth()))
-});
-
-/// Takes every certificate in the handshake; that its owner has the key is proved all the same. The certificate is
-/// judged when the handshake is over.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, known)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, known)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
