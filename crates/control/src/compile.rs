@@ -43,6 +43,10 @@ pub fn compile(home: &Home, name: &str) -> Result<Compiled, Broken> {
     let Some(table) = table else {
         return Err(Broken::new(shown, "is not a list or map", "only lists and maps are compiled"));
     };
+    if check::SECRET.contains(&name) {
+        let cure = "leave it as text, which few may read: a cdb beside it could be read by everybody";
+        return Err(Broken::new(shown, "holds secrets", cure));
+    }
     let path = home.control().join(name);
     let (lines, stamp) = read(&path)?;
     let mut entries: Vec<Line> =

@@ -302,6 +302,14 @@ fn compiling_refuses_an_error_and_keeps_the_old_table() {
 }
 
 #[test]
+fn what_holds_secrets_is_never_compiled() {
+    let house = House::new(&[("smtplogins", "mine:bob:password\n")]);
+    let refused = compile(&house.home, "smtplogins").unwrap_err().to_string();
+    assert!(refused.contains("holds secrets"), "{refused}");
+    assert!(!house.home.control().join("smtplogins.cdb").exists());
+}
+
+#[test]
 fn everything_that_is_due_is_compiled() {
     let house = House::new(&[
         ("morercpthosts", "a.example\nb.example\n"),
