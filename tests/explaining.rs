@@ -163,6 +163,7 @@ fn an_explanation_goes_to_the_end_of_the_way() {
     house.user("carl", &["--deliver", "forward", "--forward", "bob@example.test", "--forward", FOREIGN]);
     house.well(&["alias", "add", "sales@example.test", "carl@example.test"]);
     house.write("control/smtproutes", "# all\n.net:relay.example.org:2525\n");
+    house.write("control/tlspolicy", "relay.example.org:verify\n");
     let told = house.well(&["explain", "--from", "x@example.org", "--to", "sales@example.test"]);
     for part in [
         "has none for 192.0.2.1|etc/tcp.smtp line 1: `:allow,CHECKRELAY=\"\"`",
@@ -172,6 +173,7 @@ fn an_explanation_goes_to_the_end_of_the_way() {
         "carl@example.test",
         "forward to dan@example.net",
         "dan@example.net: to relay.example.org port 2525, by control/smtproutes line 2",
+        "verify, by control/tlspolicy line 1",
         "Maildir ",
         "mail/example.test/bob/Maildir",
     ] {

@@ -6,6 +6,7 @@ use std::process::Command;
 use control::{Control, Home};
 use owner::Owner;
 use route::{Hop, Host, Relays, Route, Routes};
+use secrecy::Level;
 use sys::{Packets, Stop, process};
 use wire::Fate;
 
@@ -73,6 +74,13 @@ fn remote(control: &Control, sender: &str, address: &str, story: &mut Story) {
         };
         Ok::<_, control::Broken>((relays.hop(sender, domain)?, by.unwrap_or_default()))
     })();
+    let relay = match &routed {
+        Ok((Hop::Relay(relay), _)) => match &relay.host {
+            Host::Name(name) => Some(name.to_lowercase()),
+            Host::Address(ip) => Some(ip.to_string()),
+        },
+        _ => None,
+    };
     let says = match routed {
         Ok((Hop::Exchangers(domain), _)) => format!("{address}: to the mail exchangers of {domain}"),
         Ok((Hop::Relay(relay), by)) => {
@@ -87,6 +95,29 @@ fn remote(control: &Control, sender: &str, address: &str, story: &mut Story) {
         Err(broken) => format!("{address}: it would wait: {broken}"),
     };
     story.tell("route", says);
+    story.tell("secrecy", secrecy(control, domain, relay.as_deref()));
+}
+
+/// How secret mail for a domain, or to its relay, has to be.
+fn secrecy(control: &Control, domain: &str, relay: Option<&str>) -> String {
+    let found = control.table("tlspolicy").and_then(|policies| {
+        for name in std::iter::once(domain).chain(relay) {
+            if let Some(hit) = policies.domain(name)? {
+                return Ok(Some(hit));
+            }
+        }
+        policies.get(b"")
+    });
+    match found {
+        Err(broken) => format!("it would wait: {broken}"),
+        Ok(None) => "as the domain asks by DANE or MTA-STS, else by TLS where it is offered".to_owned(),
+        Ok(Some(hit)) => {
+            let line = control.line_of("tlspolicy", &hit.key);
+            let line = line.map(|line| format!(", by control/tlspolicy line {line}")).unwrap_or_default();
+            let broken = if Level::parse(&hit.value()).is_none() { ": no level, it would wait" } else { "" };
+            format!("{}{broken}{line}", hit.value().trim())
+        }
+    }
 }
 
 /// What the owner's instructions say; gives the addresses that it is forwarded to.
