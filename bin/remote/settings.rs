@@ -101,6 +101,12 @@ impl Settings {
             let cure = "chmod o= it, and change the passwords if others have been here";
             return Err(Broken::new("control/smtplogins", "everybody on this host can read it", cure));
         }
+        if let Err(error) = std::fs::File::open(&path)
+            && error.kind() == std::io::ErrorKind::PermissionDenied
+        {
+            let cure = format!("chown it to fulmar-remote (uid {}), with mode 400", sys::uid());
+            return Err(Broken::new("control/smtplogins", "remote may not read it", cure));
+        }
         let hit = self.control.table("smtplogins")?.get(name)?;
         let value = hit.map(|hit| hit.value()).unwrap_or_default();
         match value.split_once(':') {

@@ -1,8 +1,9 @@
 //! Where mail leaves by: relays, their logins, levels of secrecy, our addresses.
 
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
 
-use control::{Control, Home, Problem, Severity};
+use control::{Control, Home, Problem, Role, Severity, Uids};
 use secrecy::Level;
 
 /// What is wrong with the values of the tables that `remote` reads; their keys are `control`'s to check.
@@ -17,12 +18,30 @@ pub(super) fn check(home: &Home) -> Vec<Problem> {
         ("bindroutes", &addresses),
         ("domainbindings", &addresses),
     ];
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = unreadable(home).into_iter().collect();
     for (name, wrong) in files {
         let found = pairs(&control, name).into_iter();
         problems.extend(found.filter_map(|(key, value)| Some(told(&control, name, &key, wrong(&value)?))));
     }
     problems
+}
+
+/// The logins are for `remote` alone, which is not root.
+fn unreadable(home: &Home) -> Option<Problem> {
+    let path = home.control().join("smtplogins");
+    let seen = path.metadata().ok()?;
+    let remote = Uids::read(home).and_then(|uids| uids.identity(Role::Remote)).ok().flatten()?;
+    let owned = seen.uid() == remote.uid && seen.mode() & 0o400 != 0;
+    let shared = seen.gid() == remote.gid && seen.mode() & 0o040 != 0;
+    let (uid, shown) = (remote.uid, path.display());
+    let cure = format!("chown {uid} {shown} && chmod 400 {shown}");
+    (!owned && !shared && seen.mode() & 0o004 == 0).then(|| Problem {
+        severity: Severity::Error,
+        file: "control/smtplogins".to_owned(),
+        line: None,
+        problem: "remote may not read it: mail for relays that ask for a login waits".to_owned(),
+        cure,
+    })
 }
 
 fn level(value: &str) -> Wrong {
