@@ -330,6 +330,10 @@ pub(crate) fn login(house: &House, caller: &mut Caller, fields: &[&str]) -> Answ
         return Fate::never(7, 8, "no such ticket").into();
     };
     let Login { who, service, ip } = login;
+    // Nor does one for whom only smtpd's word of a certificate stands: whoever speaks with clients could say that.
+    if service == Service::Smtp {
+        return Fate::never(7, 8, "who hands mail in gets no mailbox opened for it").into();
+    }
     if let (Some(pipe), Service::Pop3 | Service::Imap) = (caller.fds.pop(), service) {
         house.sessions.begin(pipe, &ip, who.to_string());
     }

@@ -172,7 +172,10 @@ impl Journey<'_> {
             login: self.login.clone(),
             wanted: wanted.clone(),
         };
-        let mut turn = world.lines.turn(place.address);
+        let Some(mut turn) = world.lines.turn(place.address) else {
+            let text = format!("{} has not answered others just now", place.address.ip());
+            return Tried::Outcome(self.next(Fate::later(4, 1, text)));
+        };
         if let Some(mut line) = world.lines.take(&terms) {
             turn.talk();
             line.send(self.parcel(), self.letter);
@@ -191,7 +194,7 @@ impl Journey<'_> {
                 if error.kind() == ErrorKind::TimedOut {
                     world.memory.timed_out(place.address.ip(), sys::unix_seconds());
                 }
-                turn.went(false);
+                turn.unanswered();
                 let text = format!("{} can't be reached: {error}", place.address.ip());
                 Tried::Outcome(self.next(Fate::later(4, 1, text)))
             }

@@ -55,6 +55,8 @@ struct Crowd {
     /// Those who wait for a turn here, and what wakes them.
     waiting: usize,
     turns: Arc<Condvar>,
+    /// When it did not answer a call.
+    failed: Option<Duration>,
 }
 
 /// One of those at an address, until it is dropped.
@@ -74,15 +76,18 @@ impl Lines {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn at `at`.
-    pub(crate) fn turn(&self, at: SocketAddr) -> Turn<'_> {
+    /// Waits for a turn at `at`. `None`: meanwhile somebody else has called there, and got no answer.
+    pub(crate) fn turn(&self, at: SocketAddr) -> Option<Turn<'_>> {
         let mut state = self.lock();
-        let most = self.most;
+        let (most, since) = (self.most, sys::monotonic());
         loop {
             let crowd = state.crowds.entry(at).or_insert_with(|| Crowd::new(AT_FIRST.min(most)));
+            if crowd.failed.is_some_and(|when| when > since) {
+                return None;
+            }
             if crowd.here < crowd.may {
                 crowd.here += 1;
-                return Turn { lines: self, at, talking: false };
+                return Some(Turn { lines: self, at, talking: false });
             }
             crowd.waiting += 1;
             let turns = crowd.turns.clone();
@@ -135,7 +140,7 @@ impl Lines {
 
 impl Crowd {
     fn new(may: usize) -> Crowd {
-        Crowd { here: 0, may, waiting: 0, turns: Arc::default() }
+        Crowd { here: 0, may, waiting: 0, turns: Arc::default(), failed: None }
     }
 }
 
@@ -150,6 +155,15 @@ impl Turn<'_> {
             } else {
                 state = self.lines.room.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
+        }
+    }
+
+    /// It did not answer: whoever waits here need not call too.
+    pub(crate) fn unanswered(&self) {
+        self.went(false);
+        if let Some(crowd) = self.lines.lock().crowds.get_mut(&self.at) {
+            crowd.failed = Some(sys::monotonic());
+            crowd.turns.notify_all();
         }
     }
 
@@ -202,7 +216,7 @@ mod tests {
     #[test]
     fn an_address_gets_five_at_first_more_as_it_goes_well_and_fewer_when_it_fails() {
         let lines = Lines::new(7);
-        let turn = lines.turn(at(1));
+        let turn = lines.turn(at(1)).unwrap();
         assert_eq!(may(&lines), 5);
         (0..9).for_each(|_| turn.went(true));
         assert_eq!(may(&lines), 7, "never more than there may be in all");
@@ -216,12 +230,12 @@ mod tests {
     fn no_more_talk_at_one_time_than_may_and_those_who_only_knock_are_not_counted() {
         let lines = Arc::new(Lines::new(3));
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let knocking: Vec<Turn<'_>> = (100..150).map(|n| lines.turn(at(n))).collect();
+        let knocking: Vec<Turn<'_>> = (100..150).map(|n| lines.turn(at(n)).unwrap()).collect();
         let threads: Vec<_> = (0..20u8)
             .map(|n| {
                 let (lines, now, most) = (lines.clone(), now.clone(), most.clone());
                 std::thread::spawn(move || {
-                    let mut turn = lines.turn(at(n));
+                    let mut turn = lines.turn(at(n)).unwrap();
                     turn.talk();
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     std::thread::yield_now();
@@ -234,5 +248,25 @@ mod tests {
         assert_eq!(lines.lock().talking, 0);
         drop(knocking);
         assert!(lines.lock().crowds.is_empty());
+    }
+
+    #[test]
+    fn those_who_wait_where_nobody_answers_do_not_call_one_after_the_other() {
+        let lines = Arc::new(Lines::new(1));
+        let first = lines.turn(at(1)).unwrap();
+        let waiting: Vec<_> = (0..20)
+            .map(|_| {
+                let lines = lines.clone();
+                std::thread::spawn(move || lines.turn(at(1)).is_none())
+            })
+            .collect();
+        let all_wait = || lines.lock().crowds.get(&at(1)).is_some_and(|crowd| crowd.waiting == 20);
+        while !all_wait() {
+            std::thread::yield_now();
+        }
+        first.unanswered();
+        drop(first);
+        assert!(waiting.into_iter().all(|thread| thread.join().unwrap()));
+        assert!(lines.turn(at(1)).is_some(), "whoever comes later calls again");
     }
 }

@@ -172,3 +172,51 @@ fn who_logs_in_sends_in_his_own_name_unless_authsender_lets_him_more() {
     assert_eq!(may("alice@example.test"), "Z");
     assert!(house.log().iter().any(|line| line.contains("`everything` is no policy")));
 }
+
+#[test]
+fn a_certificate_lets_mail_be_handed_in_and_opens_no_mailbox() {
+    let house = house();
+    let connection = house.connect("lookup");
+    let ask = |service: &str, tls: &str, wanted: &[&str]| {
+        ask(&connection, &[&["auth", service, "192.0.2.1", tls, "EXTERNAL"], wanted].concat())
+    };
+    let alice = "client=nobody@example.test client=alice@example.test";
+    let answer = ask("smtp", alice, &[""]);
+    assert!(is_in(&answer, "alice@example.test"), "{answer}");
+    // Whoever speaks with clients could have said that.
+    let ticket = answer[1..].split(' ').next().unwrap();
+    let opened = house.ask("lookup-root", &["login", ticket]);
+    assert!(opened.starts_with("D5.7.8"), "{opened}");
+    assert!(is_in(&ask("smtp", alice, &["alice@example.test"]), "alice@example.test"));
+    assert!(ask("smtp", alice, &["bob@example.test"]).starts_with("D5.7.8"));
+    assert!(ask("smtp", "client=nobody@example.test", &[""]).starts_with("D5.7.8"));
+    assert!(ask("smtp", "", &[""]).starts_with("D5.7.4"));
+    assert!(ask("pop3", alice, &[""]).starts_with("D5.7.4"));
+}
+
+#[test]
+fn a_bound_proof_needs_the_channel_that_it_is_bound_to() {
+    let house = house();
+    let connection = house.connect("lookup");
+    let first = "p=tls-exporter,,n=kay@example.test,r=abc";
+    let begin = |tls: &str, mechanism: &str, first: &str| {
+        ask(&connection, &["auth", "smtp", "192.0.2.1", tls, mechanism, first])
+    };
+    assert!(begin("tls-exporter=00ff", "SCRAM-SHA-256-PLUS", first).starts_with("Cr=abc"));
+    assert!(
+        begin("tls-server-end-point=00", "SCRAM-SHA-256-PLUS", first).starts_with("D5.5.2"),
+        "not that channel"
+    );
+    assert!(begin("tls-exporter=zz", "SCRAM-SHA-256-PLUS", first).starts_with("D5.5.2"));
+    assert!(
+        begin("tls-exporter=00", "SCRAM-SHA-256", first).starts_with("D5.5.2"),
+        "bound, and says that it is not"
+    );
+    let unbound = "n,,n=kay@example.test,r=abc";
+    assert!(begin("tls-exporter=00", "SCRAM-SHA-256-PLUS", unbound).starts_with("D5.5.2"));
+    assert!(begin("", "SCRAM-SHA-256-PLUS", first).starts_with("D5.7.4"));
+    // Somebody between has taken the offer of -PLUS away.
+    let fooled = "y,,n=kay@example.test,r=abc";
+    assert!(begin("tls-server-end-point=00", "SCRAM-SHA-256", fooled).starts_with("D5.7.8"));
+    assert!(begin("", "SCRAM-SHA-256", fooled).starts_with('C'));
+}
