@@ -62,7 +62,7 @@ pub enum Record {
     Certificate(u8, u8, u8, Vec<u8>),
 }
 
-/// The records asked for: at least one, at most [`MOST_RECORDS`].
+/// The records asked for, at most [`MOST_RECORDS`]; none only where that was asked for (`Resolver::seek`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Sorted; records whose names are no host names are left out.
