@@ -33,7 +33,8 @@ pub(super) fn write(home: &Home, services: &[Service]) -> Result<(), Stop> {
     }
     made::write(home, "etc/systemd/fulmar.target", &target(services), TEXT)?;
     made::write(home, "etc/inetd.conf", &inetd(&here), TEXT)?;
-    made::write(home, "etc/cron", &cron(&here), TEXT)?;
+    let me = control::Control::open(home).me().unwrap_or_default();
+    made::write(home, "etc/cron", &cron(&here, &me), TEXT)?;
     made::write(home, "etc/logrotate", &logrotate(&here), TEXT)
 }
 
@@ -74,7 +75,9 @@ fn inetd(home: &str) -> String {
     )
 }
 
-fn cron(home: &str) -> String {
+fn cron(home: &str, me: &str) -> String {
+    // An authority is not to be asked by all the world in the same minute.
+    let minute = me.bytes().map(u32::from).sum::<u32>() % 60;
     format!(
         "# Once a day: is everything as it should be? What is not comes by mail.\n\
          MAILTO=postmaster\n\
@@ -82,7 +85,7 @@ fn cron(home: &str) -> String {
          # Twice an hour: who has not fetched mail for an hour (control/relayminutes) relays no longer.\n\
          */30 * * * *  root  FULMAR_HOME={home} {home}/bin/relay-clear\n\
          # Certificates (control/acme) that will soon run out are renewed.\n\
-         40 3,15 * * *  root  FULMAR_HOME={home} {home}/bin/acme\n\
+         {minute} 3,15 * * *  root  FULMAR_HOME={home} {home}/bin/acme\n\
          # Tells domains that ask for it how TLS went with their servers.\n\
          20 1 * * *  root  FULMAR_HOME={home} {home}/bin/tlsrpt\n"
     )
