@@ -282,3 +282,22 @@ fn what_requires_tls_stays_secret_to_the_end_and_comes_back_where_that_cannot_be
     send(&house, "on@far.test");
     far.until("the delivery", || far.log().contains(" K recipient=dora@bare.test").then_some(()));
 }
+
+#[test]
+fn a_broken_file_of_authorities_keeps_no_mail_but_that_which_needs_them() {
+    let mut house = House::start();
+    house.write("etc/tcp.smtp", "127.:allow,RELAYCLIENT=\"\"\n");
+    house.well(&["cdb"]);
+    house.write("control/tlsauthorities", "-----BEGIN CERTIFICATE-----\ngarbage\n");
+    house.services().stop("remote", nix::sys::signal::Signal::SIGTERM);
+    house.run();
+    let far = House::start();
+    far.well(&["domain", "add", "far.test"]);
+    far.well(&["user", "add", "dora@far.test", "--password", "x"]);
+    house.write("control/smtproutes", &format!("far.test:127.0.0.1:{}\n", far.smtp().port()));
+    assert!(fate(&house, "dora@far.test").starts_with('K'));
+    assert!(house.log().contains("control/tlsauthorities"), "{}", house.log());
+    house.write("control/tlspolicy", "far.test:verify localhost\n");
+    let waits = fate(&house, "second@far.test");
+    assert!(waits.starts_with('Z') && waits.contains("vouched for by nobody known here"), "{waits}");
+}

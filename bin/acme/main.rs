@@ -105,7 +105,7 @@ fn listen(way: Way, named: Option<SocketAddr>) -> Vec<TcpListener> {
 }
 
 fn authority(home: &Home, control: &Control) -> Result<Authority, Stop> {
-    let authorities = https::authorities(control).map_err(Stop::temporary)?;
+    let authorities = https::authorities(control);
     let resolver = Resolver::new(https::servers(control).map_err(Stop::temporary)?);
     let server = control.text("acmeserver").map_err(Stop::temporary)?;
     let contact = control.line("acmecontact").map_err(Stop::temporary)?;

@@ -2,7 +2,7 @@
 
 use std::sync::{LazyLock, OnceLock};
 
-use control::{Broken, Control};
+use control::Control;
 use rustls::pki_types::CertificateDer;
 use secrecy::Roots;
 
@@ -15,10 +15,9 @@ static ROOTS: LazyLock<Roots> = LazyLock::new(|| {
 });
 
 /// Reads them.
-pub(crate) fn read(control: &Control) -> Result<(), Broken> {
-    let _ = ALL.set(https::authorities(control)?);
+pub(crate) fn read(control: &Control) {
+    let _ = ALL.set(https::authorities(control));
     LazyLock::force(&ROOTS);
-    Ok(())
 }
 
 /// Their certificates.

@@ -42,7 +42,7 @@ pub(crate) fn serve() -> Result<(), Stop> {
         make_folder(&home, name, myself.as_ref())?;
     }
     let control = Control::open(&home);
-    authorities::read(&control).map_err(Stop::temporary)?;
+    authorities::read(&control);
     if let Some(myself) = myself {
         sys::become_user(&myself).map_err(Stop::temporary)?;
     }

@@ -33,7 +33,7 @@ fn run() -> Result<(), Stop> {
     };
     let home = Home::find();
     let control = Control::open(&home);
-    let authorities = https::authorities(&control).map_err(Stop::temporary)?;
+    let authorities = https::authorities(&control);
     let myself = Uids::read(&home).and_then(|uids| uids.identity(Role::Remote)).map_err(Stop::temporary)?;
     if let Some(myself) = myself {
         sys::become_user(&myself).map_err(Stop::temporary)?;

@@ -91,22 +91,26 @@ pub fn servers(control: &Control) -> Result<dns::Config, Broken> {
 }
 
 /// Who may vouch for a host: the authorities that this system knows (SSL_CERT_FILE and SSL_CERT_DIR name others), and
-/// those of control/tlsauthorities.
-pub fn authorities(control: &Control) -> Result<Vec<CertificateDer<'static>>, Broken> {
+/// those of control/tlsauthorities. What can't be read is told, and vouches for nobody.
+pub fn authorities(control: &Control) -> Vec<CertificateDer<'static>> {
     let mut found = rustls_native_certs::load_native_certs().certs;
-    let own = control.whole("tlsauthorities")?.unwrap_or_default();
-    let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(own.as_bytes()).collect();
-    found.extend(own.map_err(|error| {
-        Broken::new(
-            "control/tlsauthorities",
-            error.to_string(),
-            "write certificates in PEM into it, or remove it",
-        )
-    })?);
+    match own_authorities(control) {
+        Ok(own) => found.extend(own),
+        Err(broken) => sys::log!("warning: {broken}; the authorities of the system count alone"),
+    }
     if found.is_empty() {
         sys::log!("warning: no authorities for certificates are known here: install ca-certificates");
     }
-    Ok(found)
+    found
+}
+
+fn own_authorities(control: &Control) -> Result<Vec<CertificateDer<'static>>, Broken> {
+    let text = control.whole("tlsauthorities")?.unwrap_or_default();
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    all.map_err(|error| {
+        let cure = "write certificates in PEM into it, or remove it";
+        Broken::new("control/tlsauthorities", error.to_string(), cure)
+    })
 }
 
 #[derive(Debug)]
