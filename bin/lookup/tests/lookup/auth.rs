@@ -130,9 +130,7 @@ fn neither_aliases_nor_bare_names_nor_services_switched_off_log_in() {
         let ip = format!("192.0.2.{n}");
         assert_eq!(pass(&house, &ip, name, "secret"), "D5.7.8 wrong name or password", "{name}");
     }
-    assert!(
-        house.log().iter().any(|line| line.contains("user=sender@example.test cause=service switched off"))
-    );
+    house.logged("user=sender@example.test cause=service switched off");
     let smtp = house
         .ask("lookup", &["auth", "submission", "192.0.2.99", "", "PASS", "sender@example.test", "secret"]);
     ticket(&smtp);

@@ -170,7 +170,7 @@ fn who_logs_in_sends_in_his_own_name_unless_authsender_lets_him_more() {
     assert_eq!(may("anybody@example.org"), "K");
     house.write("control/authsender", ":everything\n");
     assert_eq!(may("alice@example.test"), "Z");
-    assert!(house.log().iter().any(|line| line.contains("`everything` is no policy")));
+    house.logged("`everything` is no policy");
 }
 
 #[test]
