@@ -28,7 +28,11 @@ pub(crate) fn all(folder: &Path, control: &Control, force: bool) -> io::Result<V
     for line in lines.unwrap_or_default() {
         let names: Vec<String> = line.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
         let Some(name) = names.first().filter(|name| !name.contains('/')) else { continue };
-        match read(folder, name)? {
+        let found = read(folder, name).unwrap_or_else(|error| {
+            sys::log!("acme: warning: the request for {name}: {error}");
+            None
+        });
+        match found {
             Some(request) if request.names == names => {
                 due.extend(Some(request).filter(|request| force || request.is_due(now)));
             }
@@ -118,6 +122,9 @@ mod tests {
             assert_eq!(due(false), expect);
             assert_eq!(due(true), 1);
         }
+        std::fs::create_dir(folder.path().join("requests/dir.x.test.csr")).unwrap();
+        write("control/acme", "dir.x.test\na.x.test b.x.test\n");
+        assert_eq!(due(true), 1, "what can't be read keeps no other");
         write("control/acme", "a.x.test\n");
         assert_eq!(due(true), 0, "tlsd has to make another request");
     }

@@ -126,12 +126,16 @@ impl Journey<'_> {
             }
             let outcome = match self.ask.of(self.world, place) {
                 Ok(wanted) => self.try_both_ways(place, &wanted),
-                Err(fate) => Outcome { fates: self.all(fate), next: true, plain: false },
+                Err(fate) => self.next(fate),
             };
             if !outcome.next {
                 return outcome.fates;
             }
-            last = Some(outcome.fates);
+            // One that will never do says nothing of another that could not be asked.
+            let waits = |fates: &Vec<Fate>| fates.iter().any(|fate| matches!(fate, Fate::Later(_)));
+            if !last.as_ref().is_some_and(waits) || waits(&outcome.fates) {
+                last = Some(outcome.fates);
+            }
         }
         last.unwrap_or_else(|| self.all(Fate::later(4, 1, "no server to connect to")))
     }
@@ -156,7 +160,7 @@ impl Journey<'_> {
     }
 
     fn next(&self, fate: Fate) -> Outcome {
-        Outcome { fates: self.all(fate), next: true, plain: false }
+        Outcome { fates: self.all(fate), next: true }
     }
 
     fn try_one(&self, place: &Place, wanted: &Wanted) -> Tried {

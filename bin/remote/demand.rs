@@ -38,7 +38,8 @@ impl Ask<'_> {
         }
         // Who is told our password has to be who we think it is.
         let login = matches!(self.hop, Hop::Relay(relay) if relay.login.is_some());
-        if wanted.tls != Tls::No && (how != How::Unsaid || login) && !wanted.demand.must {
+        let asked = how == How::StartTls || (wanted.tls != Tls::No && (how == How::Smtps || login));
+        if asked && !wanted.demand.must {
             let proof = match self.level {
                 Level::Auto => Proof::Names(self.names(place)),
                 _ => Proof::Nothing,

@@ -22,6 +22,9 @@ use rustls::sign::CertifiedKey;
 
 use crate::clients::Clients;
 
+/// Most octets of a chain of certificates.
+const LARGEST: u64 = 1 << 20;
+
 /// When a file was written last, its size, its inode.
 type Stamp = (i64, i64, u64, u64);
 
@@ -201,6 +204,11 @@ fn pair(path: &Path, folder: &Path, old: &Chosen) -> Option<(Arc<CertifiedKey>, 
 
 /// A certificate with its chain and its key, which have to fit.
 fn one(path: &Path, folder: &Path) -> Result<CertifiedKey, Broken> {
+    // One folder belongs to another uid: what is no file could keep us waiting for ever.
+    let seen = fs::metadata(path).map_err(|error| broken(path, error))?;
+    if !seen.is_file() || seen.len() > LARGEST {
+        return Err(broken(path, "not a regular file, or too large"));
+    }
     let chain: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| broken(path, error))?.collect();
     let chain = chain.map_err(|error| broken(path, error))?;
@@ -290,6 +298,8 @@ mod tests {
         assert!(Keys::new(&folder.path().join("nowhere"), folder.path()).is_err());
         // At the start one that can't be used keeps the others from nothing.
         fs::write(folder.path().join("bad.crt"), "garbage").unwrap();
+        fs::create_dir_all(folder.path().join("got")).unwrap();
+        sys::durable::make_fifo(&folder.path().join("got/fifo.crt"), 0o600).unwrap();
         assert_eq!(
             Keys::new(folder.path(), &folder.path().join("got"))
                 .unwrap()

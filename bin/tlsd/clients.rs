@@ -4,7 +4,7 @@
 //! everybody. The file is looked at as those of our own certificates are.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
@@ -25,18 +25,28 @@ pub(crate) struct Clients {
     provider: Arc<CryptoProvider>,
     /// The text that was read last, and what it says.
     known: RwLock<(Vec<u8>, Option<Arc<RootCertStore>>)>,
+    /// What was complained of last.
+    told: Mutex<String>,
 }
 
 impl Clients {
     /// Those of `folder`.
     pub(crate) fn new(folder: &Path, provider: Arc<CryptoProvider>) -> Clients {
-        let clients = Clients { file: folder.join("clients.pem"), provider, known: RwLock::default() };
+        let clients = Clients {
+            file: folder.join("clients.pem"),
+            provider,
+            known: RwLock::default(),
+            told: Mutex::default(),
+        };
         clients.look();
         clients
     }
 
     /// Reads what has changed. What can't be read leaves the old authorities in force.
     pub(crate) fn look(&self) {
+        if std::fs::metadata(&self.file).is_ok_and(|seen| !seen.is_file()) {
+            return self.complain(&"not a regular file");
+        }
         let text = match std::fs::read(&self.file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -54,7 +64,14 @@ impl Clients {
         }
     }
 
+    /// Once for each cause: it is looked at every few seconds.
     fn complain(&self, cause: &dyn std::fmt::Display) {
+        let cause = cause.to_string();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told == cause {
+            return;
+        }
+        told.clone_from(&cause);
         sys::log!(
             "tlsd: warning: control/tls/clients.pem: {cause}; write the authorities of clients into it in PEM, or remove it; \
              those of before stay: {}",

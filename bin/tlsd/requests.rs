@@ -46,7 +46,8 @@ impl Requests {
     pub(crate) fn look(&self) {
         let lines = match self.control.list("acme") {
             Ok(lines) => lines.unwrap_or_default(),
-            Err(broken) => return sys::log!("tlsd: warning: {broken}"),
+            // As a line that no host bears: it is told now and then.
+            Err(broken) => vec![format!("({broken})")],
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = sys::monotonic();

@@ -8,7 +8,6 @@ use dns::{Kind, Record, Resolver};
 use https::Https;
 use secrecy::report::{Head, Note, Place, Report, places};
 use submission::Submission;
-use sys::Stop;
 use wire::Fate;
 
 use crate::letter::{KIND, Letter, moment, packed};
@@ -52,8 +51,8 @@ impl Day {
     }
 
     /// Tells each domain that wants to know. Who could not be told stays in the file, for a while.
-    pub(crate) fn tell(&self, teller: &mut Teller, today: u64) -> Result<(), Stop> {
-        let at = |error| Stop::temporary(format_args!("{}: {error}", self.path.display()));
+    pub(crate) fn tell(&self, teller: &mut Teller, today: u64) -> Result<(), String> {
+        let at = |error| format!("{}: {error}", self.path.display());
         let text = String::from_utf8_lossy(&fs::read(&self.path).map_err(at)?).into_owned();
         let mut untold = Vec::new();
         for (domain, report) in Report::all(text.lines().filter_map(Note::parse)) {

@@ -47,11 +47,14 @@ fn run() -> Result<(), Stop> {
     let https = Https::new(resolver.clone(), &authorities);
     let me = control.me().map_err(Stop::temporary)?;
     let mut teller = Teller { me, resolver, https, submission, print };
-    let today = sys::unix_seconds() / day::SECONDS;
+    let (today, mut failed) = (sys::unix_seconds() / day::SECONDS, false);
     for day in Day::all(&home.run(NOTES)).map_err(Stop::temporary)? {
         if print || day.number < today {
-            day.tell(&mut teller, today)?;
+            failed |= day
+                .tell(&mut teller, today)
+                .inspect_err(|cause| sys::log!("tlsrpt: warning: {cause}"))
+                .is_err();
         }
     }
-    Ok(())
+    if failed { Err(Stop(111)) } else { Ok(()) }
 }

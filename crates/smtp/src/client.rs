@@ -83,8 +83,6 @@ pub struct Outcome {
     pub fates: Vec<Fate>,
     /// It is worth trying another server at once: this one has not had its say about the message.
     pub next: bool,
-    /// TLS has to be, and the server does not offer it.
-    pub plain: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +127,6 @@ pub struct Client {
     /// It has answered EHLO or HELO.
     greeted: bool,
     next: bool,
-    plain: bool,
     /// MAIL was refused, which the RCPTs that went along will be too.
     refused: Option<Fate>,
 }
@@ -153,7 +150,6 @@ impl Client {
             heard: false,
             greeted: false,
             next: false,
-            plain: false,
             refused: None,
         };
         client.take(parcel);
@@ -163,7 +159,7 @@ impl Client {
     fn take(&mut self, parcel: Parcel) {
         self.fates = vec![None; parcel.recipients.len()];
         self.parcel = parcel;
-        (self.heard, self.next, self.plain) = (false, false, false);
+        (self.heard, self.next) = (false, false);
     }
 
     /// One more parcel, after [`Step::Ready`].
@@ -240,7 +236,7 @@ impl Client {
     pub fn outcome(&mut self) -> Outcome {
         let open = || Fate::later(4, 2, format!("{} was not heard to the end", self.peer.host));
         let fates = self.fates.drain(..).map(|fate| fate.unwrap_or_else(open)).collect();
-        Outcome { fates, next: self.next, plain: self.plain }
+        Outcome { fates, next: self.next }
     }
 
     /// Its answer is of no interest.

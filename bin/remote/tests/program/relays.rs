@@ -63,6 +63,15 @@ fn a_password_never_leaves_where_tls_is_not_to_be_had() {
 }
 
 #[test]
+fn a_route_that_says_starttls_goes_not_plain_for_a_policy_of_none() {
+    let script = "S: 220 x\nC: EHLO us.test\nS: 250 y\nC: QUIT";
+    for policy in [":none\n", "[127.0.0.1]:none\n", "y.test:none\n"] {
+        let (said, seen) = report(script.into(), "starttls", &[("tlspolicy", policy)], 0o600);
+        assert!(said.starts_with("s4.7.5") && !seen.contains("MAIL"), "{policy}: {said} {seen}");
+    }
+}
+
+#[test]
 fn mail_goes_out_from_the_address_that_is_named_and_by_its_name() {
     let script = format!("S: 220 x\nC: EHLO ours.test\nS: 250 y\n{MAIL}");
     let names = ("helohostbyip", "127.0.0.9:ours.test\n127.0.0.1:other.test\n");

@@ -42,7 +42,6 @@ impl Client {
         if self.peer.tls != Tls::Must {
             return self.opened(out);
         }
-        self.plain = true;
         let how = "does not begin TLS, without which this mail may not go there";
         match answer {
             Some(answer) => self.unwilling(how, answer, out),
