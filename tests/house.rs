@@ -107,7 +107,9 @@ impl House {
         let ports = [self.smtp(), self.submission(), self.pop3(), self.submissions(), self.pop3s()];
         // tlsd listens before its first certificate is made; who wants to trust it reads that file.
         let certified = self.path("control/tls/default.crt").exists();
-        certified && self.sockets_are_there() && ports.iter().all(|address| TcpStream::connect(address).is_ok())
+        certified
+            && self.sockets_are_there()
+            && ports.iter().all(|address| TcpStream::connect(address).is_ok())
     }
 
     fn sockets_are_there(&self) -> bool {

@@ -1,0 +1,1 @@
+//! Mailboxes of an account: UIDs, flags, changes, on plain Maildirs.
