@@ -8,7 +8,9 @@ mod special;
 mod subscriptions;
 mod texts;
 mod tree;
+mod undelete;
 
 pub use names::{INBOX, Names};
 pub use rights::Rights;
 pub use settings::Settings;
+pub use undelete::{Deleted, Deletions};
