@@ -3,11 +3,16 @@
 //! Bytes in, bytes out, questions to a [`Store`]. Knows nothing of files, sockets, clocks or uids: `bin/imapd` joins
 //! it to a connection and to the mailboxes on disk.
 
+mod digest;
 mod flags;
+mod outline;
 mod sequence;
 mod store;
+mod structure;
+mod subject;
 mod syntax;
 
+pub use digest::{Digest, digest};
 pub use flags::{FlagWord, Flags};
 pub use sequence::{Set, compact};
 pub use store::{
