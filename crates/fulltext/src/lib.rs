@@ -7,7 +7,7 @@
 //! there: readers need no lock, and a file that is damaged or missing only makes its messages unknown.
 //! Knows nothing of mail: numbers and texts.
 
-mod interner;
+mod hash;
 mod needle;
 mod segment;
 mod terms;

@@ -4,7 +4,7 @@
 //! magic, uid validity, messages, messages that may hold anything, blocks, octets of words      (u32 each)
 //! the messages' numbers (u32, ascending), places of those that may hold anything (u16)
 //! for each block of 256 words: where its words begin, where its lists begin, sum of its lists   (u32 each)
-//! words, sorted: a line end, then each with a line end after it; sum of all so far (u32)
+//! words: a line end, then each with a line end after it; sum of all so far (u32)
 //! lists: for each word octets (varint), then places of messages, differences (varint)
 //! ```
 //!
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 use memchr::{memchr, memrchr};
 
-use crate::interner::Interner;
+use crate::hash::{Hasher, Slots};
 use crate::terms::Terms;
 
 const MAGIC: &[u8; 8] = b"fulwrds1";
@@ -33,15 +33,27 @@ pub(crate) struct Builder {
     uids: Vec<u32>,
     known: HashSet<u32>,
     anything: Vec<u16>,
-    table: Interner,
-    lists: Vec<Vec<u16>>,
-    entries: usize,
+    /// The words, each with a line end after it, and where each ends.
+    words: Vec<u8>,
+    ends: Vec<u32>,
+    slots: Slots,
+    hasher: Hasher,
+    /// Number of a word and place of a message that has it.
+    entries: Vec<(u32, u16)>,
 }
 
 impl Builder {
     pub(crate) fn new() -> Builder {
-        let (uids, anything, lists) = (Vec::new(), Vec::new(), Vec::new());
-        Builder { uids, known: HashSet::new(), anything, table: Interner::new(), lists, entries: 0 }
+        Builder {
+            uids: Vec::new(),
+            known: HashSet::new(),
+            anything: Vec::new(),
+            words: Vec::new(),
+            ends: Vec::new(),
+            slots: Slots::new(4096),
+            hasher: Hasher::new(),
+            entries: Vec::new(),
+        }
     }
 
     /// Its messages.
@@ -55,14 +67,14 @@ impl Builder {
 
     /// Is there room for so many more messages?
     pub(crate) fn has_room(&self, more: usize) -> bool {
-        self.uids.len() + more <= MOST && self.table.octets() < 32 << 20 && self.entries < 8 << 20
+        self.uids.len() + more <= MOST && self.words.len() < 32 << 20 && self.entries.len() < 8 << 20
     }
 
     /// Adds a message that is not there yet.
     pub(crate) fn add(&mut self, uid: u32, terms: &Terms) {
         let Some(place) = self.place(uid) else { return };
         match terms.words() {
-            Some(words) => words.for_each(|word| self.entry(word, place)),
+            Some(words) => words.for_each(|(hash, word)| self.entry(hash, word, place)),
             None => self.anything.push(place),
         }
     }
@@ -80,8 +92,10 @@ impl Builder {
         self.anything.extend(segment.anything().filter_map(here));
         let mut rest = lists;
         for word in segment.words()[1..].split_inclusive(|octet| *octet == b'\n') {
+            let word = &word[..word.len() - 1];
+            let hash = self.hasher.of(word);
             for place in places_of(list(&mut rest)?).filter_map(here) {
-                self.entry(&word[..word.len() - 1], place);
+                self.entry(hash, word, place);
             }
         }
         Some(())
@@ -93,39 +107,55 @@ impl Builder {
         Some(place)
     }
 
-    fn entry(&mut self, word: &[u8], place: u16) {
-        let number = self.table.number(word);
-        if number == self.lists.len() {
-            self.lists.push(Vec::new());
+    fn entry(&mut self, hash: u64, word: &[u8], place: u16) {
+        let count = self.ends.len() as u32;
+        let number = self.slots.number(hash, count);
+        if number == count {
+            self.words.extend_from_slice(word);
+            self.words.push(b'\n');
+            self.ends.push(self.words.len() as u32);
         }
-        self.entries += 1;
-        self.lists[number].push(place);
+        self.entries.push((number, place));
+    }
+
+    /// The places of messages by the numbers of their words, and where those of each word end.
+    fn sorted(&self) -> (Vec<u16>, Vec<usize>) {
+        let mut at = vec![0; self.ends.len() + 1];
+        self.entries.iter().for_each(|(number, _)| at[*number as usize + 1] += 1);
+        (1..at.len()).for_each(|number| at[number] += at[number - 1]);
+        let mut places = vec![0; self.entries.len()];
+        for (number, place) in &self.entries {
+            let at = &mut at[*number as usize];
+            places[*at] = *place;
+            *at += 1;
+        }
+        (places, at)
     }
 
     /// The file's octets.
     pub(crate) fn finish(&self, uid_validity: u32) -> Vec<u8> {
-        let mut order: Vec<usize> = (0..self.lists.len()).collect();
-        order.sort_unstable_by(|a, b| self.table.word(*a).cmp(self.table.word(*b)));
-        let (mut words, mut lists, mut blocks) = (vec![b'\n'], Vec::new(), Vec::new());
-        for block in order.chunks(BLOCK) {
-            let (word_start, list_start) = (words.len(), lists.len());
-            for number in block {
-                words.extend_from_slice(self.table.word(*number));
-                words.push(b'\n');
-                put_list(&self.lists[*number], &mut lists);
+        let (places, ends) = self.sorted();
+        let (mut lists, mut blocks) = (Vec::new(), Vec::new());
+        for first in (0..self.ends.len()).step_by(BLOCK) {
+            let list_start = lists.len();
+            for number in first..(first + BLOCK).min(self.ends.len()) {
+                let start = if number == 0 { 0 } else { ends[number - 1] };
+                put_list(&places[start..ends[number]], &mut lists);
             }
-            let sum = crc32fast::hash(&lists[list_start..]);
-            blocks.push([word_start as u32, list_start as u32, sum]);
+            // A line end stands before the first word.
+            let word_start = if first == 0 { 1 } else { self.ends[first - 1] + 1 };
+            blocks.push([word_start, list_start as u32, crc32fast::hash(&lists[list_start..])]);
         }
         let numbers = [uid_validity, self.uids.len() as u32, self.anything.len() as u32, blocks.len() as u32];
         let mut file = MAGIC.to_vec();
         let mut put = |number: u32| file.extend_from_slice(&number.to_le_bytes());
         numbers.into_iter().for_each(&mut put);
-        put(words.len() as u32);
+        put(self.words.len() as u32 + 1);
         self.uids.iter().copied().for_each(&mut put);
         self.anything.iter().for_each(|place| file.extend_from_slice(&place.to_le_bytes()));
         blocks.iter().flatten().for_each(|number| file.extend_from_slice(&number.to_le_bytes()));
-        file.extend_from_slice(&words);
+        file.push(b'\n');
+        file.extend_from_slice(&self.words);
         file.extend_from_slice(&crc32fast::hash(&file).to_le_bytes());
         file.extend_from_slice(&lists);
         file
@@ -298,13 +328,13 @@ fn number(octets: &[u8], at: usize) -> Option<u32> {
 }
 
 fn put_list(places: &[u16], out: &mut Vec<u8>) {
-    let (mut list, mut before) = (Vec::with_capacity(places.len()), 0);
-    for place in places {
-        put_number(usize::from(place - before), &mut list);
-        before = *place;
-    }
-    put_number(list.len(), out);
-    out.extend_from_slice(&list);
+    let differences = || {
+        let before = std::iter::once(0).chain(places.iter().copied());
+        places.iter().zip(before).map(|(place, before)| place - before)
+    };
+    let octets = |difference: u16| if difference < 0x80 { 1 } else { 2 + usize::from(difference >> 14 > 0) };
+    put_number(differences().map(octets).sum(), out);
+    differences().for_each(|difference| put_number(usize::from(difference), out));
 }
 
 fn put_number(mut number: usize, out: &mut Vec<u8>) {

@@ -1,6 +1,6 @@
 //! The words of one message.
 
-use crate::interner::Interner;
+use crate::hash::{Hasher, Slots};
 
 /// Longer words are cut in pieces of this length, in octets ...
 pub(crate) const PIECE: usize = 64;
@@ -14,11 +14,24 @@ pub(crate) fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || !c.is_ascii() && c.is_alphanumeric()
 }
 
+const ASCII: [bool; 256] = {
+    let mut letters = [false; 256];
+    let mut octet = 0;
+    while octet < 128 {
+        letters[octet] = (octet as u8).is_ascii_alphanumeric();
+        octet += 1;
+    }
+    letters
+};
+
 /// The words of one message, each once.
 #[derive(Debug)]
 pub struct Terms {
-    table: Interner,
-    too_many: bool,
+    octets: Vec<u8>,
+    /// Hash and end of each.
+    words: Vec<(u64, u32)>,
+    slots: Slots,
+    hasher: Hasher,
 }
 
 impl Default for Terms {
@@ -30,50 +43,67 @@ impl Default for Terms {
 impl Terms {
     /// None yet.
     pub fn new() -> Terms {
-        Terms { table: Interner::new(), too_many: false }
+        let (octets, words) = (Vec::with_capacity(4096), Vec::with_capacity(512));
+        Terms { octets, words, slots: Slots::new(2048), hasher: Hasher::new() }
     }
 
     /// Adds those of a text. No word goes on from one text to the next. Folded, as needles are.
     pub fn take(&mut self, folded: &str) {
-        let mut start = None;
-        for (at, c) in folded.char_indices() {
-            match (is_of_word(c), start) {
-                (true, None) => start = Some(at),
-                (false, Some(from)) => {
-                    self.word(&folded.as_bytes()[from..at]);
-                    start = None;
-                }
-                _ => {}
+        let octets = folded.as_bytes();
+        let mut at = 0;
+        while at < octets.len() && !self.too_many() {
+            let start = at;
+            at = run(folded, at, true);
+            if at > start {
+                self.word(&octets[start..at]);
             }
-            if self.too_many {
-                return;
-            }
-        }
-        if let Some(from) = start {
-            self.word(&folded.as_bytes()[from..]);
+            at = run(folded, at, false);
         }
     }
 
     fn word(&mut self, word: &[u8]) {
         let mut rest = word;
-        while rest.len() > PIECE {
+        while rest.len() > PIECE && !self.too_many() {
             self.piece(&rest[..PIECE]);
             rest = &rest[OVERLAP.min(rest.len() - PIECE)..];
-            if self.too_many {
-                return;
-            }
         }
         self.piece(rest);
     }
 
     fn piece(&mut self, piece: &[u8]) {
-        self.table.number(piece);
-        self.too_many |= self.table.octets() > MOST;
+        let (hash, count) = (self.hasher.of(piece), self.words.len() as u32);
+        if self.slots.number(hash, count) == count {
+            self.octets.extend_from_slice(piece);
+            self.words.push((hash, self.octets.len() as u32));
+        }
     }
 
-    /// The words, in the order in which they were first seen; `None`: too many.
-    pub(crate) fn words(&self) -> Option<impl Iterator<Item = &[u8]>> {
-        (!self.too_many).then(|| (0..self.table.count()).map(|number| self.table.word(number)))
+    fn too_many(&self) -> bool {
+        self.octets.len() > MOST
+    }
+
+    /// The words with their hashes, in the order in which they were first seen; `None`: too many.
+    pub(crate) fn words(&self) -> Option<impl Iterator<Item = (u64, &[u8])>> {
+        let mut start = 0;
+        let word = move |(hash, end): &(u64, u32)| {
+            let from = std::mem::replace(&mut start, *end as usize);
+            (*hash, &self.octets[from..*end as usize])
+        };
+        (!self.too_many()).then(|| self.words.iter().map(word))
+    }
+}
+
+/// The end of the run of characters, from `at` on, that are of words, or are not.
+fn run(text: &str, mut at: usize, of_word: bool) -> usize {
+    let octets = text.as_bytes();
+    loop {
+        while at < octets.len() && octets[at] < 0x80 && ASCII[usize::from(octets[at])] == of_word {
+            at += 1;
+        }
+        match text[at..].chars().next() {
+            Some(c) if !c.is_ascii() && is_of_word(c) == of_word => at += c.len_utf8(),
+            _ => return at,
+        }
     }
 }
 
@@ -84,7 +114,7 @@ mod tests {
     fn words(text: &str) -> Vec<String> {
         let mut terms = Terms::new();
         terms.take(text);
-        terms.words().unwrap().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+        terms.words().unwrap().map(|(_, word)| String::from_utf8_lossy(word).into_owned()).collect()
     }
 
     #[test]

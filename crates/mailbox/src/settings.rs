@@ -1,5 +1,7 @@
 //! How an account is served: what the admin has set, and whose it is.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use maildir::Quota;
@@ -53,7 +55,7 @@ impl Settings {
     /// by default, for the caller to fill in.
     ///
     /// `imapseparator` (`.` or `/`), `imapfolders` (lines `NAME \Use`), `undelete` (days), `databytes` (largest
-    /// message), `fulltext` (0: off), `imapshared` (lines `NAME PATH`).
+    /// message), `fulltext` (0: off).
     pub fn read(mut file: impl FnMut(&str) -> Option<String>) -> Settings {
         let mut settings = Settings::default();
         let number = |text: &str| text.trim().parse::<u64>().ok();
@@ -67,18 +69,33 @@ impl Settings {
         settings.undelete = days.unwrap_or(0).min(36_500) as u32;
         settings.append_limit = file("databytes").and_then(|text| number(&text)).filter(|limit| *limit > 0);
         settings.fulltext = file("fulltext").and_then(|text| number(&text)) != Some(0);
-        settings.shared = file("imapshared").map_or_else(Vec::new, |text| shared(&text));
         settings
+    }
+
+    /// Adds what `gate` tells of the account: `variable` gives a variable of the environment. USER, QUOTA (octets),
+    /// INDEX (where indexes lie), SHARED (`NAME=PATH`, colons between).
+    pub fn with(mut self, variable: impl Fn(&str) -> Option<Vec<u8>>) -> Settings {
+        let text = |name| variable(name).map(|value| String::from_utf8_lossy(&value).into_owned());
+        self.user = text("USER").unwrap_or_default();
+        self.quota = text("QUOTA").and_then(|octets| octets.parse().ok()).map_or(Quota::NONE, Quota::octets);
+        self.index = variable("INDEX").filter(|path| !path.is_empty()).map(path);
+        self.shared = variable("SHARED").map_or_else(Vec::new, |value| shared(&value));
+        self
     }
 }
 
-fn shared(text: &str) -> Vec<(String, PathBuf)> {
-    let line = |line: &str| {
-        let (name, path) = line.trim().split_once([' ', '\t'])?;
-        let (plain, path) = (!name.starts_with('#') && !name.contains(['.', '/']), PathBuf::from(path.trim()));
-        (plain && path.is_absolute()).then(|| (name.to_owned(), path))
+fn path(octets: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(octets))
+}
+
+fn shared(value: &[u8]) -> Vec<(String, PathBuf)> {
+    let one = |one: &[u8]| {
+        let at = one.iter().position(|octet| *octet == b'=')?;
+        let name = std::str::from_utf8(&one[..at]).ok().filter(|name| !name.contains(['.', '/']))?;
+        let path = path(one[at + 1..].to_vec());
+        (!name.is_empty() && path.is_absolute()).then(|| (name.to_owned(), path))
     };
-    text.lines().filter_map(line).collect()
+    value.split(|octet| *octet == b':').filter_map(one).collect()
 }
 
 #[cfg(test)]
@@ -102,7 +119,6 @@ mod tests {
                 "undelete" => "14\n",
                 "databytes" => "1000\n",
                 "fulltext" => "0\n",
-                "imapshared" => "sales /srv/sales\n# x /y\nrelative x\n../up /z\n",
                 _ => return None,
             };
             Some(text.to_owned())
@@ -110,8 +126,25 @@ mod tests {
         assert_eq!((settings.separator, settings.undelete, settings.fulltext), ('/', 14, false));
         assert_eq!(settings.append_limit, Some(1000));
         assert_eq!(settings.folders, [("Gesendet".to_owned(), "\\Sent")]);
-        assert_eq!(settings.shared, [("sales".to_owned(), PathBuf::from("/srv/sales"))]);
         let odd = Settings::read(|_| Some("what?\n".to_owned()));
         assert_eq!(odd, Settings { folders: Vec::new(), ..Settings::default() });
+    }
+
+    #[test]
+    fn the_account_is_told_by_the_environment() {
+        let settings = Settings::default().with(|name| {
+            let value = match name {
+                "USER" => "bob@x.test",
+                "QUOTA" => "1000",
+                "INDEX" => "/index/bob",
+                "SHARED" => "sales=/srv/sales:../up=/z:relative=x:=/:nothing",
+                _ => return None,
+            };
+            Some(value.as_bytes().to_vec())
+        });
+        assert_eq!((settings.user.as_str(), settings.quota), ("bob@x.test", Quota::octets(1000)));
+        assert_eq!(settings.index, Some(PathBuf::from("/index/bob")));
+        assert_eq!(settings.shared, [("sales".to_owned(), PathBuf::from("/srv/sales"))]);
+        assert_eq!(Settings::default().with(|_| None), Settings::default());
     }
 }

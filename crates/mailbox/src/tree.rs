@@ -18,7 +18,7 @@ use crate::names::{INBOX, Names};
 use crate::texts;
 
 /// Who changes the tree, or a text of the account, holds this.
-const LOCK: &str = "fulmar-lock";
+const LOCK: &str = "fulmar-tree-lock";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Where the index lies elsewhere, its folder has the name that stands in here, whatever becomes of the mailbox's.
 const INDEX_NAME: &str = "fulmar-index-name";
@@ -161,6 +161,11 @@ impl Tree {
             }
         }
         Ok(all)
+    }
+
+    /// What a mailbox is called in its tree's texts.
+    pub(crate) fn line(&self, name: &str) -> String {
+        self.names.line(self.place(name).1)
     }
 
     fn name(&self, root: &Root, disk: &[u8]) -> String {

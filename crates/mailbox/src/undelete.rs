@@ -1,12 +1,11 @@
 //! Removed mail that is kept for some days: `fulmar-deleted/FOLDER/` in the Maildir, which is no Maildir++ folder
-//! and counts to no quota. A message keeps its file name; when it was removed is the file's ctime, as the kernel
-//! notes a rename.
+//! and counts to no quota. A file there is named `seconds-name`: when the message was removed, and its name before.
 //!
-//! [`Deleted`] lists, restores and purges; what removes a message moves it here (see [`place`]).
+//! Lists, restores and purges; who removes a message moves it to its [`place`].
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use maildir::{Maildir, Name, unique};
@@ -29,6 +28,18 @@ const NAMES: Names = Names { separator: '.' };
 pub(crate) fn place(maildir: &Path, disk: &OsStr) -> PathBuf {
     let kept = maildir.join(FOLDER);
     if disk.is_empty() { kept.join(INBOX) } else { kept.join(disk) }
+}
+
+/// The name of a removed message's file.
+pub(crate) fn named(now: i64, name: &[u8]) -> OsString {
+    OsString::from_vec([format!("{now}-").as_bytes(), name].concat())
+}
+
+/// When a message was removed, and the name it had.
+fn parts(file: &OsStr) -> Option<(i64, &[u8])> {
+    let at = file.as_bytes().iter().position(|octet| *octet == b'-')?;
+    let (seconds, name) = file.as_bytes().split_at(at);
+    Some((std::str::from_utf8(seconds).ok()?.parse().ok()?, &name[1..]))
 }
 
 /// A removed message.
@@ -69,7 +80,8 @@ impl Deletions {
             let mailbox = if folder == INBOX { INBOX.to_owned() } else { NAMES.name(folder.as_bytes()) };
             for file in open.names()? {
                 let Ok(seen) = open.stat(&file) else { continue };
-                let (removed, octets) = (seen.st_ctime, seen.st_size.unsigned_abs());
+                let removed = parts(&file).map_or(seen.st_ctime, |(removed, _)| removed);
+                let octets = seen.st_size.unsigned_abs();
                 let deleted = Deleted { mailbox: mailbox.clone(), file, removed, octets, folder: folder.clone() };
                 if !each(&open, deleted) {
                     return Ok(());
@@ -97,7 +109,8 @@ impl Deletions {
     pub fn restore(&self, deleted: &Deleted) -> io::Result<String> {
         let (path, mailbox) = self.target(deleted);
         let target = open_any(&Maildir::create(&path).map(|_| path)?)?.folder("cur")?;
-        let name = Name::read(deleted.file.as_bytes());
+        let file = parts(&deleted.file).map_or(deleted.file.as_bytes(), |(_, name)| name);
+        let name = Name::read(file);
         let sizes = name.base.iter().position(|octet| *octet == b',').map_or(&b""[..], |at| &name.base[at..]);
         let flags: Vec<u8> = name.flags.iter().copied().filter(|flag| *flag != b'T').collect();
         let base = [unique().as_bytes(), sizes].concat();
@@ -160,6 +173,7 @@ mod tests {
         for (disk, file) in [("", "1.a.b,S=3:2,ST"), (".Lists", "2.b"), (".Gone.&ANw-", "3.c,S=3,W=4:2,F")] {
             let place = place(&path, OsStr::new(disk));
             std::fs::create_dir_all(&place).unwrap();
+            let file = named(sys::unix_seconds() as i64, file.as_bytes());
             std::fs::write(place.join(file), "abc").unwrap();
         }
         (home, path)
