@@ -266,6 +266,13 @@ fn write_whole(mut file: &File, head: &Head, state: &State) -> io::Result<u64> {
     Ok(length)
 }
 
+/// The UIDVALIDITY in the head of the file, whatever may come after that.
+pub(crate) fn uid_validity(folder: &Folder) -> Option<u32> {
+    let mut head = [0; HEAD];
+    folder.read(NAME).ok()?.read_exact_at(&mut head, 0).ok()?;
+    Some(Head::read(&head)?.uid_validity)
+}
+
 /// Head and last facts of the file, read from its two ends. `None`: not to be had so.
 pub(crate) fn last_facts(folder: &Folder) -> Option<(Head, Facts)> {
     let file = folder.read(NAME).ok()?;

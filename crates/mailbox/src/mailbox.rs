@@ -398,3 +398,7 @@ impl Drop for Mailbox {
         let _ = self.leave();
     }
 }
+
+#[cfg(test)]
+#[path = "mailbox_tests.rs"]
+pub(crate) mod tests;

@@ -10,6 +10,7 @@ use imap::Trouble;
 use maildir::Name;
 use sys::durable::{Folder, open_any};
 
+use crate::index;
 use crate::keywords;
 use crate::listing::Listing;
 use crate::mailbox::Mailbox;
@@ -85,7 +86,9 @@ impl Mailbox {
             sys::log!("{name}: warning: {}: missing or damaged; all messages get new UIDs", path.display());
         }
         let now = sys::unix_seconds().clamp(1, u64::from(u32::MAX)) as u32;
-        let uid_validity = now.max(self.uid_validity.saturating_add(1));
+        let before = ours.and_then(|text| List::likely_uid_validity(&text));
+        let before = before.max(Some(self.uid_validity)).max(index::uid_validity(folder));
+        let uid_validity = now.max(before.unwrap_or_default().saturating_add(1));
         let list = List { uid_validity, next: 1, ..List::default() };
         Ok(Origin { list, ours: false, keywords: own_keywords })
     }

@@ -25,6 +25,7 @@ impl Mailbox {
     /// Learns what others have done; true: something is different now.
     pub(crate) fn synchronize(&mut self) -> Result<bool, Trouble> {
         let before = self.look_of_it();
+        self.folders.stamps()?;
         self.rest();
         self.drain();
         self.catch_up(None)?;

@@ -60,6 +60,13 @@ impl List {
         Some(list)
     }
 
+    /// The UIDVALIDITY that a damaged head seems to have had, unless it is so great that there are few above it.
+    pub fn likely_uid_validity(text: &[u8]) -> Option<u32> {
+        let digits = text.strip_prefix(b"3 V")?.iter().take_while(|octet| octet.is_ascii_digit());
+        let value = digits.take(11).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+        u32::try_from(value).ok().filter(|value| *value < u32::MAX - 1000)
+    }
+
     /// Reads the list of another program. `None`: it is none.
     pub fn read_foreign(text: &[u8]) -> Option<List> {
         let mut lines = text.split(|octet| *octet == b'\n');
