@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use imap::{Arrived, Folder, Letter, Marks, Message, Trouble, Uid};
+use imap::{Arrived, Folder, Letter, Marks, Message, Store, Trouble, Uid};
 use maildir::Maildir;
 
 use crate::account::Account;
@@ -32,10 +32,14 @@ impl Account {
             return Err(Trouble::TooBig);
         }
         self.need_room(&spot, letters.iter().map(|letter| letter.draft.octets()))?;
+        let saved = self.now();
         let arrival = |letter: Letter<Draft>| Arrival {
+            source: Source::Draft(letter.draft),
             marks: allowed(rights, &letter.marks),
             date: letter.date,
-            ..Arrival::of(Source::Draft(letter.draft))
+            saved,
+            record: None,
+            email_id: None,
         };
         let arrivals: Vec<Arrival> = letters.into_iter().map(arrival).collect();
         let from = vec![0; arrivals.len()];
@@ -54,7 +58,7 @@ impl Account {
             octets.push(from.mailbox.octets(*uid)?);
         }
         self.need_room(&spot, octets.into_iter())?;
-        let arrivals = copies(from, uids, |marks| allowed(rights, marks))?;
+        let arrivals = copies(from, uids, self.now(), |marks| allowed(rights, marks))?;
         self.add(&spot, uids, arrivals)
     }
 
@@ -75,7 +79,7 @@ impl Account {
             let octets: Result<Vec<u64>, Trouble> = uids.iter().map(|uid| from.mailbox.octets(*uid)).collect();
             self.need_room(&spot, octets?.into_iter())?;
         }
-        let arrivals = copies(from, uids, |marks| allowed(rights, marks))?;
+        let arrivals = copies(from, uids, self.now(), |marks| allowed(rights, marks))?;
         let arrived = self.add(&spot, uids, arrivals)?;
         // They are not gone: nothing is to be kept of them here.
         let undelete = from.mailbox.options.undelete.take();
@@ -131,6 +135,7 @@ fn has_room(maildir: &Maildir, quota: maildir::Quota, count: u64, octets: u64) -
 fn copies(
     from: &mut Opened,
     uids: &[Uid],
+    saved: i64,
     marks: impl Fn(&Marks) -> Marks,
 ) -> Result<Vec<Arrival>, Trouble> {
     let (mut arrivals, mut octets, mut record) = (Vec::with_capacity(uids.len()), 0, Vec::new());
@@ -144,10 +149,12 @@ fn copies(
         let kept = octets < MOST_RECORDS && mailbox.kept(*uid, &mut record)?;
         octets += if kept { record.len() } else { 0 };
         arrivals.push(Arrival {
+            source: Source::Of(mailbox.original(*uid)?),
             marks: marks(&marks_of(mailbox, &message)),
-            date: Some(mailbox.date(*uid)?),
+            date: None,
+            saved,
             record: kept.then(|| record.clone()),
-            ..Arrival::of(Source::Of(mailbox.original(*uid)?))
+            email_id: None,
         });
     }
     Ok(arrivals)

@@ -15,7 +15,7 @@ pub(crate) const OF_MAILBOX: &str = "fulmar-metadata";
 pub(crate) const OF_SERVER: &str = "fulmar-metadata-server";
 
 /// Octets of a value.
-pub const LARGEST: usize = 65_536;
+pub(crate) const LARGEST: usize = 65_536;
 /// Entries of a mailbox.
 const MOST: usize = 500;
 const LONGEST_NAME: usize = 500;

@@ -59,15 +59,15 @@ impl Narrowing {
         done: &mut dyn FnMut(Uid, T),
     ) -> Result<(), Trouble> {
         let Some((words, missing)) = &mut self.filling else { return mailbox.each_text(uids, work, done) };
-        let mut taken = Vec::new();
+        let mut taken = HashSet::new();
         let both = |uid, text: &[u8]| (work(uid, text), missing.contains(&uid).then(|| terms(text)));
         mailbox.each_text(uids, &both, &mut |uid, (result, terms)| {
             if terms.is_some_and(|terms| words.add(uid, &terms)) {
-                taken.push(uid);
+                taken.insert(uid);
             }
             done(uid, result);
         })?;
-        taken.iter().for_each(|uid| drop(missing.remove(uid)));
+        missing.retain(|uid| !taken.contains(uid));
         Ok(())
     }
 

@@ -16,7 +16,7 @@ const FILE: &str = "fulmar-acl";
 /// Identifiers of a mailbox.
 const MOST: usize = 1000;
 /// All rights, in the order in which they are written. RFC 4314 §2.1.
-pub const ALL: &str = "lrswipkxtea";
+pub(crate) const ALL: &str = "lrswipkxtea";
 /// What users may do with a shared folder that says nothing.
 const READERS: &str = "lrs";
 

@@ -16,10 +16,10 @@ const GONE: &str = "-";
 
 /// The attributes that a mailbox may have here. RFC 6154 §2; `\All` and `\Flagged` are for mailboxes that show what
 /// lies in others.
-pub const USES: &[&str] = &["\\Archive", "\\Drafts", "\\Important", "\\Junk", "\\Sent", "\\Trash"];
+pub(crate) const USES: &[&str] = &["\\Archive", "\\Drafts", "\\Important", "\\Junk", "\\Sent", "\\Trash"];
 
 /// One of [`USES`], in any case.
-pub fn known(attribute: &str) -> Option<&'static str> {
+pub(crate) fn known(attribute: &str) -> Option<&'static str> {
     USES.iter().copied().find(|known| known.eq_ignore_ascii_case(attribute))
 }
 

@@ -163,11 +163,6 @@ impl Tree {
         Ok(all)
     }
 
-    /// What a mailbox is called in its tree's texts.
-    pub(crate) fn line(&self, name: &str) -> String {
-        self.names.line(self.place(name).1)
-    }
-
     fn name(&self, root: &Root, disk: &[u8]) -> String {
         let inside = self.names.name(disk);
         match root.is_shared() {
