@@ -39,7 +39,8 @@ impl Hasher {
         let last = match rest.len() {
             _ if word.len() >= 8 => word.last_chunk::<8>().map_or(0, |eight| u64::from_le_bytes(*eight)),
             4.. => {
-                let four = |four: Option<&[u8; 4]>| four.map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
+                let four =
+                    |four: Option<&[u8; 4]>| four.map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
                 four(rest.first_chunk()) << 32 | four(rest.last_chunk())
             }
             0 => 0,

@@ -1,11 +1,11 @@
 //! An account: all mailboxes that a user sees, as an IMAP session asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use imap::{
-    Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid,
-};
+use imap::{Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid};
 use maildir::{Maildir, Quota};
 
 use crate::adding::Target;
@@ -42,7 +42,8 @@ impl Account {
     /// Opens the account whose Maildir is at `maildir`; makes that, and the folders that every account is given, if
     /// need be.
     pub fn open(maildir: &Path, settings: Settings) -> Result<Account, Trouble> {
-        let own = Maildir::create(maildir).map_err(|error| unavailable(maildir, "can't open the Maildir", &error))?;
+        let own = Maildir::create(maildir)
+            .map_err(|error| unavailable(maildir, "can't open the Maildir", &error))?;
         let names = Names { separator: settings.separator };
         let mut roots = vec![Root::open(INBOX, maildir, settings.index.clone())?];
         for (name, path) in &settings.shared {
@@ -72,7 +73,8 @@ impl Account {
     /// Makes those folders that the account has never been given.
     fn give_folders(&self) -> Result<(), Trouble> {
         let given = Special::read(&self.root().folder)?;
-        let missing: Vec<_> = self.settings.folders.iter().filter(|(_, what)| !given.was_given(what)).collect();
+        let missing: Vec<_> =
+            self.settings.folders.iter().filter(|(_, what)| !given.was_given(what)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -136,17 +138,22 @@ impl Account {
         })
     }
 
-    pub(crate) fn mailbox(&self, spot: &Spot, read_only: bool) -> Result<Mailbox, Trouble> {
+    pub(crate) fn mailbox(&self, spot: &Spot, how: Options) -> Result<Mailbox, Trouble> {
         let root = self.tree.root(spot);
         let undelete = (self.settings.undelete > 0).then(|| undelete::place(&root.path, &spot.disk));
         let user_seen = root.is_shared().then(|| self.note_of(spot, "seen")).transpose()?;
-        let quota = if root.is_shared() { Quota::NONE } else { self.settings.quota };
-        let options = Options { read_only, quota, undelete, user_seen };
-        Mailbox::open(self.place(spot)?, options)
+        let quota = self.quota_of(spot);
+        Mailbox::open(self.place(spot)?, Options { quota, undelete, user_seen, ..how })
+    }
+
+    /// The quota that counts what is in a mailbox: Trash counts to none, by Maildir++.
+    pub(crate) fn quota_of(&self, spot: &Spot) -> Quota {
+        let free = self.tree.root(spot).is_shared() || spot.disk == ".Trash";
+        if free { Quota::NONE } else { self.settings.quota }
     }
 
     /// The file of what this user has noted about a shared mailbox.
-    fn note_of(&self, spot: &Spot, what: &str) -> Result<std::path::PathBuf, Trouble> {
+    fn note_of(&self, spot: &Spot, what: &str) -> Result<PathBuf, Trouble> {
         let folder = self.root().path.join(OF_SHARED);
         self.root().folder.make_folder(OF_SHARED, 0o700)?;
         let root = self.names().line(&self.tree.root(spot).name);
@@ -253,12 +260,10 @@ impl Account {
             return Ok(());
         }
         let kept = undelete::place(&self.tree.root(spot).path, &spot.disk);
-        std::fs::create_dir_all(&kept)?;
-        let (folder, kept) = (self.tree.folder(spot)?, sys::durable::open_any(&kept)?);
+        let (folder, kept) = (self.tree.folder(spot)?, undelete::folder(&kept)?);
         for place in ["new", "cur"] {
             let place = folder.folder(place)?;
             for name in place.names()? {
-                use std::os::unix::ffi::OsStrExt;
                 place.rename(&name, &kept, undelete::named(self.now(), name.as_bytes()))?;
             }
         }
@@ -267,11 +272,10 @@ impl Account {
 }
 
 /// The folder above: of `.a.b`, `.a`.
-fn above_of(disk: &std::ffi::OsStr) -> std::ffi::OsString {
-    use std::os::unix::ffi::OsStrExt;
+fn above_of(disk: &OsStr) -> OsString {
     let octets = disk.as_bytes();
     let end = octets.iter().rposition(|octet| *octet == b'.').unwrap_or(0);
-    std::ffi::OsStr::from_bytes(&octets[..end]).to_owned()
+    OsStr::from_bytes(&octets[..end]).to_owned()
 }
 
 impl Store for Account {
@@ -389,14 +393,15 @@ impl Store for Account {
             return Mailbox::peek(self.place(&spot)?, sizes);
         }
         // What is unseen is for this user to say.
-        let seen = imap::Folder::status(&self.mailbox(&spot, true)?);
+        let seen =
+            imap::Folder::status(&self.mailbox(&spot, Options { read_only: true, ..Options::default() })?);
         let status = Mailbox::peek(self.place(&spot)?, sizes)?;
         Ok(Status { unseen: seen.unseen, ..status })
     }
 
     fn open(&mut self, name: &str, read_only: bool) -> Result<Opened, Trouble> {
         let (spot, rights) = self.reach(name, 'r')?;
-        let mailbox = self.mailbox(&spot, read_only)?;
+        let mailbox = self.mailbox(&spot, Options { read_only, ..Options::default() })?;
         Ok(Opened::new(mailbox, rights, spot, self.settings.fulltext))
     }
 
@@ -427,7 +432,7 @@ impl Store for Account {
     fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble> {
         let spot = self.tree.find(name)?;
         let quota = self.settings.quota;
-        if quota == Quota::NONE || self.tree.root(&spot).is_shared() {
+        if self.quota_of(&spot) == Quota::NONE {
             return Ok(Vec::new());
         }
         let (octets, messages) = self.own.usage(&quota)?;
