@@ -6,6 +6,8 @@
 mod command;
 mod commands;
 mod flags;
+#[doc(hidden)]
+pub mod memory;
 mod names;
 mod open;
 mod reply;
