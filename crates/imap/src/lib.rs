@@ -10,11 +10,13 @@ mod flags;
 pub mod memory;
 mod names;
 mod open;
+mod ranges;
 mod reply;
 mod sequence;
 mod session;
 mod store;
 mod syntax;
+mod update;
 mod view;
 
 pub use flags::{FlagWord, Flags};
