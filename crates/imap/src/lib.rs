@@ -10,6 +10,7 @@ mod sequence;
 mod store;
 mod syntax;
 mod utf7;
+mod write;
 
 pub use flags::{FlagWord, Flags};
 pub use frame::{Announced, Frame, Frames, Limits, Literal, Refused, Taken};
@@ -21,3 +22,4 @@ pub use store::{
 };
 pub use syntax::*;
 pub use utf7::{decode_mailbox, encode_mailbox};
+pub use write::{write_astring, write_literal, write_mailbox, write_nstring, write_string, write_text};
