@@ -13,7 +13,9 @@ mod sequence;
 mod session;
 mod store;
 mod syntax;
+mod thread;
 mod view;
+mod write;
 
 pub use flags::{FlagWord, Flags};
 pub use sequence::{Set, compact};

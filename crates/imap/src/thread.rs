@@ -76,7 +76,7 @@ impl Threads {
         let own = self.own(member.id, node);
         let mut chain: Vec<u32> = references.map(|id| self.named(id)).collect();
         chain.drain(..chain.len().saturating_sub(MOST_REFERENCES));
-        self.hearsay.extend(chain.windows(2).filter_map(|pair| <[u32; 2]>::try_from(pair).ok()).map(Into::into));
+        self.hearsay.extend(chain.iter().copied().zip(chain.iter().skip(1).copied()));
         if let Some(parent) = chain.last() {
             self.parents.push((*parent, own));
         }

@@ -1,5 +1,8 @@
 //! How values are written in responses, without a detour: RFC 9051 §9.
 
+use crate::flags::Flags;
+use crate::store::Message;
+
 /// A number in decimal.
 pub(crate) fn number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0u8; 20];
@@ -13,6 +16,22 @@ pub(crate) fn number(out: &mut Vec<u8>, mut number: u64) {
         }
     }
     out.extend_from_slice(&digits[place..]);
+}
+
+/// A message's flags in their brackets: `(\Seen $Forwarded)`.
+pub(crate) fn flags(out: &mut Vec<u8>, message: &Message, keywords: &[String], recent: bool) {
+    let system = Flags::NAMES.iter().filter(|(flag, _)| message.flags.has(*flag)).map(|(_, name)| *name);
+    let named = keywords.iter().take(64).enumerate();
+    let named = named.filter(|(bit, _)| message.keywords >> bit & 1 == 1).map(|(_, name)| name.as_str());
+    out.push(b'(');
+    let from = out.len();
+    for name in system.chain(named).chain(recent.then_some("\\Recent")) {
+        if out.len() > from {
+            out.push(b' ');
+        }
+        out.extend_from_slice(name.as_bytes());
+    }
+    out.push(b')');
 }
 
 /// What comes before the octets of a literal.
@@ -42,6 +61,16 @@ fn quoted(out: &mut Vec<u8>, text: &[u8]) {
         out.push(*octet);
     }
     out.push(b'"');
+}
+
+/// A string that goes without quotes if it can.
+pub(crate) fn astring(out: &mut Vec<u8>, text: &[u8]) {
+    let plain = |octet: &u8| octet.is_ascii_graphic() && !b"(){%*\"\\".contains(octet);
+    if !text.is_empty() && text.iter().all(plain) && !text.eq_ignore_ascii_case(b"NIL") {
+        out.extend_from_slice(text);
+    } else {
+        string(out, text);
+    }
 }
 
 const MONTHS: [&[u8; 3]; 12] =
@@ -115,8 +144,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_an_atom_goes_without_quotes() {
+        let astring = |text: &str| written(|out| astring(out, text.as_bytes()));
+        assert_eq!(["Subject", "a b", "", "nil", "a]"].map(astring), ["Subject", "\"a b\"", "\"\"", "\"nil\"", "a]"]);
+    }
+
+    #[test]
     fn dates_have_a_fixed_width() {
-        assert_eq!(written(|out| date_time(out, 837_571_465)), "\"17-Jul-1996 02:44:25 +0000\"".replace("02:44:25", "02:44:25").replace("837", "837"));
+        assert_eq!(written(|out| date_time(out, 837_571_465)), "\"17-Jul-1996 02:44:25 +0000\"");
         assert_eq!(written(|out| date_time(out, 0)), "\" 1-Jan-1970 00:00:00 +0000\"");
         assert_eq!(written(|out| date_time(out, -1)), "\"31-Dec-1969 23:59:59 +0000\"");
         assert_eq!(written(|out| date_time(out, 951_782_400)), "\"29-Feb-2000 00:00:00 +0000\"");
