@@ -3,21 +3,39 @@
 //! Bytes in, bytes out, questions to a [`Store`]. Knows nothing of files, sockets, clocks or uids: `bin/imapd` joins
 //! it to a connection and to the mailboxes on disk.
 
+mod capability;
 mod command;
 mod commands;
+mod find;
 mod flags;
+mod frame;
+mod ids;
+#[doc(hidden)]
+pub mod memory;
 mod names;
 mod open;
+mod parse;
+mod pour;
+mod ranges;
+mod records;
 mod reply;
+mod scribe;
+mod search;
+mod section;
 mod sequence;
 mod session;
+mod sort;
 mod store;
 mod syntax;
 mod thread;
+mod update;
+mod utf7;
 mod view;
 mod write;
 
 pub use flags::{FlagWord, Flags};
+pub use frame::{Announced, Frame, Frames, Limits, Literal, Refused, Taken};
+pub use parse::{Appending, Fault, FaultKind, appending, parse, tag_of};
 pub use sequence::{Set, compact};
 pub use session::{Flow, Options, Session};
 pub use store::{
@@ -25,3 +43,5 @@ pub use store::{
     News, QuotaRoot, Status, Store, Trouble, Uid,
 };
 pub use syntax::*;
+pub use utf7::{decode_mailbox, encode_mailbox};
+pub use write::{write_astring, write_literal, write_mailbox, write_nstring, write_string, write_text};

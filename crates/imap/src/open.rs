@@ -64,4 +64,32 @@ impl<F: Folder> Open<F> {
         }
         out.write_all(if blank == "(" { b"()" } else { b")" })
     }
+
+    /// FLAGS: what flags there are in this mailbox.
+    pub(crate) fn write_known_flags(&mut self, out: Out<'_>) -> io::Result<()> {
+        self.keywords = self.folder.keywords().len();
+        out.write_all(b"* FLAGS (")?;
+        self.write_flag_names(out)?;
+        out.write_all(b")\r\n")
+    }
+
+    /// PERMANENTFLAGS: which of them the client can change.
+    pub(crate) fn write_permanent_flags(&self, out: Out<'_>) -> io::Result<()> {
+        out.write_all(b"* OK [PERMANENTFLAGS (")?;
+        if !self.folder.read_only() {
+            self.write_flag_names(out)?;
+            out.write_all(if self.folder.takes_new_keywords() { b" \\*" } else { b"" })?;
+        }
+        out.write_all(b")] Flags that are kept.\r\n")
+    }
+
+    fn write_flag_names(&self, out: Out<'_>) -> io::Result<()> {
+        let mut blank = "";
+        let names = Flags::NAMES.iter().map(|(_, name)| *name);
+        for name in names.chain(self.folder.keywords().iter().map(String::as_str)) {
+            write!(out, "{blank}{name}")?;
+            blank = " ";
+        }
+        Ok(())
+    }
 }

@@ -118,7 +118,8 @@ pub(crate) fn write_name(section: &Section, out: &mut Vec<u8>) {
     out.extend_from_slice(word.as_bytes());
     for (place, name) in names.into_iter().flatten().enumerate() {
         out.extend_from_slice(if place == 0 { b" (" } else { b" " });
-        crate::write::astring(out, name.as_bytes());
+        // A buffer in memory takes all.
+        let _ = crate::write::write_astring(name.as_bytes(), out);
     }
     if names.is_some() {
         out.push(b')');
@@ -131,7 +132,7 @@ pub(crate) fn write_numbers(part: &[u32], out: &mut Vec<u8>) {
         if place > 0 {
             out.push(b'.');
         }
-        crate::write::number(out, (*number).into());
+        crate::scribe::number(out, (*number).into());
     }
 }
 

@@ -43,6 +43,18 @@ pub(crate) struct Enabled {
     pub(crate) uid_only: bool,
 }
 
+impl Enabled {
+    /// Begins the line of a message: `* 1 FETCH (`, or `* 17 UIDFETCH (` under UIDONLY; with `UID 17 ` inside where the
+    /// client has to have it (`with_uid`: UID commands, QRESYNC).
+    pub(crate) fn begin_fetch(self, number: u32, uid: Uid, with_uid: bool, out: Out<'_>) -> io::Result<()> {
+        match (self.uid_only, with_uid) {
+            (true, _) => write!(out, "* {uid} UIDFETCH ("),
+            (false, true) => write!(out, "* {number} FETCH (UID {uid} "),
+            (false, false) => write!(out, "* {number} FETCH ("),
+        }
+    }
+}
+
 /// A session.
 pub struct Session<S: Store> {
     pub(crate) store: S,
@@ -123,14 +135,9 @@ impl<S: Store> Session<S> {
         }
     }
 
-    /// Begins the line of a message: `* 1 FETCH (`, or `* 17 UIDFETCH (` under UIDONLY; with `UID 17 ` inside where the
-    /// client has to have it (`with_uid`: UID commands, QRESYNC).
+    /// As [`Enabled::begin_fetch`].
     pub(crate) fn begin_fetch(&self, number: u32, uid: Uid, with_uid: bool, out: Out<'_>) -> io::Result<()> {
-        match (self.enabled.uid_only, with_uid) {
-            (true, _) => write!(out, "* {uid} UIDFETCH ("),
-            (false, true) => write!(out, "* {number} FETCH (UID {uid} "),
-            (false, false) => write!(out, "* {number} FETCH ("),
-        }
+        self.enabled.begin_fetch(number, uid, with_uid, out)
     }
 
     /// The folder that is open, for the shell's poll.

@@ -369,7 +369,7 @@ impl Forest {
             let number = self.nodes[node as usize].number;
             let children = tree.of(node);
             if number != 0 {
-                crate::write::number(out, number.into());
+                crate::scribe::number(out, number.into());
                 if !children.is_empty() {
                     out.push(b' ');
                 }

@@ -14,6 +14,8 @@ use crate::store::Uid;
 pub(crate) struct View {
     /// UIDs in order: the n-th is message n + 1.
     uids: Vec<Uid>,
+    /// The largest UID that there has been.
+    last: Uid,
     /// All changes up to this have been told of all messages.
     up_to: u64,
     /// Later ones that have been told of single messages.
@@ -23,7 +25,8 @@ pub(crate) struct View {
 impl View {
     /// A view of a mailbox that has just been opened.
     pub(crate) fn new(uids: Vec<Uid>, up_to: u64) -> View {
-        View { uids, up_to, later: BTreeMap::new() }
+        let last = uids.last().copied().unwrap_or(0);
+        View { uids, last, up_to, later: BTreeMap::new() }
     }
 
     /// How many messages the client believes in.
@@ -34,6 +37,16 @@ impl View {
     /// All UIDs, by number.
     pub(crate) fn uids(&self) -> &[Uid] {
         &self.uids
+    }
+
+    /// The UID up to which the client knows what there is.
+    pub(crate) fn last_uid(&self) -> Uid {
+        self.last
+    }
+
+    /// Up to which change the client has been told of everything.
+    pub(crate) fn up_to(&self) -> u64 {
+        self.up_to
     }
 
     /// The UID of a number, from 1.
@@ -108,11 +121,12 @@ impl View {
     /// New messages come to the end.
     pub(crate) fn grow(&mut self, uids: impl IntoIterator<Item = Uid>) {
         self.uids.extend(uids);
+        self.last = self.uids.last().copied().unwrap_or(0).max(self.last);
     }
 
     /// Takes messages out that `there` does not know; gives their numbers (each as it was before any was taken out)
     /// and UIDs, ascending.
-    pub(crate) fn shrink(&mut self, there: impl Fn(Uid) -> bool) -> Vec<(u32, Uid)> {
+    pub(crate) fn shrink(&mut self, mut there: impl FnMut(Uid) -> bool) -> Vec<(u32, Uid)> {
         let mut gone = Vec::new();
         let mut number = 0;
         self.uids.retain(|uid| {

@@ -1,161 +1,121 @@
-//! How values are written in responses, without a detour: RFC 9051 §9.
+//! Words to a client: strings, literals, mailbox names. RFC 9051 §4.3, §5.1.
+//!
+//! Whatever an octet string holds, it is one word of the answer: nothing in it ends a line or a quotation.
 
-use crate::flags::Flags;
-use crate::store::Message;
+use std::io::{self, Write};
 
-/// A number in decimal.
-pub(crate) fn number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
-    let mut place = digits.len();
-    loop {
-        place -= 1;
-        digits[place] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+use crate::utf7::encode_mailbox;
+
+/// `string`: quoted if that can be, else a literal. A NUL, which no literal may hold either, becomes a blank.
+pub fn write_string(text: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    if text.iter().all(|octet| matches!(octet, b' '..=b'~')) {
+        return quoted(text, out);
     }
-    out.extend_from_slice(&digits[place..]);
+    write_literal(text, out)
 }
 
-/// A message's flags in their brackets: `(\Seen $Forwarded)`.
-pub(crate) fn flags(out: &mut Vec<u8>, message: &Message, keywords: &[String], recent: bool) {
-    let system = Flags::NAMES.iter().filter(|(flag, _)| message.flags.has(*flag)).map(|(_, name)| *name);
-    let named = keywords.iter().take(64).enumerate();
-    let named = named.filter(|(bit, _)| message.keywords >> bit & 1 == 1).map(|(_, name)| name.as_str());
-    out.push(b'(');
-    let from = out.len();
-    for name in system.chain(named).chain(recent.then_some("\\Recent")) {
-        if out.len() > from {
-            out.push(b' ');
-        }
-        out.extend_from_slice(name.as_bytes());
-    }
-    out.push(b')');
-}
-
-/// What comes before the octets of a literal.
-pub(crate) fn literal_head(out: &mut Vec<u8>, octets: u64) {
-    out.push(b'{');
-    number(out, octets);
-    out.extend_from_slice(b"}\r\n");
-}
-
-/// A string, quoted where it can be, else as a literal.
-pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
-    if text.len() <= 1000 && text.iter().all(|octet| (32..127).contains(octet)) {
-        quoted(out, text);
-    } else {
-        literal_head(out, text.len() as u64);
-        out.extend_from_slice(text);
+/// `nstring`.
+pub fn write_nstring(text: Option<&[u8]>, out: &mut dyn Write) -> io::Result<()> {
+    match text {
+        None => out.write_all(b"NIL"),
+        Some(text) => write_string(text, out),
     }
 }
 
-/// In quotes; the text has no line ends and no NUL.
-fn quoted(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
-    for octet in text {
-        if matches!(octet, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(*octet);
+/// Text for people, such as an error's reason or an annotation; `utf8`: the client reads UTF-8 between quotation
+/// marks (RFC 6855, RFC 9051).
+pub fn write_text(text: &str, utf8: bool, out: &mut dyn Write) -> io::Result<()> {
+    if utf8 && !text.chars().any(char::is_control) {
+        return quoted(text.as_bytes(), out);
     }
-    out.push(b'"');
+    write_string(text.as_bytes(), out)
 }
 
-/// A string that goes without quotes if it can.
-pub(crate) fn astring(out: &mut Vec<u8>, text: &[u8]) {
-    let plain = |octet: &u8| octet.is_ascii_graphic() && !b"(){%*\"\\".contains(octet);
-    if !text.is_empty() && text.iter().all(plain) && !text.eq_ignore_ascii_case(b"NIL") {
-        out.extend_from_slice(text);
-    } else {
-        string(out, text);
+/// `astring`: an atom if that can be.
+pub fn write_astring(text: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    if is_plain(text) { out.write_all(text) } else { write_string(text, out) }
+}
+
+/// `mailbox`: in modified UTF-7, or in UTF-8 if the client has asked for that.
+pub fn write_mailbox(name: &str, utf8: bool, out: &mut dyn Write) -> io::Result<()> {
+    match name.is_ascii() && !name.contains('&') {
+        true => write_astring(name.as_bytes(), out),
+        false if utf8 => write_text(name, utf8, out),
+        false => write_astring(encode_mailbox(name).as_bytes(), out),
     }
 }
 
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+/// A literal. RFC 9051 §4.3.
+pub fn write_literal(text: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{{{}}}\r\n", text.len())?;
+    let mut pieces = text.split(|octet| *octet == 0);
+    out.write_all(pieces.next().unwrap_or_default())?;
+    pieces.try_for_each(|piece| {
+        out.write_all(b" ")?;
+        out.write_all(piece)
+    })
+}
 
-/// A date and time in quotes, in UTC: `"17-Jul-1996 02:44:25 +0000"`.
-pub(crate) fn date_time(out: &mut Vec<u8>, seconds: i64) {
-    let seconds = seconds.clamp(MOST_PAST, MOST_FUTURE);
-    let (year, month, day) = civil(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400) as u64;
-    out.push(b'"');
-    out.push(if day < 10 { b' ' } else { b'0' + (day / 10) as u8 });
-    out.push(b'0' + (day % 10) as u8);
-    out.push(b'-');
-    out.extend_from_slice(MONTHS[(month - 1) as usize % 12]);
-    out.push(b'-');
-    two(out, year / 100);
-    two(out, year % 100);
-    for (sign, count) in [(b' ', second / 3600), (b':', second / 60 % 60), (b':', second % 60)] {
-        out.push(sign);
-        two(out, count);
+fn quoted(text: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(b"\"")?;
+    let mut rest = text;
+    while let Some(place) = memchr::memchr2(b'"', b'\\', rest) {
+        out.write_all(&rest[..place])?;
+        out.write_all(&[b'\\', rest[place]])?;
+        rest = &rest[place + 1..];
     }
-    out.extend_from_slice(b" +0000\"");
+    out.write_all(rest)?;
+    out.write_all(b"\"")
 }
 
-/// The years 0 and 9999: four digits.
-const MOST_PAST: i64 = -62_167_219_200;
-const MOST_FUTURE: i64 = 253_402_300_799;
-
-fn two(out: &mut Vec<u8>, count: u64) {
-    out.push(b'0' + (count / 10 % 10) as u8);
-    out.push(b'0' + (count % 10) as u8);
-}
-
-/// Year, month and day of a day since 1970, in the proleptic Gregorian calendar. The year begins in March here, so
-/// that the leap day is its last.
-fn civil(day: i64) -> (u64, u64, u64) {
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    ((era * 400 + year + carry).max(0) as u64, month as u64, day as u64)
+/// An atom, that no reader takes for `NIL` or a number.
+fn is_plain(text: &[u8]) -> bool {
+    let fits = |octet: &u8| octet.is_ascii_graphic() && !b"(){%*\"\\]&~".contains(octet);
+    text.first().is_some_and(u8::is_ascii_alphabetic)
+        && text.iter().all(fits)
+        && !text.eq_ignore_ascii_case(b"NIL")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    fn written(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> String {
         let mut out = Vec::new();
-        write(&mut out);
+        write(&mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn numbers_are_decimal() {
-        for value in [0, 7, 10, 4_294_967_296, u64::MAX] {
-            assert_eq!(written(|out| number(out, value)), value.to_string());
+    fn a_word_stays_one_word_whatever_it_holds() {
+        for (text, word) in [
+            ("INBOX", "INBOX"),
+            ("a.b/c", "a.b/c"),
+            ("", "\"\""),
+            ("NIL", "\"NIL\""),
+            ("12", "\"12\""),
+            ("a b", "\"a b\""),
+            ("a\"b\\", "\"a\\\"b\\\\\""),
+            ("a\r\n* BYE", "{8}\r\na\r\n* BYE"),
+            ("a\0b", "{3}\r\na b"),
+            ("{3}", "\"{3}\""),
+            ("ü", "{2}\r\nü"),
+        ] {
+            assert_eq!(written(|out| write_astring(text.as_bytes(), out)), word);
         }
+        assert_eq!(written(|out| write_nstring(None, out)), "NIL");
     }
 
     #[test]
-    fn strings_are_quoted_if_they_can_be() {
-        assert_eq!(written(|out| string(out, b"a \"b\" \\")), r#""a \"b\" \\""#);
-        assert_eq!(written(|out| string(out, b"a\r\nb")), "{4}\r\na\r\nb");
-        assert_eq!(written(|out| string(out, "ä".as_bytes())), "{2}\r\nä");
-    }
-
-    #[test]
-    fn what_is_an_atom_goes_without_quotes() {
-        let astring = |text: &str| written(|out| astring(out, text.as_bytes()));
-        assert_eq!(["Subject", "a b", "", "nil", "a]"].map(astring), ["Subject", "\"a b\"", "\"\"", "\"nil\"", "a]"]);
-    }
-
-    #[test]
-    fn dates_have_a_fixed_width() {
-        assert_eq!(written(|out| date_time(out, 837_571_465)), "\"17-Jul-1996 02:44:25 +0000\"");
-        assert_eq!(written(|out| date_time(out, 0)), "\" 1-Jan-1970 00:00:00 +0000\"");
-        assert_eq!(written(|out| date_time(out, -1)), "\"31-Dec-1969 23:59:59 +0000\"");
-        assert_eq!(written(|out| date_time(out, 951_782_400)), "\"29-Feb-2000 00:00:00 +0000\"");
-        assert_eq!(written(|out| date_time(out, i64::MAX)), "\"31-Dec-9999 23:59:59 +0000\"");
-        assert_eq!(written(|out| date_time(out, i64::MIN)).len(), 28);
+    fn a_mailbox_is_written_as_the_client_reads_it() {
+        for (name, old, new) in [
+            ("Sent", "Sent", "Sent"),
+            ("Entwürfe", "\"Entw&APw-rfe\"", "\"Entwürfe\""),
+            ("A & B", "\"A &- B\"", "\"A & B\""),
+            ("x\ny", "{3}\r\nx\ny", "{3}\r\nx\ny"),
+        ] {
+            assert_eq!(written(|out| write_mailbox(name, false, out)), old);
+            assert_eq!(written(|out| write_mailbox(name, true, out)), new);
+        }
     }
 }

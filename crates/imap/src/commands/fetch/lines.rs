@@ -11,7 +11,7 @@ use crate::section::{write_name, write_numbers};
 use crate::session::{Answer, Enabled, Out, Stop};
 use crate::store::{Folder, Message, Trouble, Uid};
 use crate::syntax::{FetchItem, Section, What};
-use crate::{ids, write};
+use crate::{ids, scribe};
 
 /// So much is gathered before it is handed on.
 const GATHER: usize = 32 * 1024;
@@ -43,14 +43,14 @@ impl Style {
     pub(crate) fn begin(self, number: u32, uid: Uid, line: &mut Vec<u8>) {
         line.extend_from_slice(b"* ");
         if self.uid_only {
-            write::number(line, uid.into());
+            scribe::number(line, uid.into());
             return line.extend_from_slice(b" UIDFETCH (");
         }
-        write::number(line, number.into());
+        scribe::number(line, number.into());
         line.extend_from_slice(b" FETCH (");
         if self.with_uid {
             line.extend_from_slice(b"UID ");
-            write::number(line, uid.into());
+            scribe::number(line, uid.into());
         }
     }
 }
@@ -174,12 +174,12 @@ impl<'a, F: Folder> Lines<'a, F> {
     fn flags(&mut self, message: &Message) {
         self.word("FLAGS ");
         let recent = self.style.recent && message.uid >= self.open.folder.recent_from();
-        write::flags(&mut self.line, message, self.open.folder.keywords(), recent);
+        scribe::flags(&mut self.line, message, self.open.folder.keywords(), recent);
     }
 
     fn modseq(&mut self, message: &Message) {
         self.word("MODSEQ (");
-        write::number(&mut self.line, message.modseq);
+        scribe::number(&mut self.line, message.modseq);
         self.line.push(b')');
     }
 
@@ -199,16 +199,16 @@ impl<'a, F: Folder> Lines<'a, F> {
             FetchItem::InternalDate => {
                 let date = self.open.folder.date(uid)?;
                 self.word("INTERNALDATE ");
-                write::date_time(&mut self.line, date);
+                scribe::date_time(&mut self.line, date);
             }
             FetchItem::SaveDate => {
                 self.word("SAVEDATE ");
-                write::date_time(&mut self.line, message.saved);
+                scribe::date_time(&mut self.line, message.saved);
             }
             FetchItem::Rfc822Size => {
                 let size = self.size(uid, next)?;
                 self.word("RFC822.SIZE ");
-                write::number(&mut self.line, size);
+                scribe::number(&mut self.line, size);
             }
             FetchItem::EmailId => {
                 let id = self.open.folder.email_id(uid)?;
@@ -273,7 +273,7 @@ impl<'a, F: Folder> Lines<'a, F> {
         self.load(uid, next)?;
         self.word("PREVIEW ");
         let digest = self.records.digest().ok_or(Trouble::Gone)?;
-        write::text(&mut self.line, digest.preview());
+        crate::write::write_text(digest.preview(), self.style.utf8, &mut self.line)?;
         Ok(())
     }
 
@@ -322,7 +322,7 @@ impl<'a, F: Folder> Lines<'a, F> {
         match self.body.section(section, partial) {
             None => self.line.extend_from_slice(b"NIL"),
             Some(octets) => {
-                write::literal_head(&mut self.line, octets.len() as u64);
+                scribe::literal_head(&mut self.line, octets.len() as u64);
                 self.line.extend_from_slice(octets);
             }
         }
@@ -345,7 +345,7 @@ impl<'a, F: Folder> Lines<'a, F> {
         space(&mut self.line);
         self.line.extend_from_slice(name);
         self.line.push(b' ');
-        write::literal_head(&mut self.line, count);
+        scribe::literal_head(&mut self.line, count);
         self.flush(out)?;
         Body::pour(&mut self.open.folder, uid, (first + skip, count), out)?;
         Ok(())
@@ -362,7 +362,7 @@ impl<'a, F: Folder> Lines<'a, F> {
             None => self.line.extend_from_slice(b"NIL"),
             Some(octets) => {
                 self.line.push(b'~');
-                write::literal_head(&mut self.line, octets.len() as u64);
+                scribe::literal_head(&mut self.line, octets.len() as u64);
                 self.line.extend_from_slice(octets);
             }
         }
@@ -380,7 +380,7 @@ impl<'a, F: Folder> Lines<'a, F> {
         self.word("BINARY.SIZE[");
         write_numbers(part, &mut self.line);
         self.line.extend_from_slice(b"] ");
-        write::number(&mut self.line, size);
+        scribe::number(&mut self.line, size);
         Ok(())
     }
 }
@@ -390,7 +390,7 @@ fn close(mut name: Vec<u8>, partial: Option<(u32, u32)>) -> Vec<u8> {
     name.push(b']');
     if let Some((first, _)) = partial {
         name.push(b'<');
-        write::number(&mut name, first.into());
+        scribe::number(&mut name, first.into());
         name.push(b'>');
     }
     name
