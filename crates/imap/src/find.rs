@@ -2,7 +2,7 @@
 //! then by reading what is still in doubt.
 
 use crate::open::Open;
-use crate::records::{Records, gone};
+use crate::records::Records;
 use crate::search::{Field, Leaf, Needle, Price, Program, Terms, within};
 use crate::store::{self, Folder, Message, Trouble, Uid};
 use crate::syntax::SearchKey;
@@ -277,15 +277,26 @@ fn read(program: &Program, known: &[Known], text: &[u8]) -> bool {
             wanted.push(Looked { place, needle, header: matches!(leaf, Leaf::Text(_)) });
         }
     }
+    let mut folded = String::new();
     if wanted.iter().any(|looked| looked.header) {
-        mime::header_text(text, &message, &mut |piece| note(&mut known, &wanted, true, piece));
+        fold(&mime::header_text(text, &message), &mut folded);
+        note(&mut known, &wanted, true, &folded);
     }
     let value = |known: &[Known]| program.holds(&mut |place, _| known[place].value());
     value(&known).unwrap_or_else(|| {
-        mime::search_text(text, &message, &mut |piece| note(&mut known, &wanted, false, piece));
+        mime::search_text(text, &message, &mut |piece| {
+            fold(piece, &mut folded);
+            note(&mut known, &wanted, false, &folded);
+        });
         // What has not been seen is not there.
         program.holds(&mut |place, _| Some(known[place] == Known::Yes)).unwrap_or(false)
     })
+}
+
+/// One buffer for all pieces.
+fn fold(piece: &str, folded: &mut String) {
+    folded.clear();
+    mime::fold_into(piece, folded);
 }
 
 /// Text that is looked for in header and body, or only in the body.
@@ -295,10 +306,10 @@ struct Looked<'a> {
     header: bool,
 }
 
-fn note(known: &mut [Known], wanted: &[Looked<'_>], header: bool, piece: &str) {
+fn note(known: &mut [Known], wanted: &[Looked<'_>], header: bool, folded: &str) {
     for looked in wanted.iter().filter(|looked| looked.header || !header) {
         let known = &mut known[looked.place];
-        if *known == Known::Nothing && looked.needle.is_in(piece.as_bytes()) {
+        if *known == Known::Nothing && looked.needle.is_in(folded) {
             *known = Known::Yes;
         }
     }
@@ -310,6 +321,6 @@ fn in_field(header: &[u8], name: &str, needle: Option<&Needle>) -> bool {
     let mut values = values.map(|(_, value)| value);
     match needle {
         None => values.next().is_some(),
-        Some(needle) => values.any(|value| needle.is_in(mime::fold(&mime::decode_words(value)).as_bytes())),
+        Some(needle) => values.any(|value| needle.is_in(&mime::fold(&mime::decode_words(value)))),
     }
 }

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 /// replies have the same. `None`: nothing tells.
 pub(crate) fn thread_id(digest: &Digest<'_>) -> Option<String> {
     let root = digest.references().next().or_else(|| digest.message_id())?;
-    Some(format!("T{:016x}", hash(root)))
+    Some(format!("T{:016x}", hash(root.as_bytes())))
 }
 
 /// FNV-1a, 64 bits: stays the same for all time, as an ID has to. Who makes two threads collide has forged References.

@@ -53,7 +53,8 @@ impl<R: Read> Pour<R> {
 
     /// Passes over octets, as far as there are any.
     pub(crate) fn skip(&mut self, octets: u64) -> io::Result<()> {
-        self.take(octets, &mut |_| Ok(())).map(drop)
+        self.take(octets, &mut |_| Ok(()))?;
+        Ok(())
     }
 
     /// Pours out exactly so many octets. A text that ends before, or can't be read on, is made up with blanks: the client

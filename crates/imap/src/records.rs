@@ -78,7 +78,7 @@ impl Records {
         // Of a very large message only its beginning is shown, and its size is not known from that.
         let work = |_, text: &[u8]| {
             let whole = (text.len() as u64) < MOST_TEXT;
-            whole.then(|| digest(text, mime::wire_octets(text)))
+            whole.then(|| digest(text, text.len() as u64))
         };
         folder.each_text(&lacking, &work, &mut |uid, record| match record {
             Some(record) => drop(self.made.insert(uid, record)),
@@ -106,8 +106,11 @@ pub(crate) fn gone<T>(result: Result<T, Trouble>) -> Result<Option<T>, Trouble> 
 }
 
 fn digest_of_large<F: Folder>(folder: &mut F, uid: Uid) -> Result<Vec<u8>, Trouble> {
-    let octets = Pour::new(folder.open(uid)?).measure()?;
-    Ok(digest(&beginning(folder.open(uid)?, MOST_TEXT)?, octets))
+    let on_the_wire = Pour::new(folder.open(uid)?).measure()?;
+    let text = beginning(folder.open(uid)?, MOST_TEXT)?;
+    let beyond = on_the_wire.saturating_sub(mime::wire_octets(&text));
+    // The size has to be exact, as a literal of so many octets is announced; so what lies beyond counts as it is sent.
+    Ok(digest(&text, (text.len() as u64).saturating_add(beyond)))
 }
 
 /// The first octets of a text.

@@ -33,6 +33,11 @@ impl Reply {
     pub(crate) const TRY_CREATE: Reply = Reply::new(Kind::No, "TRYCREATE", "There is no such mailbox yet.");
     pub(crate) const UID_REQUIRED: Reply = Reply::new(Kind::Bad, "UIDREQUIRED", "Only UIDs are in use.");
 
+    pub(crate) const NO_QRESYNC: Reply = Reply::new(Kind::Bad, "", "QRESYNC has not been enabled.");
+    pub(crate) const UNKNOWN_CTE: Reply =
+        Reply::new(Kind::No, "UNKNOWN-CTE", "A part has a transfer encoding that is not known.");
+    pub(crate) const SOME_NOT_CHANGED: Reply = Reply::new(Kind::Ok, "", "Some were not changed.");
+
     /// An answer whose words are known; an empty code is none.
     pub(crate) const fn new(kind: Kind, code: &'static str, text: &'static str) -> Reply {
         Reply { kind, code: Cow::Borrowed(code), text: Cow::Borrowed(text) }

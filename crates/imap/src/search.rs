@@ -93,8 +93,8 @@ impl Needle {
     }
 
     /// Is it in `text`, which is folded?
-    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
-        self.finder.find(text).is_some()
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        self.finder.find(text.as_bytes()).is_some()
     }
 
     /// The text.

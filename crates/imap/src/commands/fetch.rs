@@ -12,7 +12,8 @@ use crate::reply::Reply;
 use crate::session::{Answer, Out, Session, Stop};
 use crate::store::{Folder, Marks, Store, Trouble, Uid};
 use crate::syntax::{Change, FetchItem, Request, What};
-use lines::{Lines, Style};
+use lines::Lines;
+pub(super) use lines::{Style, space};
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {

@@ -27,6 +27,8 @@ pub(crate) struct Style {
     pub(crate) with_modseq: bool,
     /// With `\Recent`.
     pub(crate) recent: bool,
+    /// UTF-8 stands between quotation marks.
+    pub(crate) utf8: bool,
 }
 
 impl Style {
@@ -36,6 +38,7 @@ impl Style {
             with_uid: with_uid || enabled.qresync,
             with_modseq: enabled.condstore || enabled.qresync,
             recent: !enabled.rev2,
+            utf8: enabled.rev2 || enabled.utf8,
         }
     }
 
@@ -93,6 +96,8 @@ pub(super) struct Lines<'a, F> {
     records: Records,
     /// The digest at hand is that of the message at hand.
     loaded: bool,
+    /// Some of the line at hand has been handed on.
+    poured: bool,
     body: Body,
     line: Vec<u8>,
     /// What the command ends with, if not well.
@@ -103,7 +108,7 @@ impl<'a, F: Folder> Lines<'a, F> {
     pub(super) fn new(open: &'a mut Open<F>, items: &'a [FetchItem], style: Style, seen: Vec<Uid>) -> Lines<'a, F> {
         let reach = items.iter().map(reach).max().unwrap_or(Reach::Nothing);
         let (records, body, line) = (Records::default(), Body::default(), Vec::with_capacity(GATHER * 2));
-        Lines { open, items, style, seen, reach, records, loaded: false, body, line, refusal: None }
+        Lines { open, items, style, seen, reach, records, loaded: false, poured: false, body, line, refusal: None }
     }
 
     /// Writes the line of the first of `picked`; the others come later. A message that is gone is passed over: the client
@@ -124,8 +129,12 @@ impl<'a, F: Folder> Lines<'a, F> {
         Ok(())
     }
 
+    /// Takes back what there is of a line; or ends it, if some of it has been handed on.
     fn refuse(&mut self, from: usize, reply: Reply) {
-        self.line.truncate(from);
+        match self.poured {
+            true => self.line.extend_from_slice(b")\r\n"),
+            false => self.line.truncate(from),
+        }
         self.refusal.get_or_insert(reply);
     }
 
@@ -144,7 +153,7 @@ impl<'a, F: Folder> Lines<'a, F> {
 
     fn message(&mut self, number: u32, uid: Uid, next: &[(u32, Uid)], out: Out<'_>) -> Result<(), Hitch> {
         let message = *self.open.message(uid).ok_or(Trouble::Gone)?;
-        self.loaded = false;
+        (self.loaded, self.poured) = (false, false);
         if self.reach > Reach::Nothing {
             self.body.load(&mut self.open.folder, uid, self.reach)?;
         }
@@ -245,21 +254,21 @@ impl<'a, F: Folder> Lines<'a, F> {
     fn of_digest(&mut self, item: &FetchItem, uid: Uid, next: &[(u32, Uid)]) -> Result<(), Trouble> {
         self.load(uid, next)?;
         let digest = self.records.digest().ok_or(Trouble::Gone)?;
-        space(&mut self.line);
-        let (word, value) = match item {
-            FetchItem::Envelope => ("ENVELOPE ", digest.envelope()),
-            FetchItem::Body => ("BODY ", digest.body()),
-            FetchItem::BodyStructure => ("BODYSTRUCTURE ", digest.structure()),
-            _ => {
-                match ids::thread_id(&digest) {
-                    Some(id) => self.line.extend_from_slice(format!("THREADID ({id})").as_bytes()),
-                    None => self.line.extend_from_slice(b"THREADID NIL"),
-                }
-                return Ok(());
-            }
+        let line = &mut self.line;
+        space(line);
+        let mut put = |word: &str, value: &[u8]| {
+            line.extend_from_slice(word.as_bytes());
+            line.extend_from_slice(value);
         };
-        self.line.extend_from_slice(word.as_bytes());
-        self.line.extend_from_slice(value);
+        match item {
+            FetchItem::Envelope => put("ENVELOPE ", digest.envelope()),
+            FetchItem::Body => put("BODY ", &digest.body()),
+            FetchItem::BodyStructure => put("BODYSTRUCTURE ", digest.structure()),
+            _ => match ids::thread_id(&digest) {
+                Some(id) => put("THREADID ", format!("({id})").as_bytes()),
+                None => put("THREADID ", b"NIL"),
+            },
+        }
         Ok(())
     }
 
@@ -339,7 +348,8 @@ impl<'a, F: Folder> Lines<'a, F> {
         next: &[(u32, Uid)],
         out: Out<'_>,
     ) -> Result<(), Hitch> {
-        let (first, octets) = self.body.place(section, self.size(uid, next)?);
+        let size = self.size(uid, next)?;
+        let (first, octets) = self.body.place(section, size);
         let (skip, most) = partial.map_or((0, u64::MAX), |(skip, most)| (skip.into(), most.into()));
         let count = octets.saturating_sub(skip).min(most);
         space(&mut self.line);
@@ -347,6 +357,7 @@ impl<'a, F: Folder> Lines<'a, F> {
         self.line.push(b' ');
         scribe::literal_head(&mut self.line, count);
         self.flush(out)?;
+        self.poured = true;
         Body::pour(&mut self.open.folder, uid, (first + skip, count), out)?;
         Ok(())
     }
