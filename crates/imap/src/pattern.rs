@@ -60,8 +60,7 @@ impl Pattern {
 
     /// Does it fit a whole name?
     pub(crate) fn fits(&self, name: &str) -> bool {
-        self.runs(name)
-            || is_inbox(name) && self.inbox.as_ref().is_some_and(|pattern| pattern.runs(name))
+        self.runs(name) || is_inbox(name) && self.inbox.as_ref().is_some_and(|pattern| pattern.runs(name))
     }
 
     fn runs(&self, name: &str) -> bool {

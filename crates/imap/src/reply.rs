@@ -36,8 +36,8 @@ impl Reply {
     pub(crate) const TRY_CREATE: Reply = Reply::new(Kind::No, "TRYCREATE", "There is no such mailbox yet.");
     pub(crate) const UID_REQUIRED: Reply = Reply::new(Kind::Bad, "UIDREQUIRED", "Only UIDs are in use.");
 
-    pub(crate) const WRONG: Reply = Reply::new(Kind::Bad, "SERVERBUG", "That was understood as something else.");
-    pub(crate) const ENABLE_QRESYNC: Reply = Reply::new(Kind::Bad, "", "QRESYNC has to be enabled first.");
+    pub(crate) const WRONG: Reply =
+        Reply::new(Kind::Bad, "SERVERBUG", "That was understood as something else.");
     pub(crate) const SELECTED: Reply = Reply::new(Kind::Ok, "READ-WRITE", "Selected.");
     pub(crate) const SELECTED_READ_ONLY: Reply = Reply::new(Kind::Ok, "READ-ONLY", "Selected.");
     pub(crate) const NO_COMPRESSION: Reply = Reply::new(Kind::No, "CANNOT", "There is no compression here.");
@@ -46,7 +46,8 @@ impl Reply {
         Reply::new(Kind::No, "COMPRESSIONACTIVE", "Everything is compressed already.");
     pub(crate) const BAD_USE: Reply = Reply::new(Kind::No, "USEATTR", "A mailbox can't have this use.");
     pub(crate) const NO_ROOT: Reply = Reply::new(Kind::No, "NONEXISTENT", "There is no such quota root.");
-    pub(crate) const NO_PERMISSION: Reply = Reply::new(Kind::No, "NOPERM", "Only an administrator may do this.");
+    pub(crate) const NO_PERMISSION: Reply =
+        Reply::new(Kind::No, "NOPERM", "Only an administrator may do this.");
     pub(crate) const BAD_RIGHTS: Reply = Reply::new(Kind::Bad, "", "There is no such right.");
     pub(crate) const BAD_ENTRY: Reply =
         Reply::new(Kind::No, "CANNOT", "Annotations are below /private/ or /shared/.");
@@ -69,6 +70,10 @@ impl Reply {
     pub(crate) const LEAVING: &str = "* BYE See you.\r\n";
     pub(crate) const IDLING: &str = "+ Waiting for news, until DONE.\r\n";
     pub(crate) const GO_AHEAD: &str = "+ Go ahead.\r\n";
+    pub(crate) const NO_QRESYNC: Reply = Reply::new(Kind::Bad, "", "QRESYNC has not been enabled.");
+    pub(crate) const UNKNOWN_CTE: Reply =
+        Reply::new(Kind::No, "UNKNOWN-CTE", "A part has a transfer encoding that is not known.");
+    pub(crate) const SOME_NOT_CHANGED: Reply = Reply::new(Kind::Ok, "", "Some were not changed.");
 
     /// An answer whose words are known; an empty code is none.
     pub(crate) const fn new(kind: Kind, code: &'static str, text: &'static str) -> Reply {

@@ -53,7 +53,7 @@ impl<F: Folder> Open<F> {
             && self.folder.keywords().len() <= self.keywords
     }
 
-    fn tell_keywords(&mut self, out: Out<'_>) -> io::Result<()> {
+    pub(crate) fn tell_keywords(&mut self, out: Out<'_>) -> io::Result<()> {
         if self.folder.keywords().len() <= self.keywords {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl<F: Folder> Open<F> {
     }
 
     /// What is not there any more.
-    fn tell_gone(&mut self, enabled: Enabled, out: Out<'_>) -> io::Result<()> {
+    pub(crate) fn tell_gone(&mut self, enabled: Enabled, out: Out<'_>) -> io::Result<()> {
         let mut there = self.folder.messages().iter().map(|message| message.uid).peekable();
         let gone = self.view.shrink(|uid| {
             while there.next_if(|known| *known < uid).is_some() {}

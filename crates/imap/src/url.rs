@@ -135,8 +135,20 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_refused() {
-        for bad in ["", "imap://example.org/x/;UID=1", "//example.org/x/;UID=1", "/x", "/x/;UID=", "/x/;UID=0", "/x/;UID=-1",
-            "/x;FOO=1/;UID=2", "/x/;UID=1/;SECTION=HEADER.X", "/x%f/;UID=1", "/x%ff/;UID=1", "/x/;UID=1;URLAUTH=anonymous"] {
+        for bad in [
+            "",
+            "imap://example.org/x/;UID=1",
+            "//example.org/x/;UID=1",
+            "/x",
+            "/x/;UID=",
+            "/x/;UID=0",
+            "/x/;UID=-1",
+            "/x;FOO=1/;UID=2",
+            "/x/;UID=1/;SECTION=HEADER.X",
+            "/x%f/;UID=1",
+            "/x%ff/;UID=1",
+            "/x/;UID=1;URLAUTH=anonymous",
+        ] {
             assert_eq!(Url::new(bad), None, "{bad}");
         }
     }

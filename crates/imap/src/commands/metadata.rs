@@ -34,7 +34,11 @@ pub(crate) fn get<S: Store>(session: &mut Session<S>, request: Request, out: Out
             let shown: Vec<String> = entries.into_iter().filter(|entry| !named(&left_out, entry)).collect();
             session.write_annotations(&name, &known, &shown, out)?;
         }
-        _ => session.write_entries(&name, known.iter().map(|(entry, value)| (&**entry, Some(&**value))), out)?,
+        _ => session.write_entries(
+            &name,
+            known.iter().map(|(entry, value)| (&**entry, Some(&**value))),
+            out,
+        )?,
     }
     Ok(match longest {
         Some(octets) => Reply::DONE.with(format!("METADATA LONGENTRIES {octets}")),
@@ -78,7 +82,9 @@ fn covers(entry: &str, known: &str, depth: Depth) -> bool {
     if entry.eq_ignore_ascii_case(known) {
         return true;
     }
-    let (Some(start), Some(rest)) = (known.get(..entry.len()), known.get(entry.len()..)) else { return false };
+    let (Some(start), Some(rest)) = (known.get(..entry.len()), known.get(entry.len()..)) else {
+        return false;
+    };
     let below = start.eq_ignore_ascii_case(entry) && rest.starts_with('/');
     match depth {
         Depth::Zero => false,
@@ -102,7 +108,10 @@ impl<S: Store> Session<S> {
         out: Out<'_>,
     ) -> io::Result<()> {
         let value = |entry: &str| {
-            known.iter().find(|(known, _)| known.eq_ignore_ascii_case(entry)).map(|(_, value)| value.as_slice())
+            known
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(entry))
+                .map(|(_, value)| value.as_slice())
         };
         self.write_entries(name, wanted.iter().map(|entry| (entry.as_str(), value(entry))), out)
     }

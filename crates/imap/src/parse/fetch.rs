@@ -1,8 +1,8 @@
 //! FETCH, STORE, COPY, MOVE, UID EXPUNGE.
 
 use super::scan::Scan;
-use crate::frame::Frame;
 use super::{FaultKind, Parsed, bad};
+use crate::frame::Frame;
 use crate::syntax::{Change, FetchItem, Request, Section, What};
 
 /// Numbers of a part: deeper than any message is taken apart.
