@@ -50,9 +50,9 @@ impl Url {
         }
         let mut text = Vec::new();
         folder.open(self.uid)?.take(MOST_TEXT).read_to_end(&mut text)?;
-        let message = (!self.section.part.is_empty()).then(|| mime::scan(&text));
+        let message = mime::scan(&text);
         let mut octets = Vec::new();
-        match cut(&text, &self.section, message.as_ref(), &mut octets) {
+        match cut(&text, &self.section, || &message, &mut octets) {
             true => Ok(self.slice(octets)),
             false => Err(Trouble::Gone),
         }
