@@ -54,3 +54,6 @@ pub use store::{
 pub use syntax::*;
 pub use utf7::{decode_mailbox, encode_mailbox};
 pub use write::{write_astring, write_literal, write_mailbox, write_nstring, write_string, write_text};
+
+#[cfg(test)]
+mod tests;
