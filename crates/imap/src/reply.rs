@@ -33,6 +33,7 @@ impl Reply {
     pub(crate) const NO_SUCH_MESSAGE: Reply = Reply::new(Kind::No, "", "There is no such message.");
     pub(crate) const READ_ONLY: Reply = Reply::new(Kind::No, "", "The mailbox is open for reading only.");
     pub(crate) const LOGGED_IN: Reply = Reply::new(Kind::Bad, "", "You are logged in already.");
+    pub(crate) const UNKNOWN: Reply = Reply::new(Kind::Bad, "", "There is no such command.");
     pub(crate) const TRY_CREATE: Reply = Reply::new(Kind::No, "TRYCREATE", "There is no such mailbox yet.");
     pub(crate) const UID_REQUIRED: Reply = Reply::new(Kind::Bad, "UIDREQUIRED", "Only UIDs are in use.");
 

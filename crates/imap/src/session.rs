@@ -198,7 +198,9 @@ impl<S: Store> Session<S> {
     fn answer(&mut self, request: Request, out: Out<'_>) -> io::Result<()> {
         let wanted = name(&request);
         let Some(row) = Self::COMMANDS.iter().find(|row| row.name == wanted) else {
-            return Reply::LOGGED_IN.write(&self.tag, out);
+            let before_login = ["STARTTLS", "AUTHENTICATE", "LOGIN"].contains(&wanted);
+            let reply = if before_login { Reply::LOGGED_IN } else { Reply::UNKNOWN };
+            return reply.write(&self.tag, out);
         };
         let reply = match self.serve(row, request, out) {
             Ok(reply) | Err(Stop::Refused(reply)) => reply,

@@ -58,7 +58,7 @@ impl<S: Store> Session<S> {
     }
 
     fn describe(&mut self, asked: &str, out: Out<'_>) -> io::Result<()> {
-        let rev2 = self.enabled.rev2;
+        let (rev2, uid_only) = (self.enabled.rev2, self.enabled.uid_only);
         let Some(open) = &mut self.open else { return Ok(()) };
         let status = open.folder.status();
         open.write_known_flags(out)?;
@@ -66,7 +66,7 @@ impl<S: Store> Session<S> {
         write!(out, "* {} EXISTS\r\n", open.view.count())?;
         if !rev2 {
             write!(out, "* {} RECENT\r\n", open.recent())?;
-            if let Some(number) = open.first_unseen() {
+            if !uid_only && let Some(number) = open.first_unseen() {
                 write!(out, "* OK [UNSEEN {number}] The first unseen message.\r\n")?;
             }
         }

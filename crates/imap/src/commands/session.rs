@@ -39,7 +39,7 @@ pub(crate) fn id<S: Store>(session: &mut Session<S>, _: Request, out: Out<'_>) -
 pub(crate) fn enable<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Enable(names) = request else { return Ok(Reply::WRONG) };
     let before = session.enabled.condstore;
-    let known: Vec<&str> = names.iter().map(String::as_str).filter(|name| session.turn_on(name)).collect();
+    let known: Vec<&str> = names.iter().filter_map(|name| session.turn_on(name)).collect();
     out.write_all(b"* ENABLED")?;
     known.iter().try_for_each(|name| write!(out, " {name}"))?;
     out.write_all(b"\r\n")?;
@@ -80,17 +80,19 @@ pub(crate) fn namespace<S: Store>(session: &mut Session<S>, _: Request, out: Out
 }
 
 impl<S: Store> Session<S> {
-    fn turn_on(&mut self, name: &str) -> bool {
+    /// Gives the name as it is written.
+    fn turn_on(&mut self, name: &str) -> Option<&'static str> {
+        let known = ["CONDSTORE", "QRESYNC", "UTF8=ACCEPT", "IMAP4rev2", "UIDONLY"];
+        let name = known.into_iter().find(|known| known.eq_ignore_ascii_case(name))?;
         let enabled = &mut self.enabled;
         match name {
             "CONDSTORE" => enabled.condstore = true,
             "QRESYNC" => (enabled.condstore, enabled.qresync) = (true, true),
             "UTF8=ACCEPT" => enabled.utf8 = true,
-            "IMAP4REV2" => enabled.rev2 = true,
-            "UIDONLY" => enabled.uid_only = true,
-            _ => return false,
+            "IMAP4rev2" => enabled.rev2 = true,
+            _ => enabled.uid_only = true,
         }
-        true
+        Some(name)
     }
 
     /// Everything that is offered, in one line.
