@@ -342,7 +342,9 @@ impl Account {
         inbox.remove(&uids);
         if let Some(shelf) = self.shelves.get_mut(to) {
             shelf.keywords = keywords;
-            letters.into_iter().for_each(|kept| drop(shelf.put(kept)));
+            for kept in letters {
+                shelf.put(kept);
+            }
         }
     }
 }

@@ -87,11 +87,6 @@ impl Reply {
         self
     }
 
-    /// Did the command do what was asked?
-    pub(crate) fn good(&self) -> bool {
-        self.kind == Kind::Ok
-    }
-
     /// Does the session end with it?
     pub(crate) fn last(&self) -> bool {
         self.kind == Kind::Bye

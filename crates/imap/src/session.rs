@@ -291,11 +291,6 @@ impl<S: Store> Session<S> {
         write!(out, "* OK [HIGHESTMODSEQ {highest}] The last change.\r\n")
     }
 
-    /// As [`Enabled::begin_fetch`].
-    pub(crate) fn begin_fetch(&self, number: u32, uid: Uid, with_uid: bool, out: Out<'_>) -> io::Result<()> {
-        self.enabled.begin_fetch(number, uid, with_uid, out)
-    }
-
     /// The folder that is open, for the shell's poll.
     pub fn folder(&self) -> Option<&S::Folder> {
         self.open.as_ref().map(|open| &open.folder)
