@@ -5,6 +5,7 @@
 
 mod flags;
 mod frame;
+mod login;
 mod parse;
 mod sequence;
 mod store;
@@ -14,6 +15,7 @@ mod write;
 
 pub use flags::{FlagWord, Flags};
 pub use frame::{Announced, Frame, Frames, Limits, Literal, Refused, Taken};
+pub use login::{CAPABILITIES_BEFORE_LOGIN, Door, Encryption, Login, Step};
 pub use parse::{Appending, Fault, FaultKind, appending, parse, tag_of};
 pub use sequence::{Set, compact};
 pub use store::{
