@@ -11,6 +11,7 @@ mod find;
 mod flags;
 mod frame;
 mod ids;
+mod login;
 #[doc(hidden)]
 pub mod memory;
 mod names;
@@ -44,6 +45,7 @@ mod write;
 pub use digest::{Digest, digest};
 pub use flags::{FlagWord, Flags};
 pub use frame::{Announced, Frame, Frames, Limits, Literal, Refused, Taken};
+pub use login::{CAPABILITIES_BEFORE_LOGIN, Door, Encryption, Login, Step};
 pub use parse::{Appending, Fault, FaultKind, appending, parse, tag_of};
 pub use sequence::{Set, compact};
 pub use session::{Flow, Options, Session};
