@@ -266,13 +266,16 @@ fn read(program: &Program, known: &[Known], text: &[u8]) -> bool {
     let mut known = known.to_vec();
     let message = mime::scan(text);
     let header = text.get(message.header.clone()).unwrap_or_default();
-    for (known, leaf) in known.iter_mut().zip(program.leaves()).filter(|(known, _)| **known == Known::Nothing) {
+    for (known, leaf) in known.iter_mut().zip(program.leaves()).filter(|(known, _)| **known == Known::Nothing)
+    {
         if let Leaf::Header(name, needle) = leaf {
             *known = Known::of(Some(in_field(header, name, needle.as_ref())));
         }
     }
     let mut wanted: Vec<Looked<'_>> = Vec::new();
-    for (place, leaf) in program.leaves().iter().enumerate().filter(|(place, _)| known[*place] == Known::Nothing) {
+    for (place, leaf) in
+        program.leaves().iter().enumerate().filter(|(place, _)| known[*place] == Known::Nothing)
+    {
         if let Leaf::Body(needle) | Leaf::Text(needle) = leaf {
             wanted.push(Looked { place, needle, header: matches!(leaf, Leaf::Text(_)) });
         }

@@ -4,7 +4,7 @@ mod folder;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -466,6 +466,10 @@ impl Store for Memory {
 
     fn draft(&mut self) -> Result<Draft, Trouble> {
         Ok(Draft::default())
+    }
+
+    fn reread(&mut self, draft: Draft) -> Result<Box<dyn Read>, Trouble> {
+        Ok(Box::new(Cursor::new(draft.text)))
     }
 
     fn append(&mut self, name: &str, letters: Vec<Letter<Draft>>) -> Result<Arrived, Trouble> {

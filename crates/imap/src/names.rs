@@ -1,8 +1,11 @@
 //! Names of mailboxes: which can be, and what `INBOX` is.
 
+use std::io;
+
 use crate::reply::Reply;
-use crate::session::{Session, Stop};
+use crate::session::{Out, Session, Stop};
 use crate::store::{Store, Trouble};
+use crate::write::{write_astring, write_mailbox, write_text};
 
 /// The longest name, octets.
 const LONGEST: usize = 1000;
@@ -41,6 +44,35 @@ pub(crate) fn fit(name: &str, separator: char) -> Result<String, Trouble> {
 }
 
 impl<S: Store> Session<S> {
+    /// Does the client write and read names in UTF-8? RFC 6855 §3, RFC 9051 §5.1.
+    pub(crate) fn names_are_utf8(&self) -> bool {
+        self.enabled.utf8 || self.enabled.rev2
+    }
+
+    /// A name as the client reads it.
+    pub(crate) fn written(&self, name: &str) -> String {
+        let mut out = Vec::new();
+        // A vector takes everything.
+        let _ = write_mailbox(name, self.names_are_utf8(), &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// A word that is no mailbox: an astring.
+    pub(crate) fn write_word(&self, word: &str, out: Out<'_>) -> io::Result<()> {
+        match word.is_ascii() {
+            true => write_astring(word.as_bytes(), out),
+            false => write_text(word, self.names_are_utf8(), out),
+        }
+    }
+
+    /// The separator between quotation marks.
+    pub(crate) fn separator_escaped(&self) -> String {
+        match self.store.separator() {
+            special @ ('\\' | '"') => format!("\\{special}"),
+            plain => plain.to_string(),
+        }
+    }
+
     /// A mailbox that is to be there already, by its name: one that can't be isn't there.
     pub(crate) fn mailbox(&self, name: &str) -> Result<String, Stop> {
         fit(name, self.store.separator()).map_err(|_| Trouble::NoMailbox.into())

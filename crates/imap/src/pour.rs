@@ -17,7 +17,13 @@ pub(crate) struct Pour<R> {
 
 impl<R: Read> Pour<R> {
     pub(crate) fn new(text: R) -> Pour<R> {
-        Pour { text, piece: vec![0; PIECE], wire: Vec::with_capacity(PIECE + PIECE / 8), used: 0, after_cr: false }
+        Pour {
+            text,
+            piece: vec![0; PIECE],
+            wire: Vec::with_capacity(PIECE + PIECE / 8),
+            used: 0,
+            after_cr: false,
+        }
     }
 
     /// Reads the next piece, once the last one is used up; false: there is none.

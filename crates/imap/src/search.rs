@@ -6,9 +6,9 @@
 use memchr::memmem;
 
 use crate::flags::{FlagWord, Flags};
+use crate::sequence::Set;
 use crate::store::Uid;
 use crate::syntax::SearchKey;
-use crate::sequence::Set;
 
 const DAY: i64 = 86_400;
 

@@ -198,7 +198,9 @@ mod tests {
 
     #[test]
     fn a_message_without_an_empty_line_is_all_header() {
-        for (text, header) in [(&b"Subject: x\n"[..], 11), (b"", 0), (b"\n", 1), (b"\r\nx", 2), (b"a: b\r\n\r\nc", 8)] {
+        for (text, header) in
+            [(&b"Subject: x\n"[..], 11), (b"", 0), (b"\n", 1), (b"\r\nx", 2), (b"a: b\r\n\r\nc", 8)]
+        {
             assert_eq!(header_end(text).unwrap_or(text.len()), header);
         }
         let mut out = Vec::new();
@@ -224,6 +226,9 @@ mod tests {
         };
         assert_eq!(name(&[], What::Whole), "");
         assert_eq!(name(&[1, 2], What::Mime), "1.2.MIME");
-        assert_eq!(name(&[], What::HeaderFields(names(&["Subject", "a b"]))), "HEADER.FIELDS (Subject \"a b\")");
+        assert_eq!(
+            name(&[], What::HeaderFields(names(&["Subject", "a b"]))),
+            "HEADER.FIELDS (Subject \"a b\")"
+        );
     }
 }

@@ -6,9 +6,15 @@
 
 use std::io::{self, Write};
 
+use crate::command::{Row, name};
+use crate::frame::{Frame, Frames, Limits, Refused, Taken};
 use crate::open::Open;
+use crate::parse::{Fault, parse, tag_of};
 use crate::reply::Reply;
+use crate::spool::Spooled;
 use crate::store::{Folder, Store, Trouble, Uid};
+use crate::syntax::Request;
+use crate::update::Presence;
 
 /// What the shell knows that a session can't.
 #[derive(Clone, Debug, Default)]
@@ -63,8 +69,16 @@ pub struct Session<S: Store> {
     pub(crate) open: Option<Open<S::Folder>>,
     /// Of the command under way.
     pub(crate) tag: String,
+    pub(crate) frames: Frames,
     /// Literals of the command under way that were spooled, by number.
-    pub(crate) drafts: Vec<Option<S::Draft>>,
+    pub(crate) spooled: Vec<Spooled<S::Draft>>,
+    /// How many of these have been used.
+    pub(crate) used: usize,
+    /// The tag of the IDLE that waits for its DONE.
+    pub(crate) idle: Option<String>,
+    /// What the shell is to do after the command.
+    pub(crate) flow: Flow,
+    pub(crate) compressed: bool,
 }
 
 /// Why a command ends before its end.
@@ -106,8 +120,147 @@ impl<S: Store> Session<S> {
             enabled: Enabled::default(),
             open: None,
             tag: String::new(),
-            drafts: Vec::new(),
+            frames: Frames::new(Limits::AFTER_LOGIN),
+            spooled: Vec::new(),
+            used: 0,
+            idle: None,
+            flow: Flow::More,
+            compressed: false,
         }
+    }
+
+    /// Ends the login: the answer to the command of this tag that logged in, or `* PREAUTH`.
+    pub fn greet(&mut self, tag: Option<&[u8]>, out: &mut dyn Write) -> io::Result<()> {
+        let list = self.capabilities();
+        match tag.and_then(tag_of) {
+            Some(tag) => write!(out, "{tag} OK [CAPABILITY {list}] Logged in.\r\n"),
+            None => write!(out, "* PREAUTH [CAPABILITY {list}] Logged in.\r\n"),
+        }
+    }
+
+    /// Eats all of `input`; every complete command in it has been answered into `out` on return.
+    pub fn feed(&mut self, mut input: &[u8], out: &mut dyn Write) -> io::Result<Flow> {
+        while self.flow != Flow::Close
+            && let Some(taken) = self.frames.take(&mut input)
+        {
+            match taken {
+                Taken::Command(frame) => self.command(&frame, out)?,
+                Taken::Line(line) => self.end_idle(&line, out)?,
+                Taken::Literal(announced) => self.announced(announced, out)?,
+                Taken::Octets(octets) => self.spool(octets, out)?,
+                Taken::LiteralEnd => {}
+                Taken::TooLong(head) => self.refuse_line(&head, &Reply::LINE_TOO_LONG, out)?,
+                Taken::Endless => self.hang_up(&Reply::ENDLESS, out)?,
+            }
+            if let Flow::Compress(_) = self.flow {
+                self.flow = Flow::More;
+                return Ok(Flow::Compress(input.len()));
+            }
+        }
+        Ok(self.flow)
+    }
+
+    /// Something has happened in the open mailbox, or time has passed: tells the client, if it waits for that.
+    pub fn news(&mut self, out: &mut dyn Write) -> io::Result<Flow> {
+        if self.idle.is_some() && self.flow != Flow::Close && self.tell(true, out)? == Presence::Gone {
+            self.hang_up(&Reply::from(Trouble::MailboxGone), out)?;
+        }
+        Ok(self.flow)
+    }
+
+    /// Does the client wait for news?
+    pub fn idling(&self) -> bool {
+        self.idle.is_some()
+    }
+
+    /// The client has been silent for too long; says so before the shell hangs up. RFC 9051 §5.4.
+    pub fn timed_out(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        self.hang_up(&Reply::SILENT, out)
+    }
+
+    fn command(&mut self, frame: &Frame, out: Out<'_>) -> io::Result<()> {
+        let answered = match parse(frame, self.names_are_utf8()) {
+            Ok(command) => {
+                self.tag = command.tag;
+                self.answer(command.request, out)
+            }
+            Err(fault) => self.refuse(&fault, out),
+        };
+        // What was spooled and not appended is of no use any more.
+        self.forget_spooled();
+        answered
+    }
+
+    fn refuse(&mut self, fault: &Fault, out: Out<'_>) -> io::Result<()> {
+        write!(out, "{}.\r\n", fault.line())
+    }
+
+    fn answer(&mut self, request: Request, out: Out<'_>) -> io::Result<()> {
+        let wanted = name(&request);
+        let Some(row) = Self::COMMANDS.iter().find(|row| row.name == wanted) else {
+            return Reply::LOGGED_IN.write(&self.tag, out);
+        };
+        let reply = match self.serve(row, request, out) {
+            Ok(reply) | Err(Stop::Refused(reply)) => reply,
+            Err(Stop::Broken(error)) => return Err(error),
+        };
+        if reply.last() {
+            return self.hang_up(&reply, out);
+        }
+        if !row.rules.silent() && self.tell(row.rules.may_expunge(), out)? == Presence::Gone {
+            return self.hang_up(&Reply::from(Trouble::MailboxGone), out);
+        }
+        reply.write(&self.tag, out)
+    }
+
+    fn serve(&mut self, row: &Row<S>, request: Request, out: Out<'_>) -> Answer {
+        let rules = row.rules;
+        if rules.needs_open() {
+            let open = self.selected()?;
+            if rules.writes() && open.folder.read_only() {
+                return Ok(Reply::READ_ONLY);
+            }
+        }
+        if rules.uses_numbers() && self.enabled.uid_only {
+            return Ok(Reply::UID_REQUIRED);
+        }
+        (row.run)(self, request, out)
+    }
+
+    /// The line that ends IDLE: DONE, and nothing else.
+    fn end_idle(&mut self, line: &[u8], out: Out<'_>) -> io::Result<()> {
+        let Some(tag) = self.idle.take() else { return Ok(()) };
+        if !line.eq_ignore_ascii_case(b"DONE") {
+            return Reply::NOT_DONE.write(&tag, out);
+        }
+        if self.tell(true, out)? == Presence::Gone {
+            return self.hang_up(&Reply::from(Trouble::MailboxGone), out);
+        }
+        Reply::DONE.write(&tag, out)
+    }
+
+    /// Refuses a command of which only the beginning is here.
+    pub(crate) fn refuse_line(&mut self, head: &[u8], reply: &Reply, out: Out<'_>) -> io::Result<()> {
+        let tag = self.idle.take().or_else(|| tag_of(head)).unwrap_or_else(|| "*".to_owned());
+        self.forget_spooled();
+        reply.write(&tag, out)
+    }
+
+    fn forget_spooled(&mut self) {
+        self.spooled.clear();
+        self.used = 0;
+    }
+
+    /// Refuses the literal that has been announced, or is coming, and with it the command.
+    pub(crate) fn refuse_literal(&mut self, reply: &Reply, out: Out<'_>) -> io::Result<()> {
+        let head = self.frames.head().line.clone();
+        self.refuse_line(&head, reply, out)?;
+        if self.frames.refuse() == Refused::HangUp { self.hang_up(&Reply::ENDLESS, out) } else { Ok(()) }
+    }
+
+    fn hang_up(&mut self, reply: &Reply, out: Out<'_>) -> io::Result<()> {
+        self.flow = Flow::Close;
+        reply.write_bye(out)
     }
 
     /// The open mailbox; without one the answer is BAD.
@@ -126,13 +279,14 @@ impl<S: Store> Session<S> {
     /// The client has used CONDSTORE (RFC 7162 §3.1): from now on it is told of mod-sequences.
     pub(crate) fn use_condstore(&mut self, out: Out<'_>) -> io::Result<()> {
         let before = std::mem::replace(&mut self.enabled.condstore, true);
-        match &self.open {
-            Some(open) if !before => {
-                let highest = open.folder.status().highest_modseq;
-                write!(out, "* OK [HIGHESTMODSEQ {highest}] Mod-sequences.\r\n")
-            }
-            _ => Ok(()),
-        }
+        if before { Ok(()) } else { self.tell_highest(out) }
+    }
+
+    /// Where mod-sequences begin for this client.
+    pub(crate) fn tell_highest(&self, out: Out<'_>) -> io::Result<()> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let highest = open.folder.status().highest_modseq;
+        write!(out, "* OK [HIGHESTMODSEQ {highest}] The last change.\r\n")
     }
 
     /// As [`Enabled::begin_fetch`].

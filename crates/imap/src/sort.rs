@@ -83,7 +83,8 @@ impl Table {
         let Some((first, rest)) = self.columns.split_first() else { return (0..self.rows).collect() };
         let turn = |head: u64| if first.reverse { !head } else { head };
         // The head stands beside the row's number, so that most comparisons go to no other memory.
-        let mut rows: Vec<(u64, usize)> = first.heads.iter().map(|head| turn(*head)).zip(0..self.rows).collect();
+        let mut rows: Vec<(u64, usize)> =
+            first.heads.iter().map(|head| turn(*head)).zip(0..self.rows).collect();
         rows.sort_unstable_by(|one, other| {
             let (a, b) = (one.1, other.1);
             let later = || rest.iter().map(|column| column.compare(a, b)).find(|order| order.is_ne());
@@ -119,8 +120,13 @@ mod tests {
 
     #[test]
     fn texts_are_sorted_beyond_their_first_octets() {
-        let rows: [&[Value<'_>]; 5] =
-            [&[Text(b"conference b")], &[Text(b"conference a")], &[Text(b"")], &[Text(b"conf")], &[Text(b"conf\0")]];
+        let rows: [&[Value<'_>]; 5] = [
+            &[Text(b"conference b")],
+            &[Text(b"conference a")],
+            &[Text(b"")],
+            &[Text(b"conf")],
+            &[Text(b"conf\0")],
+        ];
         assert_eq!(order(&[false], &rows), [2, 3, 4, 1, 0]);
         assert_eq!(order(&[true], &rows), [0, 1, 4, 3, 2]);
     }

@@ -257,7 +257,8 @@ impl Forest {
     fn order(&self) -> Vec<u32> {
         let mut keys: Vec<(i64, u32, u32)> =
             self.nodes.iter().zip(0..).map(|(node, place)| (node.date, node.number, place)).collect();
-        let (messages, dummies): (Vec<_>, Vec<_>) = keys.iter().partition(|key: &&(i64, u32, u32)| key.1 != 0);
+        let (messages, dummies): (Vec<_>, Vec<_>) =
+            keys.iter().partition(|key: &&(i64, u32, u32)| key.1 != 0);
         for (_, _, dummy) in dummies {
             keys[dummy as usize] = (i64::MAX, u32::MAX, dummy);
         }
@@ -451,8 +452,12 @@ mod tests {
     fn a_missing_parent_keeps_its_children_together_at_the_top_only() {
         let letters = [(1, 1, "a", "gone", ""), (2, 2, "b", "gone", ""), (3, 3, "c", "other", "")];
         assert_eq!(references(&letters), "((1)(2))(3)");
-        let letters =
-            [(1, 1, "a", "", ""), (2, 2, "b", "a gone", ""), (3, 3, "c", "a gone", ""), (4, 4, "d", "a g1 g2", "")];
+        let letters = [
+            (1, 1, "a", "", ""),
+            (2, 2, "b", "a gone", ""),
+            (3, 3, "c", "a gone", ""),
+            (4, 4, "d", "a g1 g2", ""),
+        ];
         assert_eq!(references(&letters), "(1 (2)(3)(4))");
         let letters = [(2, 2, "b", "g1 g2", ""), (3, 3, "c", "g1 g3 g4", "")];
         assert_eq!(references(&letters), "((2)(3))");
@@ -464,9 +469,13 @@ mod tests {
         // The reply came first, but the other is the parent.
         assert_eq!(references(&[(1, 1, "a", "", "re:x"), (2, 2, "b", "", "x")]), "(2 1)");
         // Neither is more of an original than the other.
-        assert_eq!(references(&[(1, 1, "a", "", "x"), (2, 2, "b", "", "x"), (3, 3, "c", "", "x")]), "((1)(2)(3))");
+        assert_eq!(
+            references(&[(1, 1, "a", "", "x"), (2, 2, "b", "", "x"), (3, 3, "c", "", "x")]),
+            "((1)(2)(3))"
+        );
         // Two dummies.
-        let letters = [(1, 1, "a", "g", "x"), (2, 2, "b", "g", "x"), (3, 3, "c", "h", "x"), (4, 4, "d", "h", "x")];
+        let letters =
+            [(1, 1, "a", "g", "x"), (2, 2, "b", "g", "x"), (3, 3, "c", "h", "x"), (4, 4, "d", "h", "x")];
         assert_eq!(references(&letters), "((1)(2)(3)(4))");
         // A dummy and a message.
         let letters = [(1, 1, "a", "", "x"), (2, 2, "b", "g", "x"), (3, 3, "c", "g", "x")];
@@ -477,7 +486,8 @@ mod tests {
 
     #[test]
     fn threads_are_sorted_by_the_date_of_their_first_message_and_with_refs_by_that_of_the_last() {
-        let letters = [(1, 50, "a", "", ""), (2, 10, "b", "", ""), (3, 70, "c", "b", ""), (4, 20, "d", "b", "")];
+        let letters =
+            [(1, 50, "a", "", ""), (2, 10, "b", "", ""), (3, 70, "c", "b", ""), (4, 20, "d", "b", "")];
         assert_eq!(references(&letters), "(2 (4)(3))(1)");
         assert_eq!(threads(Algorithm::Refs, &letters), "(1)(2 (4)(3))");
         assert_eq!(references(&[(2, 5, "x", "", ""), (1, 5, "y", "", "")]), "(1)(2)");
@@ -485,7 +495,13 @@ mod tests {
 
     #[test]
     fn two_messages_of_one_id_and_messages_without_are_threads_of_their_own() {
-        let letters = [(1, 1, "a", "", ""), (2, 2, "a", "", ""), (3, 3, "c", "a", ""), (4, 4, "", "", ""), (5, 5, "", "a", "")];
+        let letters = [
+            (1, 1, "a", "", ""),
+            (2, 2, "a", "", ""),
+            (3, 3, "c", "a", ""),
+            (4, 4, "", "", ""),
+            (5, 5, "", "a", ""),
+        ];
         assert_eq!(references(&letters), "(1 (3)(5))(2)(4)");
     }
 
@@ -513,7 +529,11 @@ mod tests {
             }
             let mut out = Vec::new();
             threads.write(&mut out);
-            assert!(out.starts_with(b"(1 (200001)(2 (200002)(3 ("), "{}", String::from_utf8_lossy(&out[..40]));
+            assert!(
+                out.starts_with(b"(1 (200001)(2 (200002)(3 ("),
+                "{}",
+                String::from_utf8_lossy(&out[..40])
+            );
             assert_eq!(out.iter().filter(|octet| **octet == b'(').count(), 200_000 - 1);
         }
     }

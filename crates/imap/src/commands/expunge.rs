@@ -1,15 +1,15 @@
 //! EXPUNGE and UID EXPUNGE: RFC 9051 §6.4.3, §6.4.9.
 
+use crate::flags::Flags;
 use crate::open::Open;
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
 use crate::store::{Folder, Store, Uid};
-use crate::flags::Flags;
 use crate::syntax::Request;
 
 /// Serves it. What has gone is told after the command.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
-    let Request::Expunge { uids } = request else { return Ok(Reply::DONE) };
+    let Request::Expunge { uids } = request else { return Ok(Reply::WRONG) };
     let enabled = session.enabled;
     let open = session.selected()?;
     if open.folder.read_only() {

@@ -17,7 +17,7 @@ const MOST_WATCHES: usize = 32;
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
-    let Request::Search { by_uid, key, results, .. } = request else { return Ok(Reply::DONE) };
+    let Request::Search { by_uid, key, results, .. } = request else { return Ok(Reply::WRONG) };
     let asked = Asked { word: "SEARCH", by_uid, key, order: Vec::new(), results };
     serve(session, asked, out)
 }
@@ -225,7 +225,11 @@ fn watch<F: Folder>(
     out: Out<'_>,
 ) -> Result<(), Stop> {
     if open.watches.len() >= MOST_WATCHES {
-        write!(out, "* NO [NOUPDATE \"{}\"] Too many results are kept up to date.\r\n", tag.escape_default())?;
+        write!(
+            out,
+            "* NO [NOUPDATE \"{}\"] Too many results are kept up to date.\r\n",
+            tag.escape_default()
+        )?;
         return Ok(());
     }
     open.watches.push(Watch {
@@ -241,7 +245,7 @@ fn watch<F: Folder>(
 
 /// CANCELUPDATE (RFC 5267 §4.3.2).
 pub(crate) fn cancel<S: Store>(session: &mut Session<S>, request: Request, _out: Out<'_>) -> Answer {
-    let Request::CancelUpdate(tags) = request else { return Ok(Reply::DONE) };
+    let Request::CancelUpdate(tags) = request else { return Ok(Reply::WRONG) };
     session.selected()?.watches.retain(|watch| !tags.contains(&watch.tag));
     Ok(Reply::DONE)
 }

@@ -139,8 +139,12 @@ impl<F: Folder> Open<F> {
         let (numbers, uids) = (numbers.ranges(self.view.count()), uids.ranges(self.view.last_uid()));
         // No more than there are messages: a client may name four thousand million.
         let most = self.view.uids().len();
-        let each = |ranges: Vec<(u32, u32)>| ranges.into_iter().flat_map(|(first, last)| first..=last).take(most);
+        let each =
+            |ranges: Vec<(u32, u32)>| ranges.into_iter().flat_map(|(first, last)| first..=last).take(most);
         let pairs = each(numbers).zip(each(uids));
-        pairs.take_while(|(number, uid)| self.view.uid(*number) == Some(*uid)).last().map_or(0, |(_, uid)| uid)
+        pairs
+            .take_while(|(number, uid)| self.view.uid(*number) == Some(*uid))
+            .last()
+            .map_or(0, |(_, uid)| uid)
     }
 }

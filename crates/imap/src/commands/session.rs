@@ -106,7 +106,9 @@ impl<S: Store> Session<S> {
         }
         out.write_all(b" (")?;
         for namespace in these {
-            write!(out, "({} \"{}\")", self.quoted(&namespace.prefix), self.separator_escaped())?;
+            let prefix = self.written(&namespace.prefix);
+            let mark = if prefix.starts_with('"') { "" } else { "\"" };
+            write!(out, "({mark}{prefix}{mark} \"{}\")", self.separator_escaped())?;
         }
         out.write_all(b")")
     }

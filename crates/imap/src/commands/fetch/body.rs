@@ -61,7 +61,8 @@ impl Body {
                 Ok(_) => {}
             }
             // The line before the new piece may be the one that ends it.
-            let from = memchr::memrchr(b'\n', &self.text[..before.saturating_sub(1)]).map_or(0, |end| end + 1);
+            let from =
+                memchr::memrchr(b'\n', &self.text[..before.saturating_sub(1)]).map_or(0, |end| end + 1);
             let end = header_end(&self.text[from..]);
             if end.is_some() || self.text.len() == before {
                 self.text.truncate(end.map_or(self.text.len(), |end| from + end));

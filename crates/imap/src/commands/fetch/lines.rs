@@ -105,10 +105,27 @@ pub(super) struct Lines<'a, F> {
 }
 
 impl<'a, F: Folder> Lines<'a, F> {
-    pub(super) fn new(open: &'a mut Open<F>, items: &'a [FetchItem], style: Style, seen: Vec<Uid>) -> Lines<'a, F> {
+    pub(super) fn new(
+        open: &'a mut Open<F>,
+        items: &'a [FetchItem],
+        style: Style,
+        seen: Vec<Uid>,
+    ) -> Lines<'a, F> {
         let reach = items.iter().map(reach).max().unwrap_or(Reach::Nothing);
         let (records, body, line) = (Records::default(), Body::default(), Vec::with_capacity(GATHER * 2));
-        Lines { open, items, style, seen, reach, records, loaded: false, poured: false, body, line, refusal: None }
+        Lines {
+            open,
+            items,
+            style,
+            seen,
+            reach,
+            records,
+            loaded: false,
+            poured: false,
+            body,
+            line,
+            refusal: None,
+        }
     }
 
     /// Writes the line of the first of `picked`; the others come later. A message that is gone is passed over: the client
@@ -297,16 +314,23 @@ impl<'a, F: Folder> Lines<'a, F> {
         let whole = |what| Section { part: Vec::new(), what };
         match item {
             FetchItem::Rfc822 => self.section(b"RFC822", &whole(What::Whole), None, uid, next, out),
-            FetchItem::Rfc822Header => self.section(b"RFC822.HEADER", &whole(What::Header), None, uid, next, out),
+            FetchItem::Rfc822Header => {
+                self.section(b"RFC822.HEADER", &whole(What::Header), None, uid, next, out)
+            }
             FetchItem::Rfc822Text => self.section(b"RFC822.TEXT", &whole(What::Text), None, uid, next, out),
             FetchItem::Section { section, partial, .. } => {
                 let mut name = b"BODY[".to_vec();
                 write_name(section, &mut name);
                 self.section(&close(name, *partial), section, *partial, uid, next, out)
             }
-            FetchItem::Binary { part, partial, .. } if part.is_empty() => {
-                self.section(&close(b"BINARY[".to_vec(), *partial), &whole(What::Whole), *partial, uid, next, out)
-            }
+            FetchItem::Binary { part, partial, .. } if part.is_empty() => self.section(
+                &close(b"BINARY[".to_vec(), *partial),
+                &whole(What::Whole),
+                *partial,
+                uid,
+                next,
+                out,
+            ),
             FetchItem::Binary { part, partial, .. } => self.binary(part, *partial),
             FetchItem::BinarySize(part) => self.binary_size(part, uid, next),
             _ => Ok(()),
