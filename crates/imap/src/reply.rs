@@ -36,12 +36,8 @@ impl Reply {
     pub(crate) const TRY_CREATE: Reply = Reply::new(Kind::No, "TRYCREATE", "There is no such mailbox yet.");
     pub(crate) const UID_REQUIRED: Reply = Reply::new(Kind::Bad, "UIDREQUIRED", "Only UIDs are in use.");
 
-    pub(crate) const UNKNOWN_CTE: Reply =
-        Reply::new(Kind::No, "UNKNOWN-CTE", "A part has a transfer encoding that is not known.");
-    pub(crate) const SOME_NOT_CHANGED: Reply = Reply::new(Kind::Ok, "", "Some were not changed.");
     pub(crate) const WRONG: Reply =
         Reply::new(Kind::Bad, "SERVERBUG", "That was understood as something else.");
-    pub(crate) const ENABLE_QRESYNC: Reply = Reply::new(Kind::Bad, "", "QRESYNC has to be enabled first.");
     pub(crate) const SELECTED: Reply = Reply::new(Kind::Ok, "READ-WRITE", "Selected.");
     pub(crate) const SELECTED_READ_ONLY: Reply = Reply::new(Kind::Ok, "READ-ONLY", "Selected.");
     pub(crate) const NO_COMPRESSION: Reply = Reply::new(Kind::No, "CANNOT", "There is no compression here.");
@@ -74,6 +70,10 @@ impl Reply {
     pub(crate) const LEAVING: &str = "* BYE See you.\r\n";
     pub(crate) const IDLING: &str = "+ Waiting for news, until DONE.\r\n";
     pub(crate) const GO_AHEAD: &str = "+ Go ahead.\r\n";
+    pub(crate) const NO_QRESYNC: Reply = Reply::new(Kind::Bad, "", "QRESYNC has not been enabled.");
+    pub(crate) const UNKNOWN_CTE: Reply =
+        Reply::new(Kind::No, "UNKNOWN-CTE", "A part has a transfer encoding that is not known.");
+    pub(crate) const SOME_NOT_CHANGED: Reply = Reply::new(Kind::Ok, "", "Some were not changed.");
 
     /// An answer whose words are known; an empty code is none.
     pub(crate) const fn new(kind: Kind, code: &'static str, text: &'static str) -> Reply {

@@ -21,7 +21,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         return Ok(Reply::WRONG);
     };
     if vanished && !session.enabled.qresync {
-        return Ok(Reply::ENABLE_QRESYNC);
+        return Ok(Reply::NO_QRESYNC);
     }
     if changed_since.is_some() && !items.contains(&FetchItem::ModSeq) {
         items.push(FetchItem::ModSeq);

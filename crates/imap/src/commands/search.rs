@@ -156,7 +156,7 @@ impl Shown<'_> {
         begin(line, self.tag, self.by_uid);
         let mut part = self.rows;
         let mut ends = Vec::new();
-        let mut item = |line: &mut Vec<u8>, word: &str, value: u64| {
+        let item = |line: &mut Vec<u8>, word: &str, value: u64| {
             line.extend_from_slice(word.as_bytes());
             scribe::number(line, value);
         };

@@ -18,7 +18,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         return Ok(Reply::WRONG);
     };
     if qresync.is_some() && !session.enabled.qresync {
-        return Ok(Reply::ENABLE_QRESYNC);
+        return Ok(Reply::NO_QRESYNC);
     }
     // Even where the new one can't be opened, the old one is closed.
     session.close(out)?;
