@@ -19,3 +19,12 @@ pub(crate) mod sort;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod thread;
+
+#[cfg(test)]
+mod fetch_tests;
+#[cfg(test)]
+mod search_tests;
+#[cfg(test)]
+mod selected_tests;
+#[cfg(test)]
+mod trial;

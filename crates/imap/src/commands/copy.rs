@@ -9,7 +9,7 @@ use crate::syntax::Request;
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, _out: Out<'_>) -> Answer {
-    let Request::Copy { by_uid, set, mailbox } = request else { return Ok(Reply::DONE) };
+    let Request::Copy { by_uid, set, mailbox } = request else { return Ok(Reply::WRONG) };
     let (open, store) = session.both()?;
     let picked = open.pick(&set, by_uid)?;
     let there = there(open, &picked, by_uid)?;

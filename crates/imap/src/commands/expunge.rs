@@ -9,7 +9,7 @@ use crate::syntax::Request;
 
 /// Serves it. What has gone is told after the command.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
-    let Request::Expunge { uids } = request else { return Ok(Reply::DONE) };
+    let Request::Expunge { uids } = request else { return Ok(Reply::WRONG) };
     let enabled = session.enabled;
     let open = session.selected()?;
     if open.folder.read_only() {

@@ -18,7 +18,7 @@ pub(super) use lines::{Style, space};
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Fetch { by_uid, set, mut items, changed_since, vanished, partial } = request else {
-        return Ok(Reply::DONE);
+        return Ok(Reply::WRONG);
     };
     if vanished && !session.enabled.qresync {
         return Ok(Reply::NO_QRESYNC);

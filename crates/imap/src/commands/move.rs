@@ -8,7 +8,7 @@ use crate::syntax::Request;
 
 /// Serves it. Where the messages have got to is told before they go (§4.3).
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
-    let Request::Move { by_uid, set, mailbox } = request else { return Ok(Reply::DONE) };
+    let Request::Move { by_uid, set, mailbox } = request else { return Ok(Reply::WRONG) };
     let enabled = session.enabled;
     let (open, store) = session.both()?;
     if open.folder.read_only() {

@@ -17,7 +17,7 @@ const MOST_WATCHES: usize = 32;
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
-    let Request::Search { by_uid, key, results, .. } = request else { return Ok(Reply::DONE) };
+    let Request::Search { by_uid, key, results, .. } = request else { return Ok(Reply::WRONG) };
     let asked = Asked { word: "SEARCH", by_uid, key, order: Vec::new(), results };
     serve(session, asked, out)
 }
@@ -156,7 +156,7 @@ impl Shown<'_> {
         begin(line, self.tag, self.by_uid);
         let mut part = self.rows;
         let mut ends = Vec::new();
-        let mut item = |line: &mut Vec<u8>, word: &str, value: u64| {
+        let item = |line: &mut Vec<u8>, word: &str, value: u64| {
             line.extend_from_slice(word.as_bytes());
             scribe::number(line, value);
         };
@@ -245,7 +245,7 @@ fn watch<F: Folder>(
 
 /// CANCELUPDATE (RFC 5267 §4.3.2).
 pub(crate) fn cancel<S: Store>(session: &mut Session<S>, request: Request, _out: Out<'_>) -> Answer {
-    let Request::CancelUpdate(tags) = request else { return Ok(Reply::DONE) };
+    let Request::CancelUpdate(tags) = request else { return Ok(Reply::WRONG) };
     session.selected()?.watches.retain(|watch| !tags.contains(&watch.tag));
     Ok(Reply::DONE)
 }

@@ -11,7 +11,7 @@ use crate::syntax::{Request, SortKey};
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
-    let Request::Sort { by_uid, order, key, results, .. } = request else { return Ok(Reply::DONE) };
+    let Request::Sort { by_uid, order, key, results, .. } = request else { return Ok(Reply::WRONG) };
     super::search::serve(session, super::search::Asked { word: "SORT", by_uid, key, order, results }, out)
 }
 

@@ -16,7 +16,7 @@ const GATHER: usize = 32 * 1024;
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Store { by_uid, set, change, silent, flags, unchanged_since } = request else {
-        return Ok(Reply::DONE);
+        return Ok(Reply::WRONG);
     };
     if unchanged_since.is_some() {
         session.use_condstore(out)?;

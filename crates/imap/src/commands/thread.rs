@@ -11,7 +11,7 @@ use crate::thread::{Member, Threads};
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
-    let Request::Thread { by_uid, algorithm, key, .. } = request else { return Ok(Reply::DONE) };
+    let Request::Thread { by_uid, algorithm, key, .. } = request else { return Ok(Reply::WRONG) };
     let now = session.store.now();
     let open = session.selected()?;
     let rows = find(open, &key, now)?;
