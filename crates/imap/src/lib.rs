@@ -15,6 +15,7 @@ mod login;
 #[doc(hidden)]
 pub mod memory;
 mod names;
+mod notices;
 mod open;
 mod outline;
 mod parse;

@@ -3,12 +3,13 @@
 
 use std::io;
 
+use crate::commands::fetch;
 use crate::find::find;
 use crate::open::{Open, Watch};
 use crate::reply::Reply;
 use crate::scribe;
 use crate::sequence::compact;
-use crate::session::{Answer, Out, Session, Stop};
+use crate::session::{Answer, Enabled, Out, Session, Stop};
 use crate::store::{Folder, Store, Trouble, Uid};
 use crate::syntax::{Request, Returns, SearchKey, SortKey};
 
@@ -252,19 +253,26 @@ pub(crate) fn cancel<S: Store>(session: &mut Session<S>, request: Request, _out:
 
 /// Tells what has become of the results that the client watches: called after the changes have been told.
 pub(crate) fn tell<S: Store>(session: &mut Session<S>, out: Out<'_>) -> io::Result<()> {
-    let now = session.store.now();
+    let (now, enabled) = (session.store.now(), session.enabled);
     let Some(open) = &mut session.open else { return Ok(()) };
     let mut watches = std::mem::take(&mut open.watches);
-    let told = watches.iter_mut().try_for_each(|watch| update(open, watch, now, out));
+    let told = watches.iter_mut().try_for_each(|watch| update(open, watch, now, &enabled, out));
     open.watches = watches;
     told
 }
 
 /// Tells the difference between what a result was and what it is.
-fn update<F: Folder>(open: &mut Open<F>, watch: &mut Watch, now: i64, out: Out<'_>) -> io::Result<()> {
+fn update<F: Folder>(
+    open: &mut Open<F>,
+    watch: &mut Watch,
+    now: i64,
+    enabled: &Enabled,
+    out: Out<'_>,
+) -> io::Result<()> {
     // What can't be learnt now is told later.
     let Ok(rows) = look(open, &watch.key, &watch.order, now) else { return Ok(()) };
     let found: Vec<Uid> = rows.iter().map(|(_, uid)| *uid).collect();
+    write_new(open, watch, &rows, enabled, out)?;
     let places = |place: usize| if watch.order.is_empty() { 0 } else { place + 1 };
     let name = |uid: Uid| if watch.by_uid { Some(uid) } else { open.view.number(uid) };
     let (before, after) = (Members::of(&watch.found), Members::of(&found));
@@ -276,6 +284,23 @@ fn update<F: Folder>(open: &mut Open<F>, watch: &mut Watch, now: i64, out: Out<'
     write_changes(&watch.tag, watch.by_uid, "ADDTO", new.filter_map(told), out)?;
     watch.found = found;
     Ok(())
+}
+
+/// What the client wants to see of messages before it is told that they are found: RFC 5465 §7.
+fn write_new<F: Folder>(
+    open: &mut Open<F>,
+    watch: &Watch,
+    rows: &[(u32, Uid)],
+    enabled: &Enabled,
+    out: Out<'_>,
+) -> io::Result<()> {
+    let items = &watch.returns.update_items;
+    if items.is_empty() {
+        return Ok(());
+    }
+    let before = Members::of(&watch.found);
+    let new: Vec<(u32, Uid)> = rows.iter().copied().filter(|(_, uid)| !before.has(*uid)).collect();
+    fetch::write_picked(open, items, &new, enabled, out)
 }
 
 /// UIDs, sorted.
