@@ -16,6 +16,7 @@ mod tests;
 mod values;
 
 pub use append::{Appending, appending};
+pub(crate) use fetch::section_of;
 
 use crate::frame::Frame;
 use crate::syntax::{Command, Request};

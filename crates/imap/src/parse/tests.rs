@@ -347,6 +347,9 @@ fn search_keys_are_read() {
     }
     assert_eq!(read_as(b"a SEARCH TEXT {1}\r\n\xff\r\n", false).unwrap_err().kind, FaultKind::Bad);
     assert_eq!(refused("SEARCH CHARSET bogus TEXT x"), FaultKind::BadCharset);
+    let said = b"a SEARCH CHARSET iso-8859-1 TEXT {2}\r\n\xfcx BODY a\r\n";
+    let Ok(Request::Search { key, .. }) = read_as(said, false) else { panic!() };
+    assert_eq!(key, SearchKey::And(vec![SearchKey::Text("üx".to_owned()), SearchKey::Body("a".to_owned())]));
 }
 
 #[test]
