@@ -1,3 +1,4 @@
+use super::said::say;
 use super::*;
 use crate::flags::{FlagWord, Flags};
 use crate::frame::{Frames, Limits, Taken};
@@ -23,8 +24,14 @@ fn read(said: &str) -> Result<Request, Fault> {
     read_as(format!("a {said}\r\n").as_bytes(), false)
 }
 
+/// What is read, and read again when it is said as a client might.
 fn ok(said: &str) -> Request {
-    read(said).unwrap_or_else(|fault| panic!("{said}: {fault:?}"))
+    let request = read(said).unwrap_or_else(|fault| panic!("{said}: {fault:?}"));
+    for utf8 in [false, true] {
+        let again = [b"b ", &say(&request, utf8)[..], b"\r\n"].concat();
+        assert_eq!(read_as(&again, utf8).as_ref(), Ok(&request), "{}", again.escape_ascii());
+    }
+    request
 }
 
 fn refused(said: &str) -> FaultKind {
