@@ -2,12 +2,13 @@
 
 use std::io;
 
+use crate::body::Body;
 use crate::flags::Flags;
 use crate::reply::Reply;
 use crate::sequence::Set;
 use crate::session::Out;
 use crate::store::{Folder, Message, Uid};
-use crate::syntax::{Returns, SearchKey, SortKey};
+use crate::syntax::{SearchKey, SortKey};
 use crate::view::View;
 
 /// A search whose result the client wants to be kept up to date: RFC 5267 §4.
@@ -19,7 +20,6 @@ pub(crate) struct Watch {
     pub(crate) key: SearchKey,
     /// Empty: SEARCH.
     pub(crate) order: Vec<(SortKey, bool)>,
-    pub(crate) returns: Returns,
     /// What the client knows the result to be, in order.
     pub(crate) found: Vec<Uid>,
 }
@@ -35,6 +35,8 @@ pub(crate) struct Open<F> {
     pub(crate) watches: Vec<Watch>,
     /// How many keywords the client has been told of in FLAGS.
     pub(crate) keywords: usize,
+    /// What the last FETCH has read, if it was for a slice of it.
+    pub(crate) body: Option<Box<Body>>,
 }
 
 impl<F: Folder> Open<F> {
