@@ -4,6 +4,7 @@
 //! Runs as root and so reads nothing from the network: whose mailbox it is tells `lookup` alone,
 //! for a ticket that `login` had from there and can neither make nor use itself.
 
+mod grants;
 mod opening;
 mod owner;
 mod porter;

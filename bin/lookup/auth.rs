@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use control::Broken;
+use owner::Owner;
 use sasl::{Client, Room, Secret, apop};
 use users::name::Address;
 use users::{Account, Hit, Service, Source};
@@ -356,7 +357,7 @@ fn opened_for_user(house: &House, name: &str) -> Answer {
     let Some(system) = &house.system else { return Fate::never(7, 8, "no such user").into() };
     let person = system.login(name);
     match person.and_then(|found| found.map(|person| system.owner(&person, name, "")).transpose()) {
-        Ok(Some(owner)) => Answer::whole(owner.to_packet()),
+        Ok(Some(owner)) => admitted(house, owner),
         Ok(None) => Fate::never(7, 8, "no such user").into(),
         Err(broken) => later(&broken).into(),
     }
@@ -365,7 +366,15 @@ fn opened_for_user(house: &House, name: &str) -> Answer {
 fn opened(house: &House, address: Address, account: Account) -> Answer {
     let hit = Hit { address, account, dash: "", ext: String::new(), folder: String::new() };
     match people::account(house, &hit) {
-        Ok(owner) => Answer::whole(owner.to_packet()),
+        Ok(owner) => admitted(house, owner),
+        Err(broken) => later(&broken).into(),
+    }
+}
+
+/// The owner, with what others share with him.
+fn admitted(house: &House, owner: Owner) -> Answer {
+    match house.shared_with(&owner.user) {
+        Ok(shared) => Answer::whole(Owner { shared, ..owner }.to_packet()),
         Err(broken) => later(&broken).into(),
     }
 }

@@ -13,6 +13,7 @@ use wire::Fate;
 
 use crate::limits::Sent;
 use crate::relaying::Sessions;
+use crate::shared;
 use crate::system::System;
 use crate::tickets::Tickets;
 use crate::turns::Turns;
@@ -124,6 +125,13 @@ impl House {
             word.eq_ignore_ascii_case(&account.to_string()) || word.eq_ignore_ascii_case(&all)
         };
         Ok(trusted.iter().any(named))
+    }
+
+    /// The folders of shared mailboxes that `login` may open.
+    pub(crate) fn shared_with(&self, login: &str) -> Result<Vec<PathBuf>, Broken> {
+        let lines = self.control.list("sharedfolders")?.unwrap_or_default();
+        let names = lines.iter().filter_map(|line| shared::granted(line, login));
+        Ok(names.map(|name| self.mail.join(shared::FOLDER).join(name)).collect())
     }
 
     /// Who may only send, of the table that strangers fill, where it is in use.

@@ -16,6 +16,7 @@ mod relaying;
 mod rows;
 mod schema;
 mod senders;
+mod shared;
 mod system;
 mod tickets;
 mod turns;
