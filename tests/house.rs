@@ -104,7 +104,15 @@ impl House {
     }
 
     fn is_up(&self) -> bool {
-        let ports = [self.smtp(), self.submission(), self.pop3(), self.submissions(), self.pop3s()];
+        let ports = [
+            self.smtp(),
+            self.submission(),
+            self.pop3(),
+            self.imap(),
+            self.submissions(),
+            self.pop3s(),
+            self.imaps(),
+        ];
         // tlsd listens before its first certificate is made; who wants to trust it reads that file.
         let certified = self.path("control/tls/default.crt").exists();
         certified
@@ -214,13 +222,23 @@ impl House {
         self.at(110)
     }
 
+    /// Where IMAP is.
+    pub fn imap(&self) -> SocketAddr {
+        self.at(143)
+    }
+
+    /// Where IMAP is that begins with TLS.
+    pub fn imaps(&self) -> SocketAddr {
+        self.at(993)
+    }
+
     fn at(&self, port: u16) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports.base + port).into()
     }
 
     /// A port next to those of the services that nobody else will take.
     pub fn spare_port(&self) -> u16 {
-        self.ports.base + 143
+        self.ports.base + 4190
     }
 
     /// Sends `text` by SMTP from `from` to `to`; it must be accepted.
