@@ -189,7 +189,7 @@ pub const TABLE: &[File] = &[
     of("servercipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("serverciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("servicedir.conf", Foreign, Nothing, LATER, "Supervision is up to the supervisor."),
-    of("sharedfolders", Map(Word), Nothing, &["lookup"], "Shared mailboxes, `group:member member`, which lie in mail/shared/group: a member is the address of an account, `@domain` for all of its accounts, or `*` for everybody."),
+    of("sharedfolders", Map(Word), Nothing, &["lookup"], "Shared mailboxes, `group:member member`, which lie in mail/shared/group (letters, digits, `-` and `_`): a member is the address of an account, `@domain` for all of its accounts, or `*` for everybody."),
     of("signaturedomains", List(Domain), Nothing, LATER, "Domains whose mail must bear a DKIM signature."),
     of("signatures", List(Word), Nothing, LATER, "First octets of encoded parts that are refused."),
     of("smtpgreeting", Line, Me, SMTPD, "Text after 220; its first word is the name of this host."),
