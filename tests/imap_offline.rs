@@ -49,6 +49,7 @@ impl Kept {
             self.all(&mut imap, &answer);
         }
         self.take(&answer);
+        self.newer(&mut imap);
         self.modseq = answer.number("HIGHESTMODSEQ").unwrap();
         assert_eq!(answer.told("EXISTS").unwrap() as usize, self.mail.len(), "{answer:?}");
         imap.good("LOGOUT");
@@ -61,11 +62,21 @@ impl Kept {
         }
     }
 
+    /// With a list of UIDs it is told of these alone; those that have come since it asks for.
+    fn newer(&mut self, imap: &mut Imap) {
+        let next = self.mail.keys().last().map_or(1, |last| last + 1);
+        let answer = imap.good(&format!("UID FETCH {next}:* (FLAGS)"));
+        self.take(&answer);
+    }
+
     fn select(&self) -> String {
         let known: Vec<String> = self.mail.keys().map(u32::to_string).collect();
         match self.validity {
             0 => "SELECT INBOX (CONDSTORE)".into(),
-            _ if known.is_empty() => format!("SELECT INBOX (QRESYNC ({} {}))", self.validity, self.modseq),
+            // Whoever names no list is told of all.
+            _ if known.is_empty() || known.len() % 2 == 0 => {
+                format!("SELECT INBOX (QRESYNC ({} {}))", self.validity, self.modseq)
+            }
             _ => format!("SELECT INBOX (QRESYNC ({} {} {}))", self.validity, self.modseq, known.join(",")),
         }
     }

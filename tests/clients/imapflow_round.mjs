@@ -32,7 +32,7 @@ assert(list.some(box => box.path === 'INBOX') && list.some(box => box.path === '
 assert(list.some(box => box.specialUse === '\\Sent'));
 for (let n = 1; n <= 4; n++) {
     const answer = await one.append('Flow', letter(n), n === 1 ? ['\\Seen', 'Blue'] : [], new Date(1767225600000));
-    assert(answer && answer.path === 'Flow');
+    assert(answer && answer.destination === 'Flow');
 }
 const box = await one.mailboxOpen('Flow');
 assert.equal(box.exists, 4);
@@ -66,7 +66,7 @@ await two.mailboxOpen('Flow');
 await two.messageFlagsAdd('3', ['\\Flagged']);
 await until('FETCH', () => flagged.some(data => data.flags.has('\\Flagged')));
 const moved = await two.messageMove('1', 'Archive');
-assert(moved && moved.path === 'Archive');
+assert(moved && moved.destination === 'Archive');
 await until('EXPUNGE', () => expunged.length === 1);
 await two.messageDelete('4');
 await until('EXPUNGE', () => expunged.length === 2);

@@ -12,6 +12,7 @@ def well(answer):
 def session():
     m = imaplib.IMAP4('127.0.0.1', port)
     well(m.login(user, password))
+    m.capabilities = tuple(well(m.capability())[-1].decode().upper().split())
     return m
 
 
@@ -49,7 +50,7 @@ if 'MOVE' in m.capabilities:
     well(m.uid('MOVE', uid, 'Archive'))
 well(m.store('1', '+FLAGS.SILENT', '(\\Deleted)'))
 well(m.expunge())
-assert well(m.search(None, 'ALL')) == [b'1 2 3'], 'after MOVE and EXPUNGE'
+assert well(m.search(None, 'ALL'))[-1] == b'1 2 3', m.search(None, 'ALL')
 assert well(m.status('Archive', '(MESSAGES UNSEEN)'))[0].endswith(b'(MESSAGES 2 UNSEEN 1)')
 assert well(m.select('Archive', readonly=True)) == [b'2']
 assert {email.message_from_bytes(well(m.fetch(str(n), '(RFC822)'))[0][1])['subject'] for n in (1, 2)} == {'letter 0', 'letter 1'}
