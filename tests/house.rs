@@ -8,6 +8,12 @@
 mod clients;
 #[path = "house/databases.rs"]
 pub mod databases;
+#[path = "house/dovecot.rs"]
+pub mod dovecot;
+#[path = "house/imap.rs"]
+pub mod imap;
+#[path = "house/imap_server.rs"]
+mod imap_server;
 #[path = "house/people.rs"]
 pub mod people;
 #[path = "house/ports.rs"]
@@ -29,6 +35,8 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr};
 
 pub use clients::{Pop3, Smtp, message};
+pub use imap::Imap;
+pub use imap_server::{ImapServer, give, peer_is_tested};
 pub use processes::Services;
 pub use programs::{program, tool};
 

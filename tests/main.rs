@@ -11,6 +11,8 @@ mod dialog;
 mod explaining;
 mod fetching;
 mod foreign_servers;
+mod imap_clients;
+mod imap_offline;
 mod installing;
 mod kill_storm;
 mod little_memory;
