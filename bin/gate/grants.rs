@@ -14,8 +14,8 @@ use sys::confine::Confine;
 const MAILBOX_SERVERS: &[&str] = &["imapd"];
 /// Where the index of a user of this system is; no domain begins with a dot.
 const USERS: &str = ".users";
-/// What tells the time of day here.
-const CLOCKS: &[&str] = &["/etc/localtime", "/usr/share/zoneinfo"];
+/// What tells the time of day here, and whether the machine has been started anew.
+const CLOCKS: &[&str] = &["/etc/localtime", "/usr/share/zoneinfo", "/proc/sys/kernel/random/boot_id"];
 
 /// What is granted.
 #[derive(Debug, Default)]

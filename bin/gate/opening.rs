@@ -16,12 +16,12 @@ use crate::grants::Grants;
 use crate::porter::Admitted;
 
 /// What a server that is not linked statically needs in order to start.
-const LOADERS: &[&str] =
+pub(crate) const LOADERS: &[&str] =
     &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-linux-riscv64-lp64d.so.1"];
-const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"];
+pub(crate) const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"];
 
 /// The descriptor that tells `lookup` by its end that the session is over. Nobody reads or writes there.
-const SESSION: RawFd = 4;
+pub(crate) const SESSION: RawFd = 4;
 
 /// Becomes the owner and the server program. Returns only on trouble; this process must end then.
 pub(crate) fn open(

@@ -8,6 +8,7 @@ mod admin;
 mod answer;
 mod auth;
 mod desk;
+mod elsewhere;
 mod exchange;
 mod house;
 mod limits;

@@ -48,6 +48,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "tcpserver",
     "tlsd",
     "tlsrpt",
+    "usher",
 ];
 
 const SCRIPT: u32 = 0o755;

@@ -9,9 +9,11 @@
 //!
 //! Does not know how users are kept, nor any password.
 
+mod elsewhere;
 mod home;
 mod shared;
 
+pub use elsewhere::{Elsewhere, Opened};
 pub use home::ensure as ensure_home;
 pub use shared::{Shared, ensure as ensure_shared};
 
