@@ -203,12 +203,23 @@ fn by_tls_a_proof_may_be_bound_to_it_and_the_login_leads_to_the_mailbox() {
         }
     }
     let Some(gsasl) = tool("gsasl") else { return };
-    let mut command = Command::new(gsasl);
-    command.args(["--imap", "--connect", &house.imap().to_string(), "--mechanism", "SCRAM-SHA-256-PLUS"]);
-    command.args(["--authentication-id", ALICE, "--password", PASSWORD, "--authorization-id", ""]);
-    command.arg("--x509-ca-file").arg(house.path("control/tls/default.crt")).stdin(Stdio::null());
-    let output = command.output().unwrap();
-    eprintln!("gsasl with a bound proof: {}", said(&output));
+    let certificate = house.path("control/tls/default.crt");
+    let log_in = |password: &str| {
+        let mut command = Command::new(&gsasl);
+        command.args(["--imap", "--starttls", "--connect", &format!("localhost:{}", house.imap().port())]);
+        command.arg("--x509-ca-file").arg(&certificate).args(["--mechanism", "SCRAM-SHA-256-PLUS"]);
+        command.args(["--authentication-id", ALICE, "--password", password, "--authorization-id", ""]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        (output.status.success(), said(&output))
+    };
+    let (well, text) = log_in(PASSWORD);
+    assert!(well, "{text}");
+    assert!(!log_in("wrong").0);
+    assert!(
+        house.log().contains("login service=imap ip=127.0.0.1 method=SCRAM-SHA-256-PLUS"),
+        "{}",
+        house.log()
+    );
 }
 
 #[test]
@@ -230,17 +241,17 @@ fn nonsense_and_endless_lines_end_the_session_and_cost_nothing() {
     assert!(said.contains("a0 BAD ") && said.contains("* BYE ") && !said.contains("a100 "), "{said}");
     let long = "x".repeat(100_000);
     for input in [
-        format!("a LOGIN {{4294967295}}\r\nb LOGOUT\r\n"),
-        format!("a LOGIN {{99999999999999999999}}\r\nb LOGOUT\r\n"),
-        format!("a LOGIN {{-1}}\r\nb LOGOUT\r\n"),
-        format!("a LOGIN {{1\r\nb LOGOUT\r\n"),
+        "a LOGIN {4294967295}\r\nb LOGOUT\r\n".to_owned(),
+        "a LOGIN {99999999999999999999}\r\nb LOGOUT\r\n".to_owned(),
+        "a LOGIN {-1}\r\nb LOGOUT\r\n".to_owned(),
+        "a LOGIN {1\r\nb LOGOUT\r\n".to_owned(),
         format!("a LOGIN {{10000000+}}\r\n{long}"),
         format!("{long} NOOP\r\nb LOGOUT\r\n"),
         format!("a {}\r\nb LOGOUT\r\n", "(".repeat(100_000)),
-        format!("* NOOP\r\nb LOGOUT\r\n"),
-        format!("a SELECT INBOX\r\nb LOGOUT\r\n"),
-        format!("a AUTHENTICATE PLAIN\r\n*\r\nb LOGOUT\r\n"),
-        format!("a AUTHENTICATE PLAIN\r\n!!\r\nb LOGOUT\r\n"),
+        "* NOOP\r\nb LOGOUT\r\n".to_owned(),
+        "a SELECT INBOX\r\nb LOGOUT\r\n".to_owned(),
+        "a AUTHENTICATE PLAIN\r\n*\r\nb LOGOUT\r\n".to_owned(),
+        "a AUTHENTICATE PLAIN\r\n!!\r\nb LOGOUT\r\n".to_owned(),
         format!("a AUTHENTICATE PLAIN\r\n{long}\r\nb LOGOUT\r\n"),
         "é\u{7f}\0 NOOP\r\nb LOGOUT\r\n".to_owned(),
     ] {

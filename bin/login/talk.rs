@@ -13,6 +13,7 @@ use crate::{Client, secrecy};
 
 /// From the greeting to the login (P17, I30). It bounds also the client that sends an octet now and then.
 const TOTAL: Duration = Duration::from_secs(120);
+const _: () = assert!(60 <= TOTAL.as_secs() && TOTAL.as_secs() <= 180);
 /// How long `gate` may take to open the mailbox.
 const PATIENCE: Duration = Duration::from_secs(30);
 
