@@ -8,6 +8,8 @@ mod append;
 mod fetch;
 mod mailboxes;
 mod notify;
+#[cfg(test)]
+mod said;
 mod scan;
 mod search;
 mod select;
@@ -16,6 +18,7 @@ mod tests;
 mod values;
 
 pub use append::{Appending, appending};
+pub(crate) use fetch::section_of;
 
 use crate::frame::Frame;
 use crate::syntax::{Command, Request};

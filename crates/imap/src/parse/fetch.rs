@@ -2,6 +2,7 @@
 
 use super::scan::Scan;
 use super::{FaultKind, Parsed, bad};
+use crate::frame::Frame;
 use crate::syntax::{Change, FetchItem, Request, Section, What};
 
 /// Numbers of a part: deeper than any message is taken apart.
@@ -129,6 +130,14 @@ fn number(scan: &mut Scan<'_>, part: &mut Vec<u32>) -> Parsed<()> {
     }
     part.push(scan.nz_number()?);
     Ok(())
+}
+
+/// A section by itself, as a URL names it.
+pub(crate) fn section_of(text: &str) -> Option<Section> {
+    let frame = Frame { line: format!("[{text}]").into_bytes(), literals: Vec::new() };
+    let mut scan = Scan::new(&frame, false);
+    let section = section(&mut scan).ok()?;
+    scan.end().is_ok().then_some(section)
 }
 
 /// `[part.what]`.
