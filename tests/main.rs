@@ -11,6 +11,7 @@ mod dialog;
 mod explaining;
 mod fetching;
 mod foreign_servers;
+mod imap_attacks;
 mod imap_clients;
 mod imap_offline;
 mod imap_stress;
