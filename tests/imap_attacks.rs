@@ -346,10 +346,10 @@ fn no_command_takes_more_than_its_time() {
         }
     }
     let mut imap = server.inbox("alice");
-    for line in ["FETCH 0 FLAGS", "FETCH *:*:* FLAGS", "FETCH 1 BODY[4294967296]"] {
+    for line in ["FETCH 0 FLAGS", "FETCH *:*:* FLAGS"] {
         answers(&mut imap, line, &["BAD", "NO"], short);
     }
-    for line in ["FETCH 1 BODY[0]", "FETCH 1 BODY[]<0.0>"] {
+    for line in ["FETCH 1 BODY[0]", "FETCH 1 BODY[4294967296]", "FETCH 1 BODY[]<0.0>"] {
         answers(&mut imap, line, any, short);
     }
     let long = vec![b'x'; 1 << 20];
