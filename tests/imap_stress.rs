@@ -37,6 +37,8 @@ pub(crate) struct Weather {
     uid_lists: bool,
 }
 
+type Deed<'a> = fn(&Storm<'a>, &mut View<'_>, usize, &mut Dice) -> std::io::Result<()>;
+
 struct Storm<'a> {
     server: &'a ImapServer,
     truth: &'a Truth,
@@ -85,7 +87,7 @@ fn storm(weather: Weather) {
     eprintln!("seed {}: {:?}", seed(), truth.facts().done);
 }
 
-impl Storm<'_> {
+impl<'a> Storm<'a> {
     fn begin(&self) {
         let mut imap = self.server.login("alice");
         imap.good("CREATE Other");
@@ -125,22 +127,21 @@ impl Storm<'_> {
     }
 
     fn one_command(&self, view: &mut View<'_>, number: usize, dice: &mut Dice) -> std::io::Result<()> {
-        let deed: (&str, fn(&Self, &mut View<'_>, usize, &mut Dice) -> std::io::Result<()>) =
-            match dice.below(100) {
-                0..25 => ("fetch", Storm::fetch),
-                25..45 => ("store", Storm::store),
-                45..50 => ("expunge", Storm::expunge),
-                50..55 => ("copy", Storm::copy),
-                55..60 => ("move", Storm::relocate),
-                60..72 => ("append", Storm::append),
-                72..82 => ("search", Storm::search),
-                82..90 => ("noop", |_, view, _, _| view.command("NOOP", true).map(drop)),
-                90..95 => ("idle", Storm::idle),
-                95..97 => ("check", |_, view, _, _| view.command("CHECK", true).map(drop)),
-                _ => ("select", |_, view, _, dice| view.select(MAILBOXES[dice.below(3) / 2])),
-            };
-        self.truth.count(deed.0);
-        deed.1(self, view, number, dice)
+        let (what, deed): (&str, Deed<'a>) = match dice.below(100) {
+            0..25 => ("fetch", Storm::fetch),
+            25..45 => ("store", Storm::store),
+            45..50 => ("expunge", Storm::expunge),
+            50..55 => ("copy", Storm::copy),
+            55..60 => ("move", Storm::relocate),
+            60..72 => ("append", Storm::append),
+            72..82 => ("search", Storm::search),
+            82..90 => ("noop", |_, view, _, _| view.command("NOOP", true).map(drop)),
+            90..95 => ("idle", Storm::idle),
+            95..97 => ("check", |_, view, _, _| view.command("CHECK", true).map(drop)),
+            _ => ("select", |_, view, _, dice| view.select(MAILBOXES[dice.below(3) / 2])),
+        };
+        self.truth.count(what);
+        deed(self, view, number, dice)
     }
 
     fn fetch(&self, view: &mut View<'_>, _: usize, dice: &mut Dice) -> std::io::Result<()> {

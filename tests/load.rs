@@ -93,27 +93,28 @@ fn main() -> ExitCode {
                 password,
             )
         }
-        ["letters", maildir, count] => {
-            letters::write(Path::new(maildir), count.parse().expect("a number")).expect("a Maildir")
-        }
-        ["imap", address, user, password, what @ ..] => {
-            let address = address.parse().expect("an address with a port");
-            let Some(line) = of_imap(&imap::Account { address, user, password }, what) else {
-                eprintln!("{USAGE}");
-                return ExitCode::from(100);
-            };
-            line
-        }
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(100);
-        }
+        _ => match of_imap(words.as_slice()) {
+            Some(line) => line,
+            None => return usage(),
+        },
     };
     println!("{line}");
     ExitCode::SUCCESS
 }
 
-fn of_imap(account: &imap::Account<'_>, what: &[&str]) -> Option<String> {
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(100)
+}
+
+/// The measurements of IMAP; `None`: it is none of them.
+fn of_imap(words: &[&str]) -> Option<String> {
+    let (address, user, password, what) = match words {
+        ["letters", maildir, count] => return letters::write(Path::new(maildir), count.parse().ok()?).ok(),
+        ["imap", address, user, password, what @ ..] => (address.parse().ok()?, user, password, what),
+        _ => return None,
+    };
+    let account = imap::Account { address, user, password };
     Some(match what {
         ["cold", row] => account.cold(row),
         ["warm"] => account.warm(),

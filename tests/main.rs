@@ -14,6 +14,7 @@ mod foreign_servers;
 mod imap_attacks;
 mod imap_clients;
 mod imap_dialogs;
+mod imap_hostile_files;
 mod imap_offline;
 mod imap_stress;
 mod installing;
