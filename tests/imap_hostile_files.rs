@@ -197,3 +197,59 @@ fn learn(server: &ImapServer, known: &mut BTreeMap<(u64, u64), String>, what: &s
     assert!(imap.good("STORE 1:* +FLAGS (\\Seen mark)").is_ok());
     assert!(imap.good("STORE 3 -FLAGS (\\Seen mark)").is_ok());
 }
+
+#[test]
+fn flags_that_another_program_sets_cost_no_message_its_uid() {
+    // I26: a folder that is read while names change shows some names twice and others not at all.
+    let Some(server) = ImapServer::start() else { return };
+    well_and_alive(&server);
+    let count = 300;
+    for number in 0..count {
+        server.drop_file(
+            &format!("cur/{number}.first.host:2,"),
+            message(&format!("letter {number}")).as_bytes(),
+        );
+    }
+    server.inbox("alice").good("NOOP");
+    let uids = |imap: &mut tests::Imap| imap.good("UID SEARCH ALL").found("SEARCH");
+    let first = uids(&mut server.inbox("alice"));
+    assert_eq!(first.len(), count);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| mark_all(&server.maildir("alice").join("cur"), &over));
+        let watchers: Vec<_> = (0..3).map(|_| scope.spawn(|| watch(&server, count))).collect();
+        let results: Vec<_> = watchers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        results.into_iter().for_each(|result| result.unwrap());
+    });
+    assert_eq!(uids(&mut server.inbox("alice")), first);
+}
+
+/// Sets and takes away a flag of each file, round and round.
+fn mark_all(cur: &Path, over: &std::sync::atomic::AtomicBool) {
+    for flags in ["F", "FS", "S", ""].iter().cycle() {
+        for path in tests::files(cur) {
+            if over.load(std::sync::atomic::Ordering::SeqCst) {
+                return;
+            }
+            let name = path.to_str().unwrap();
+            let base = name.rsplit_once(":2,").map_or(name, |(base, _)| base);
+            let _ = fs::rename(&path, format!("{base}:2,{flags}"));
+        }
+    }
+}
+
+fn watch(server: &ImapServer, count: usize) {
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end {
+        let mut imap = server.login("alice");
+        assert_eq!(imap.good("SELECT INBOX").told("EXISTS"), Some(count as u32));
+        for _ in 0..20 {
+            let answer = imap.good("NOOP");
+            let said = answer.lines().join("\n");
+            assert!(!said.contains("EXPUNGE") && !said.contains("EXISTS"), "{said}");
+        }
+        let answer = imap.good("FETCH 1:* (FLAGS BODY.PEEK[HEADER])");
+        assert!(answer.fetches().len() >= count, "{} of {count}", answer.fetches().len());
+    }
+}

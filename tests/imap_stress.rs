@@ -11,6 +11,7 @@ mod truth;
 #[path = "imap_stress/view.rs"]
 mod view;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -306,7 +307,7 @@ impl<'a> Storm<'a> {
     /// When all is quiet every promise has to have been kept.
     fn end(&self) {
         let facts = || self.truth.facts();
-        let mut seen = std::collections::BTreeSet::new();
+        let (mut seen, mut present) = (BTreeSet::new(), BTreeSet::new());
         for mailbox in MAILBOXES {
             let mut view = View::open(self.server.login("alice"), mailbox, false, self.truth).unwrap();
             view.imap.patience(PATIENCE);
@@ -322,10 +323,20 @@ impl<'a> Storm<'a> {
             told.sort_unstable();
             assert_eq!(told, on_disk, "{mailbox}: what is told (left) is not what is on the disk");
             seen.extend(here);
+            present.extend(uids.iter().map(|uid| (view.place.clone(), *uid)));
             self.keywords_are_kept(&mut view);
             flags_agree(self.server, &mut view);
         }
         let known = facts();
+        if self.weather == Weather::default() {
+            // Nobody else was there: what was told of and has not been told to be gone is there.
+            let missing: Vec<_> = known
+                .named
+                .keys()
+                .filter(|key| !present.contains(key) && !known.gone.contains(key))
+                .collect();
+            assert!(missing.is_empty(), "gone without a word: {missing:?}");
+        }
         let lost: Vec<usize> = known
             .promised
             .iter()
