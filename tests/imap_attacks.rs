@@ -432,3 +432,31 @@ fn random_words_get_tagged_answers_or_bye() {
     let log = server.log();
     assert!(!log.contains("panic"), "{log}");
 }
+
+#[test]
+fn a_full_mailbox_takes_no_more_by_any_way() {
+    // I22
+    let Some(ImapServer::Ours(house)) = ImapServer::start() else { return };
+    house.user("carol", &["--quota", "50K"]);
+    let mut imap = Imap::login(house.imap(), &format!("carol@{DOMAIN}"), PASSWORD);
+    imap.good("CREATE Other");
+    let letter = |size: usize| format!("Subject: x\r\n\r\n{}\r\n", "x".repeat(size)).into_bytes();
+    let answer = imap.try_append("INBOX", "", &letter(60_000)).unwrap();
+    assert!(answer.tagged.starts_with("NO [OVERQUOTA]"), "{}", answer.tagged);
+    assert!(imap.try_append("INBOX", "", &letter(20_000)).unwrap().is_ok());
+    imap.good("SELECT INBOX");
+    imap.good("COPY 1 Other");
+    let said = [
+        imap.command("COPY 1 Other"),
+        imap.try_append("Other", "", &letter(20_000)).unwrap(),
+        imap.try_literals(&[("APPEND INBOX ", &letter(5_000)), (" ", &letter(20_000))], "").unwrap(),
+    ];
+    for answer in said {
+        assert!(answer.tagged.starts_with("NO [OVERQUOTA]"), "{}", answer.tagged);
+    }
+    // What moves takes no more room.
+    imap.good("MOVE 1 Other");
+    assert_eq!(imap.good("STATUS Other (MESSAGES)").lines(), ["STATUS Other (MESSAGES 2)"]);
+    assert_eq!(imap.good("STATUS INBOX (MESSAGES)").lines(), ["STATUS INBOX (MESSAGES 0)"]);
+    assert!(imap.good("GETQUOTAROOT INBOX").lines().iter().any(|line| line.starts_with("QUOTA ")));
+}
