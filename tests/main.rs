@@ -13,6 +13,7 @@ mod fetching;
 mod foreign_servers;
 mod imap_attacks;
 mod imap_clients;
+mod imap_corpora;
 mod imap_dialogs;
 mod imap_hostile_files;
 mod imap_offline;
