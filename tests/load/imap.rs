@@ -62,7 +62,7 @@ impl Account<'_> {
     pub(crate) fn warm(&self) -> String {
         let (mut imap, exists, _) = self.inbox();
         // What is cached after the first time is cached now.
-        for (name, _) in readings().iter().filter(|(name, _)| *name != "text") {
+        for (name, _) in readings() {
             reading(&mut imap, name);
         }
         imap.good("LOGOUT");
