@@ -74,7 +74,7 @@ impl Kept {
         match self.validity {
             0 => "SELECT INBOX (CONDSTORE)".into(),
             // Whoever names no list is told of all.
-            _ if known.is_empty() || known.len() % 2 == 0 => {
+            _ if known.is_empty() || known.len().is_multiple_of(2) => {
                 format!("SELECT INBOX (QRESYNC ({} {}))", self.validity, self.modseq)
             }
             _ => format!("SELECT INBOX (QRESYNC ({} {} {}))", self.validity, self.modseq, known.join(",")),

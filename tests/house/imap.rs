@@ -100,6 +100,19 @@ impl Imap {
         self.answer(&tag)
     }
 
+    /// As [`Imap::try_command`], but only the tagged answer is kept: for very long ones.
+    pub fn try_pass_over(&mut self, line: &str) -> io::Result<String> {
+        let tag = self.tag();
+        self.say(format!("{tag} {line}\r\n").as_bytes())?;
+        loop {
+            let response = self.response()?;
+            if let Some(rest) = response.strip_prefix(tag.as_bytes()).and_then(|rest| rest.strip_prefix(b" "))
+            {
+                return Ok(String::from_utf8_lossy(rest).into_owned());
+            }
+        }
+    }
+
     /// A command with literals: each text is followed by its literal, `last` ends the line. Waits for the server's
     /// leave before each literal; a refusal instead of it is the answer.
     pub fn try_literals(&mut self, pieces: &[(&str, &[u8])], last: &str) -> io::Result<Answer> {
@@ -211,7 +224,7 @@ impl Imap {
             if line.starts_with(b"+") {
                 return Ok(None);
             }
-            if let Some(rest) = line.strip_prefix(tag.as_bytes()) {
+            if let Some(rest) = line.strip_prefix(tag.as_bytes()).and_then(|rest| rest.strip_prefix(b" ")) {
                 return Ok(Some(String::from_utf8_lossy(rest).trim().to_owned()));
             }
             seen.push(untagged(&line)?.to_vec());
