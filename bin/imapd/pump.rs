@@ -15,6 +15,8 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(30 * 60);
 const STILL_HERE: Duration = Duration::from_secs(120);
 /// Between looks at a mailbox that can't be watched.
 const LOOK: Duration = Duration::from_secs(10);
+/// Whoever says nothing for so long will not say anything for some time.
+const AWAY: Duration = Duration::from_secs(2);
 const STILL: &[u8] = b"* OK Still here\r\n";
 
 /// How a session came to its end.
@@ -68,6 +70,9 @@ fn run(conn: &mut Conn, session: &mut Session<Account>) -> io::Result<End> {
 
 /// What the client says next, answered; `None`: he has hung up.
 fn hear(conn: &mut Conn, session: &mut Session<Account>, input: &mut [u8]) -> io::Result<Option<Flow>> {
+    if !conn.has_more() && !wait::poll(&[(conn.input(), Interest::Read)], Some(AWAY))?[0].read {
+        session.rest();
+    }
     let count = match conn.read(input) {
         Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Some(Flow::More)),
         other => other?,
@@ -86,6 +91,7 @@ fn hear(conn: &mut Conn, session: &mut Session<Account>, input: &mut [u8]) -> io
 
 /// Waits in IDLE; `None`: the client has something to say. Otherwise he has been told what is new.
 fn wait_for(conn: &mut Conn, session: &mut Session<Account>) -> io::Result<Option<Flow>> {
+    session.rest();
     let watched = session.folder().and_then(|open| open.mailbox().watch());
     let limit = if watched.is_some() { STILL_HERE } else { LOOK };
     let mut fds = vec![(conn.input(), Interest::Read)];

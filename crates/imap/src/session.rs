@@ -324,6 +324,14 @@ impl<S: Store> Session<S> {
         write!(out, "* OK [HIGHESTMODSEQ {highest}] The last change.\r\n")
     }
 
+    /// The client is silent: gives memory back.
+    pub fn rest(&mut self) {
+        self.store.rest();
+        if let Some(open) = &mut self.open {
+            open.folder.rest();
+        }
+    }
+
     /// The folder that is open, for the shell's poll.
     pub fn folder(&self) -> Option<&S::Folder> {
         self.open.as_ref().map(|open| &open.folder)

@@ -224,6 +224,8 @@ pub trait Store: 'static {
     fn news(&mut self) -> Result<Vec<News>, Trouble>;
     /// Days and clock: seconds since 1970.
     fn now(&self) -> i64;
+    /// The client is silent: what only the last commands needed can be given back.
+    fn rest(&mut self) {}
 }
 
 /// Something happened in a mailbox.
@@ -301,6 +303,8 @@ pub trait Folder {
     ) -> Result<(), Trouble>;
     /// Messages that may hold the text: a superset, ascending; `None`: any may.
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>>;
+    /// As [`Store::rest`].
+    fn rest(&mut self) {}
 }
 
 /// Of larger messages only so much is taken apart; BODY[] gives them whole all the same.

@@ -58,11 +58,6 @@ impl Account {
         Ok(account)
     }
 
-    /// Gives back what is needed only while messages are being added.
-    pub fn rest(&mut self) {
-        self.target = None;
-    }
-
     pub(crate) fn names(&self) -> Names {
         self.tree.names
     }
@@ -366,6 +361,10 @@ impl Store for Account {
 
     fn now(&self) -> i64 {
         sys::unix_seconds() as i64
+    }
+
+    fn rest(&mut self) {
+        self.target = None;
     }
 }
 

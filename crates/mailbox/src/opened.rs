@@ -30,12 +30,6 @@ impl Opened {
         &self.mailbox
     }
 
-    /// Gives back what was needed for the last commands.
-    pub fn rest(&mut self) {
-        self.settle();
-        self.mailbox.rest();
-    }
-
     fn settle(&mut self) {
         if let Some(narrowing) = &mut self.narrowing {
             narrowing.settle(&self.mailbox);
@@ -166,6 +160,11 @@ impl Folder for Opened {
 
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>> {
         self.narrowing.as_mut()?.narrow(&self.mailbox, needle)
+    }
+
+    fn rest(&mut self) {
+        self.settle();
+        self.mailbox.rest();
     }
 }
 
