@@ -136,6 +136,10 @@ impl Mailbox {
         }
         let mut wanted = wish.of(&message);
         if (wanted.flags, wanted.keywords) == (message.flags, message.keywords) {
+            // As far as is known: another program may have changed them.
+            if inode(&self.folders.cur, name).is_none() {
+                done.lost.push(at);
+            }
             return Ok(());
         }
         if self.seen.is_some() {

@@ -72,7 +72,7 @@ impl Mailbox {
         let folder = &self.folders.index;
         let read =
             |folder: &Folder, name: &str| text(folder, name).map_err(|error| self.cant("read", &error));
-        let own_keywords = read(folder, KEYWORDS)?.map(|text| keywords::read(&text)).unwrap_or_default();
+        let own_keywords = self.own_keywords()?;
         let ours = read(folder, uids::NAME)?;
         if let Some(list) = ours.as_ref().and_then(|text| List::read(text)) {
             return Ok(Origin { list, ours: true, keywords: own_keywords });
@@ -122,12 +122,12 @@ impl Mailbox {
             let new = New { uid: line.uid, modseq, email: line.email, base, tail, ..New::default() };
             let before = if same { old.position(line.uid) } else { None };
             let before = before.filter(|at| old.base(*at) == base).map(|at| old.as_new(at));
-            Record::New(match before {
-                Some(before) if before.tail == tail => New { kept: 0, ..before },
+            // Its modseq is new: what is lost may have been told to clients.
+            let made = match before {
                 Some(before) => New { kept: 0, tail, modseq, ..before },
                 None => New { saved: arrival(base), ..new },
-            })
-            .put(&mut records);
+            };
+            Record::New(made).put(&mut records);
         }
         let made = self.state.apply_all(crate::record::Octets(&records), modseq);
         made.map_err(|_| self.cant("make", &ErrorKind::InvalidData.into()))?;
@@ -137,6 +137,12 @@ impl Mailbox {
         facts.seen = if same && old.facts.seen > 0 { old.facts.seen } else { facts.next };
         facts.list = self.folders.index.stat(uids::NAME).map_or(0, |seen| seen.st_size as u64);
         Ok(())
+    }
+
+    /// The names of keywords in our file of them.
+    pub(crate) fn own_keywords(&self) -> Result<Vec<String>, Trouble> {
+        let text = text(&self.folders.index, KEYWORDS).map_err(|error| self.cant("read", &error))?;
+        Ok(text.map(|text| keywords::read(&text)).unwrap_or_default())
     }
 
     /// Writes the file that names the keywords.
@@ -155,11 +161,7 @@ impl Mailbox {
         let cant = |error: io::Error| unavailable(&self.place.index, "no index can be made", &error);
         let ours = text(&self.folders.index, uids::NAME).map_err(cant)?.and_then(|text| List::read(&text));
         let origin = match ours {
-            Some(list) => {
-                let names = text(&self.folders.index, KEYWORDS).map_err(cant)?;
-                let keywords = names.map(|text| keywords::read(&text)).unwrap_or_default();
-                Origin { list, ours: true, keywords }
-            }
+            Some(list) => Origin { list, ours: true, keywords: self.own_keywords()? },
             None => match self.foreign_origin()? {
                 Some(origin) => origin,
                 None => self.list_of_all()?,

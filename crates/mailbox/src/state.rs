@@ -252,6 +252,15 @@ impl State {
         Ok(())
     }
 
+    /// More keywords have names.
+    pub(crate) fn set_keywords(&mut self, names: Vec<String>) {
+        self.keywords = names;
+        for at in 0..self.messages.len() {
+            let had = self.messages[at].keywords;
+            self.messages[at].keywords = keywords::with_letters(had, self.tail(at), self.keywords.len());
+        }
+    }
+
     fn remove(&mut self, going: &mut Vec<(Uid, Uid, u64)>) {
         if going.is_empty() {
             return;
