@@ -28,6 +28,9 @@ const GATHERED: usize = 64 * 1024;
 /// Smaller files are never made shorter.
 const SMALL: u64 = 1 << 20;
 
+/// Where messages' records are.
+pub(crate) type Places = Vec<(Uid, u64)>;
+
 /// The file, as one session uses it.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
@@ -149,7 +152,7 @@ impl Cache {
         &self,
         folder: &Folder,
         live: impl Fn(Uid, u64) -> bool,
-    ) -> io::Result<Option<(u64, Vec<(Uid, u64)>)>> {
+    ) -> io::Result<Option<(u64, Places)>> {
         let Some(file) = &self.file else { return Ok(None) };
         let size = file.metadata()?.len();
         if size < SMALL {

@@ -42,9 +42,10 @@ impl Mailbox {
         self.id = id(&origin.list)?;
         let old = std::mem::take(&mut self.state);
         let modseq = old.facts.modseq.saturating_add(1).max(sys::unix_micros());
-        self.state.personal = self.seen.is_some();
         self.make_state(&origin, &old, same, modseq)?;
         if !origin.ours {
+            let noted = self.folders.note_uid_validity(self.uid_validity);
+            noted.map_err(|error| self.cant("write", &error))?;
             self.write_list(held, origin.list.next.saturating_add(10_000))?;
             self.write_keywords()?;
         }
@@ -88,6 +89,7 @@ impl Mailbox {
         let now = sys::unix_seconds().clamp(1, u64::from(u32::MAX)) as u32;
         let before = ours.and_then(|text| List::likely_uid_validity(&text));
         let before = before.max(Some(self.uid_validity)).max(index::uid_validity(folder));
+        let before = before.max(self.folders.noted_uid_validity());
         let uid_validity = now.max(before.unwrap_or_default().saturating_add(1));
         let list = List { uid_validity, next: 1, ..List::default() };
         Ok(Origin { list, ours: false, keywords: own_keywords })
@@ -168,7 +170,6 @@ impl Mailbox {
             },
         };
         (self.uid_validity, self.id) = (origin.list.uid_validity, id(&origin.list)?);
-        self.state.personal = self.seen.is_some();
         // The next look finds out which are in `new`.
         let modseq = sys::unix_micros();
         self.make_unwritten(&origin, modseq)

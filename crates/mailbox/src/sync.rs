@@ -35,6 +35,7 @@ impl Mailbox {
         }
         self.record_what_is_due(MANY)?;
         self.show_own_seen()?;
+        self.state.tidy();
         Ok(self.look_of_it() != before)
     }
 
@@ -134,7 +135,6 @@ impl Mailbox {
             state.facts.modseq = state.facts.modseq.max(known.modseq);
         }
         (self.uid_validity, self.id) = (index.head.uid_validity, index.head.id);
-        state.personal = self.seen.is_some();
         (self.index, self.state) = (Some(index), state);
         (self.looked, self.looked_at) = (false, None);
         self.open_cache();

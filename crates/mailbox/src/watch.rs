@@ -16,7 +16,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDe
 use crate::place::Place;
 
 /// More than so many names are not worth being told apart.
-const MOST: usize = 10_000;
+const MOST: usize = 50_000;
 
 /// A watch over the folders.
 #[derive(Debug)]
