@@ -47,6 +47,35 @@ fn fill(path: &Path, count: usize) {
     }
 }
 
+fn reading(mailbox: &mut Mailbox, all: &[Uid]) {
+    time("dates of all", || all.iter().for_each(|uid| _ = mailbox.date(*uid).unwrap()));
+    time("keeping 600 octets of all", || all.iter().for_each(|uid| mailbox.keep(*uid, &[7; 600])));
+    let mut record = Vec::new();
+    time("reading them", || all.iter().for_each(|uid| assert!(mailbox.kept(*uid, &mut record).unwrap())));
+    time("refresh after it", || mailbox.refresh().unwrap());
+    time("reading all texts", || {
+        let mut octets = 0;
+        mailbox.each_text(all, &|_, text| text.len(), &mut |_, length| octets += length).unwrap();
+        assert!(octets > all.len());
+    });
+}
+
+fn adding(mailbox: &mut Mailbox, place: &Place, all: &[Uid]) {
+    let tmp = &place.temporary;
+    time("add 1000, one by one", || {
+        (0..1000).for_each(|_| _ = mailbox.add(vec![arrival("Subject: x\r\n\r\nText\r\n", tmp)]).unwrap());
+    });
+    time("copy 10,000", || {
+        let copies = all.iter().take(10_000).map(|uid| {
+            let source = Source::Of(mailbox.original(*uid).unwrap());
+            Arrival { source, marks: Marks::default(), date: None, saved: 0, record: None, email_id: None }
+        });
+        let copies = copies.collect();
+        mailbox.add(copies).unwrap();
+    });
+    time("refresh after it", || mailbox.refresh().unwrap());
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let count: usize = arguments.next().map_or(100_000, |count| count.parse().unwrap());
@@ -81,29 +110,8 @@ fn main() {
     });
     time("refresh after it", || mailbox.refresh().unwrap());
     time("... seen by another", || assert!(other.refresh().unwrap()));
-    time("dates of all", || all.iter().for_each(|uid| _ = mailbox.date(*uid).unwrap()));
-    time("keeping 600 octets of all", || all.iter().for_each(|uid| mailbox.keep(*uid, &[7; 600])));
-    let mut record = Vec::new();
-    time("reading them", || all.iter().for_each(|uid| assert!(mailbox.kept(*uid, &mut record).unwrap())));
-    time("refresh after it", || mailbox.refresh().unwrap());
-    time("reading all texts", || {
-        let mut octets = 0;
-        mailbox.each_text(&all, &|_, text| text.len(), &mut |_, length| octets += length).unwrap();
-        assert!(octets > count);
-    });
-    let tmp = place.temporary.clone();
-    time("add 1000, one by one", || {
-        (0..1000).for_each(|_| _ = mailbox.add(vec![arrival("Subject: x\r\n\r\nText\r\n", &tmp)]).unwrap());
-    });
-    time("copy 10,000", || {
-        let copies = all.iter().take(10_000).map(|uid| {
-            let source = Source::Of(mailbox.original(*uid).unwrap());
-            Arrival { source, marks: Marks::default(), date: None, saved: 0, record: None, email_id: None }
-        });
-        let copies = copies.collect();
-        mailbox.add(copies).unwrap();
-    });
-    time("refresh after it", || mailbox.refresh().unwrap());
+    reading(&mut mailbox, &all);
+    adding(&mut mailbox, &place, &all);
     let half: Vec<Uid> = all.iter().copied().filter(|uid| uid % 10 == 0).collect();
     time("expunge every tenth", || mailbox.expunge(&half).unwrap());
     time("refresh after it", || mailbox.refresh().unwrap());

@@ -362,91 +362,102 @@ fn no_view_ever_differs_from_the_model_whatever_is_done_to_files_and_index() {
     }
 }
 
+/// What sessions at the same time have in common.
+struct Scene {
+    home: Home,
+    named: Mutex<Named>,
+    /// Texts of all messages that were ever added, and of those that somebody removed.
+    made: Mutex<BTreeSet<String>>,
+    gone: Mutex<BTreeSet<String>>,
+}
+
+fn read(session: &mut Mailbox, uid: Uid) -> Option<String> {
+    let mut text = String::new();
+    match session.open(uid) {
+        Ok(mut file) => drop(file.read_to_string(&mut text).unwrap()),
+        Err(Trouble::Gone) => return None,
+        Err(trouble) => panic!("{trouble:?}"),
+    }
+    Some(text)
+}
+
+impl Scene {
+    fn session(&self, number: u64) {
+        let mut dice = Dice(number * 7919 + 13);
+        let mut session = self.home.open();
+        for step in 0..150 {
+            let uids: Vec<Uid> = session.messages().iter().map(|message| message.uid).collect();
+            let some: Vec<Uid> = (0..3).filter_map(|_| dice.pick(&uids).copied()).collect();
+            match dice.roll(6) {
+                0 => {
+                    let text = format!("{number} {step}\n");
+                    self.made.lock().unwrap().insert(text.clone());
+                    session.add(vec![arrival_in(&text, &self.home.path().join("tmp"))]).unwrap();
+                }
+                1 | 2 => {
+                    let marks = Marks { flags: Flags(dice.roll(32) as u8), keywords: vec![] };
+                    session.store(&some, Change::Replace, &marks, None).unwrap();
+                }
+                3 if dice.roll(3) == 0 => {
+                    let texts: Vec<String> = some.iter().filter_map(|uid| read(&mut session, *uid)).collect();
+                    self.gone.lock().unwrap().extend(texts);
+                    session.expunge(&some).unwrap();
+                }
+                4 => session = self.home.open(),
+                _ => drop(session.refresh().unwrap()),
+            }
+            for uid in some {
+                let Some(text) = read(&mut session, uid) else { continue };
+                self.named.lock().unwrap().check(session.uid_validity, uid, &text);
+            }
+        }
+    }
+
+    fn foreign_program(&self) {
+        let mut dice = Dice(99);
+        for step in 0..300 {
+            let (text, path) = (format!("foreign {step}\n"), self.home.path());
+            if dice.roll(3) == 0 {
+                self.made.lock().unwrap().insert(text.clone());
+                let name = maildir::unique();
+                self.home.put(&format!("tmp/{name}"), &text);
+                std::fs::rename(path.join("tmp").join(&name), path.join("new").join(&name)).unwrap();
+            }
+            let files: Vec<PathBuf> =
+                std::fs::read_dir(path.join("cur")).unwrap().map(|entry| entry.unwrap().path()).collect();
+            if let Some(file) = dice.pick(&files) {
+                let name = file.file_name().unwrap().as_bytes().to_vec();
+                let new = Name::read(&name).with([&b"S"[..], b"FS", b""][dice.roll(3)]);
+                let _ = std::fs::rename(file, file.with_file_name(OsStr::from_bytes(&new)));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
 #[test]
 fn sessions_at_the_same_time_never_mistake_a_message_or_lose_one() {
     // I25: 4 sessions and a foreign program.
-    let home = Home::new();
-    let named = Mutex::new(Named::default());
-    let (made, gone) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
+    let (home, none) = (Home::new(), || Mutex::new(BTreeSet::new()));
+    let scene = Scene { home, named: Mutex::default(), made: none(), gone: none() };
     std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let (home, named, made, gone) = (&home, &named, &made, &gone);
-            scope.spawn(move || {
-                let mut dice = Dice(thread * 7919 + 13);
-                let mut session = home.open();
-                for step in 0..150 {
-                    let uids: Vec<Uid> = session.messages().iter().map(|message| message.uid).collect();
-                    let some: Vec<Uid> = (0..3).filter_map(|_| dice.pick(&uids).copied()).collect();
-                    match dice.roll(6) {
-                        0 => {
-                            let text = format!("{thread} {step}\n");
-                            made.lock().unwrap().insert(text.clone());
-                            session.add(vec![arrival_in(&text, &home.path().join("tmp"))]).unwrap();
-                        }
-                        1 | 2 => {
-                            let marks = Marks { flags: Flags(dice.roll(32) as u8), keywords: vec![] };
-                            session.store(&some, Change::Replace, &marks, None).unwrap();
-                        }
-                        3 if dice.roll(3) == 0 => {
-                            for uid in &some {
-                                let mut text = String::new();
-                                if let Ok(mut file) = session.open(*uid) {
-                                    file.read_to_string(&mut text).unwrap();
-                                    gone.lock().unwrap().insert(text);
-                                }
-                            }
-                            session.expunge(&some).unwrap();
-                        }
-                        4 => session = home.open(),
-                        _ => drop(session.refresh().unwrap()),
-                    }
-                    for uid in some {
-                        let mut text = String::new();
-                        match session.open(uid) {
-                            Ok(mut file) => drop(file.read_to_string(&mut text).unwrap()),
-                            Err(Trouble::Gone) => continue,
-                            Err(trouble) => panic!("{trouble:?}"),
-                        }
-                        named.lock().unwrap().check(session.uid_validity, uid, &text);
-                    }
-                }
-            });
-        }
-        let (home, made) = (&home, &made);
-        scope.spawn(move || {
-            let mut dice = Dice(99);
-            for step in 0..300 {
-                let text = format!("foreign {step}\n");
-                if dice.roll(3) == 0 {
-                    made.lock().unwrap().insert(text.clone());
-                    let name = maildir::unique();
-                    home.put(&format!("tmp/{name}"), &text);
-                    let path = home.path();
-                    std::fs::rename(path.join("tmp").join(&name), path.join("new").join(&name)).unwrap();
-                }
-                let files: Vec<PathBuf> = std::fs::read_dir(home.path().join("cur"))
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path())
-                    .collect();
-                if let Some(file) = dice.pick(&files) {
-                    let name = file.file_name().unwrap().as_bytes().to_vec();
-                    let new = Name::read(&name).with([&b"S"[..], b"FS", b""][dice.roll(3)]);
-                    let _ = std::fs::rename(file, file.with_file_name(OsStr::from_bytes(&new)));
-                }
-                std::thread::sleep(Duration::from_millis(1));
-            }
+        (0..4).for_each(|number| {
+            drop(scope.spawn({
+                let scene = &scene;
+                move || scene.session(number)
+            }))
         });
+        scope.spawn(|| scene.foreign_program());
     });
-    let mut session = home.open();
+    let mut session = scene.home.open();
     session.refresh().unwrap();
     let mut left = BTreeSet::new();
     for message in session.messages().to_vec() {
-        let mut text = String::new();
-        session.open(message.uid).unwrap().read_to_string(&mut text).unwrap();
-        named.lock().unwrap().check(session.uid_validity, message.uid, &text);
+        let text = read(&mut session, message.uid).unwrap();
+        scene.named.lock().unwrap().check(session.uid_validity, message.uid, &text);
         assert!(left.insert(text));
     }
-    let (made, gone) = (made.into_inner().unwrap(), gone.into_inner().unwrap());
+    let (made, gone) = (scene.made.into_inner().unwrap(), scene.gone.into_inner().unwrap());
     assert!(made.difference(&gone).all(|text| left.contains(text)), "a message was lost");
-    assert!(left.is_subset(&made) && home.files("cur").len() == left.len());
+    assert!(left.is_subset(&made) && scene.home.files("cur").len() == left.len());
 }
