@@ -7,10 +7,17 @@ mod address;
 mod assign;
 mod cdb;
 mod control;
+mod digest;
 mod dns;
 mod dot;
 mod envelope;
 mod header;
+mod imap_frame;
+mod imap_login;
+mod imap_parse;
+#[path = "../../../crates/imap/src/parse/said.rs"]
+mod imap_said;
+mod imap_utf7;
 #[path = "../../../bin/fulmar/import/records.rs"]
 mod import_records;
 mod imported;
@@ -18,6 +25,8 @@ mod lines;
 mod mailbox;
 mod maildir;
 mod manuscript;
+mod mime;
+mod mime_addresses;
 mod packet;
 mod password;
 mod pop3_login;
@@ -44,15 +53,22 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("assign", assign::run),
     ("cdb", cdb::run),
     ("control", control::run),
+    ("digest", digest::run),
     ("dns", dns::run),
     ("dot", dot::run),
     ("envelope", envelope::run),
     ("header", header::run),
+    ("imap_frame", imap_frame::run),
+    ("imap_login", imap_login::run),
+    ("imap_parse", imap_parse::run),
+    ("imap_utf7", imap_utf7::run),
     ("imported", imported::run),
     ("lines", lines::run),
     ("mailbox", mailbox::run),
     ("maildir", maildir::run),
     ("manuscript", manuscript::run),
+    ("mime", mime::run),
+    ("mime_addresses", mime_addresses::run),
     ("packet", packet::run),
     ("password", password::run),
     ("pop3_login", pop3_login::run),
