@@ -229,6 +229,14 @@ impl Mailbox {
         let before = self.state.keywords.len();
         let (mut bits, mut records) = (0, Vec::new());
         let mut known = self.state.keywords.clone();
+        let unknown = |name: &String| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if make && names.iter().any(unknown) {
+            // An index that was damaged may know fewer than have letters.
+            for name in self.own_keywords()?.into_iter().skip(before) {
+                Record::Keyword(name.as_bytes()).put(&mut records);
+                known.push(name);
+            }
+        }
         for name in names {
             let at = known.iter().position(|known| known.eq_ignore_ascii_case(name));
             match at {

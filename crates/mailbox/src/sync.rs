@@ -146,8 +146,12 @@ impl Mailbox {
     }
 
     /// The end of the index is not to be read: a writer was killed, or the file is damaged. What is known up to
-    /// there is written anew; the rest is found out by a look at all names.
+    /// there is written anew; the rest is found out by a look at all names. If the list of UIDs is damaged too, nobody
+    /// knows which UIDs were given.
     fn renew(&mut self, held: &Held) -> Result<(), Trouble> {
+        let Some(ceiling) = uids::ceiling(&self.folders.index) else {
+            return self.rebuild(held, Some(std::io::ErrorKind::InvalidData.into()));
+        };
         sys::log!(
             "{}: warning: {}: the index ends in an unfinished record, written anew",
             sys::logging::name(),
@@ -161,7 +165,6 @@ impl Mailbox {
         let modseq = self.next_modseq();
         // What is lost may have been told to clients; now each message is as new as can be.
         self.state.messages.iter_mut().for_each(|message| message.modseq = modseq);
-        let ceiling = uids::ceiling(&self.folders.index).unwrap_or_default();
         let facts = &mut self.state.facts;
         // What is lost may have given UIDs.
         facts.next = facts.next.max(facts.ceiling).max(ceiling);
@@ -333,6 +336,7 @@ impl Mailbox {
 
     /// The mailbox is closed.
     pub(crate) fn leave(&mut self) -> Result<(), Trouble> {
+        self.folders.stamps()?;
         self.drain();
         self.catch_up(None)?;
         self.forget_known()?;
