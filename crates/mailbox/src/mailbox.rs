@@ -412,3 +412,7 @@ pub(crate) mod tests;
 #[cfg(test)]
 #[path = "model_tests.rs"]
 mod model;
+
+#[cfg(test)]
+#[path = "killed_tests.rs"]
+mod killed;
