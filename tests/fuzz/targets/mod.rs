@@ -21,8 +21,11 @@ mod imap_utf7;
 #[path = "../../../bin/fulmar/import/records.rs"]
 mod import_records;
 mod imported;
+mod keywords;
 mod lines;
 mod mailbox;
+mod mailbox_cache;
+mod mailbox_index;
 mod maildir;
 mod manuscript;
 mod mime;
@@ -42,6 +45,7 @@ mod sasl;
 mod secrecy;
 mod smtp;
 mod smtp_client;
+mod uidlist;
 mod users;
 
 /// Panics if what it is to keep is broken.
@@ -63,8 +67,11 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("imap_parse", imap_parse::run),
     ("imap_utf7", imap_utf7::run),
     ("imported", imported::run),
+    ("keywords", keywords::run),
     ("lines", lines::run),
     ("mailbox", mailbox::run),
+    ("mailbox_cache", mailbox_cache::run),
+    ("mailbox_index", mailbox_index::run),
     ("maildir", maildir::run),
     ("manuscript", manuscript::run),
     ("mime", mime::run),
@@ -82,6 +89,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("secrecy", secrecy::run),
     ("smtp", smtp::run),
     ("smtp_client", smtp_client::run),
+    ("uidlist", uidlist::run),
     ("users", users::run),
 ];
 
