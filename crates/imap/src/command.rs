@@ -103,6 +103,7 @@ impl<S: Store> Session<S> {
         Row { name: "DELETEACL", rules: FREE, run: rights::delete },
         Row { name: "LISTRIGHTS", rules: FREE, run: rights::list },
         Row { name: "MYRIGHTS", rules: FREE, run: rights::mine },
+        Row { name: "NOTIFY", rules: FREE, run: notify::run },
         Row { name: "CHECK", rules: OPEN, run: session::nothing },
         Row { name: "CLOSE", rules: OPEN.and(SILENT), run: close::close },
         Row { name: "UNSELECT", rules: OPEN.and(SILENT), run: close::unselect },

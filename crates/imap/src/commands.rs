@@ -9,6 +9,7 @@ pub(crate) mod list;
 pub(crate) mod mailboxes;
 pub(crate) mod metadata;
 pub(crate) mod r#move;
+pub(crate) mod notify;
 pub(crate) mod quota;
 pub(crate) mod replace;
 pub(crate) mod rights;

@@ -16,6 +16,7 @@ mod login;
 #[doc(hidden)]
 pub mod memory;
 mod names;
+mod notices;
 mod open;
 mod outline;
 mod parse;
@@ -58,5 +59,8 @@ pub use syntax::*;
 pub use utf7::{decode_mailbox, encode_mailbox};
 pub use write::{write_astring, write_literal, write_mailbox, write_nstring, write_string, write_text};
 
+// So that what tests share with the fuzz targets names this crate alike.
+#[cfg(test)]
+extern crate self as imap;
 #[cfg(test)]
 mod tests;

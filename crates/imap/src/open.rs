@@ -8,7 +8,7 @@ use crate::reply::Reply;
 use crate::sequence::Set;
 use crate::session::Out;
 use crate::store::{Folder, Message, Uid};
-use crate::syntax::{SearchKey, SortKey};
+use crate::syntax::{Returns, SearchKey, SortKey};
 use crate::view::View;
 
 /// A search whose result the client wants to be kept up to date: RFC 5267 §4.
@@ -20,6 +20,7 @@ pub(crate) struct Watch {
     pub(crate) key: SearchKey,
     /// Empty: SEARCH.
     pub(crate) order: Vec<(SortKey, bool)>,
+    pub(crate) returns: Returns,
     /// What the client knows the result to be, in order.
     pub(crate) found: Vec<Uid>,
 }

@@ -8,6 +8,8 @@ mod append;
 mod fetch;
 mod mailboxes;
 mod notify;
+#[cfg(test)]
+mod said;
 mod scan;
 mod search;
 mod select;

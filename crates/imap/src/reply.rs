@@ -55,6 +55,16 @@ impl Reply {
     pub(crate) const ENTRY_TOO_BIG: Reply = Reply::new(Kind::No, "", "The value is too large.");
     pub(crate) const TOO_MANY_ENTRIES: Reply =
         Reply::new(Kind::No, "METADATA TOOMANY", "There are too many annotations.");
+    pub(crate) const HALF_OF_EVENTS: Reply =
+        Reply::new(Kind::Bad, "", "These events can't be watched by themselves, or there.");
+    pub(crate) const BAD_EVENT: Reply = Reply::new(
+        Kind::No,
+        "BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange MailboxMetadataChange \
+        ServerMetadataChange)",
+        "There is no such event here.",
+    );
+    pub(crate) const TOO_MANY_NOTICES: Reply =
+        Reply::new(Kind::No, "NOTIFICATIONOVERFLOW", "These are too many mailboxes.");
     pub(crate) const LINE_TOO_LONG: Reply = Reply::new(Kind::Bad, "", "The line is too long.");
     pub(crate) const ENDLESS: Reply = Reply::new(Kind::Bye, "", "That is too much.");
     pub(crate) const SILENT: Reply = Reply::new(Kind::Bye, "", "You have been silent for too long.");

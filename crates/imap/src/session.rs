@@ -6,8 +6,9 @@
 
 use std::io::{self, Write};
 
-use crate::command::{Row, name};
+use crate::command::{Row, Rules, name};
 use crate::frame::{Frame, Frames, Limits, Refused, Taken};
+use crate::notices::{Notices, Wish};
 use crate::open::Open;
 use crate::parse::{Fault, parse, tag_of};
 use crate::reply::Reply;
@@ -74,6 +75,8 @@ pub struct Session<S: Store> {
     pub(crate) spooled: Vec<Spooled<S::Draft>>,
     /// How many of these have been used.
     pub(crate) used: usize,
+    /// What the client wants to be told without asking, if it has said so.
+    pub(crate) notices: Option<Notices>,
     /// The tag of the IDLE that waits for its DONE.
     pub(crate) idle: Option<String>,
     /// What the shell is to do after the command.
@@ -123,6 +126,7 @@ impl<S: Store> Session<S> {
             frames: Frames::new(Limits::AFTER_LOGIN),
             spooled: Vec::new(),
             used: 0,
+            notices: None,
             idle: None,
             flow: Flow::More,
             compressed: false,
@@ -160,12 +164,29 @@ impl<S: Store> Session<S> {
         Ok(self.flow)
     }
 
-    /// Something has happened in the open mailbox, or time has passed: tells the client, if it waits for that.
+    /// Something has happened, or time has passed: tells the client, if it waits for that.
     pub fn news(&mut self, out: &mut dyn Write) -> io::Result<Flow> {
-        if self.idle.is_some() && self.flow != Flow::Close && self.tell(true, out)? == Presence::Gone {
-            self.hang_up(&Reply::from(Trouble::MailboxGone), out)?;
+        let (idle, wish) = (self.idle.is_some(), self.wish());
+        if self.flow == Flow::Close {
+            return Ok(self.flow);
         }
+        if (idle || wish.at_once) && self.tell(idle || wish.renumbers, out)? == Presence::Gone {
+            self.hang_up(&Reply::from(Trouble::MailboxGone), out)?;
+            return Ok(self.flow);
+        }
+        self.tell_others(out)?;
         Ok(self.flow)
+    }
+
+    /// What the client wants to know of the open mailbox.
+    pub(crate) fn wish(&self) -> &Wish {
+        self.notices.as_ref().map_or(Wish::PLAIN, |notices| &notices.wish)
+    }
+
+    /// Does the client want to be told of news without asking, by IDLE or by NOTIFY?
+    pub fn listening(&self) -> bool {
+        self.idling()
+            || self.notices.as_ref().is_some_and(|notices| notices.watches() || notices.wish.at_once)
     }
 
     /// Does the client wait for news?
@@ -213,10 +234,18 @@ impl<S: Store> Session<S> {
         if reply.last() {
             return self.hang_up(&reply, out);
         }
-        if !row.rules.silent() && self.tell(row.rules.may_expunge(), out)? == Presence::Gone {
+        if !row.rules.silent() && self.tell_after(row.rules, out)? == Presence::Gone {
             return self.hang_up(&Reply::from(Trouble::MailboxGone), out);
         }
         reply.write(&self.tag, out)
+    }
+
+    /// What a client has changed itself it is told of, whatever it wants to know else.
+    fn tell_after(&mut self, rules: Rules, out: Out<'_>) -> io::Result<Presence> {
+        match rules.writes() {
+            true => self.tell_all(rules.may_expunge(), out),
+            false => self.tell(rules.may_expunge(), out),
+        }
     }
 
     fn serve(&mut self, row: &Row<S>, request: Request, out: Out<'_>) -> Answer {

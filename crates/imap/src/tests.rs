@@ -10,6 +10,7 @@ use crate::{Flow, Options, Session};
 #[allow(dead_code, unreachable_pub)]
 mod dialog;
 
+mod notified;
 mod together;
 
 /// What a client is connected to: the login in one line, then a session.

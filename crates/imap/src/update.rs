@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::commands::search;
+use crate::commands::{fetch, search};
 use crate::open::Open;
 use crate::ranges;
 use crate::session::{Enabled, Out, Session};
@@ -18,10 +18,28 @@ pub(crate) enum Presence {
     Gone,
 }
 
+/// How a change is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News {
+    pub(crate) enabled: Enabled,
+    /// With its UID: RFC 7162 §3.2.4, RFC 5465 §5.1.
+    pub(crate) with_uid: bool,
+}
+
 impl<S: Store> Session<S> {
-    /// Tells all that is new. `may_expunge`: numbers may change now.
+    /// Tells what is new, as far as the client wants to know. `may_expunge`: numbers may change now.
     pub(crate) fn tell(&mut self, may_expunge: bool, out: Out<'_>) -> io::Result<Presence> {
-        let enabled = self.enabled;
+        match self.wish().messages {
+            true => self.tell_all(may_expunge, out),
+            false => Ok(Presence::There),
+        }
+    }
+
+    /// Tells what is new.
+    pub(crate) fn tell_all(&mut self, may_expunge: bool, out: Out<'_>) -> io::Result<Presence> {
+        let flags = self.wish().flags;
+        let news = News { enabled: self.enabled, with_uid: self.enabled.qresync || self.notices.is_some() };
+        let items = self.wish().items.clone();
         let Some(open) = &mut self.open else { return Ok(Presence::There) };
         let changed = match open.folder.refresh() {
             Ok(changed) => changed,
@@ -34,11 +52,17 @@ impl<S: Store> Session<S> {
         }
         open.tell_keywords(out)?;
         if may_expunge {
-            open.tell_gone(enabled, out)?;
+            open.tell_gone(news.enabled, out)?;
         }
         let known = open.view.last_uid();
-        open.tell_new(enabled, known, out)?;
-        open.tell_flags(enabled, known, out)?;
+        open.tell_new(news.enabled, known, out)?;
+        if flags {
+            open.tell_flags(news, known, out)?;
+        }
+        if !items.is_empty() {
+            fetch::write_items(open, &items, known, &news.enabled, out)?;
+        }
+        open.view.told_all(open.folder.status().highest_modseq);
         if self.open.as_ref().is_some_and(|open| !open.watches.is_empty()) {
             search::tell(self, out)?;
         }
@@ -103,7 +127,7 @@ impl<F: Folder> Open<F> {
     }
 
     /// Whose flags have changed, among what is not new.
-    fn tell_flags(&mut self, enabled: Enabled, known: Uid, out: Out<'_>) -> io::Result<()> {
+    fn tell_flags(&self, news: News, known: Uid, out: Out<'_>) -> io::Result<()> {
         for message in self.folder.messages() {
             if message.uid > known {
                 break;
@@ -112,22 +136,22 @@ impl<F: Folder> Open<F> {
                 continue;
             }
             if let Some(number) = self.view.number(message.uid) {
-                self.write_change(enabled, number, message, out)?;
+                self.write_change(news, number, message, out)?;
             }
         }
-        self.view.told_all(self.folder.status().highest_modseq);
         Ok(())
     }
 
     /// A FETCH of a message's flags, unasked.
     pub(crate) fn write_change(
         &self,
-        enabled: Enabled,
+        news: News,
         number: u32,
         message: &Message,
         out: Out<'_>,
     ) -> io::Result<()> {
-        enabled.begin_fetch(number, message.uid, enabled.qresync, out)?;
+        let News { enabled, with_uid } = news;
+        enabled.begin_fetch(number, message.uid, with_uid, out)?;
         out.write_all(b"FLAGS ")?;
         self.write_flags(message, !enabled.rev2, out)?;
         match enabled.condstore {

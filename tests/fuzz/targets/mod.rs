@@ -14,6 +14,8 @@ mod header;
 mod imap_frame;
 mod imap_login;
 mod imap_parse;
+#[path = "../../../crates/imap/src/parse/said.rs"]
+mod imap_said;
 mod imap_utf7;
 #[path = "../../../bin/fulmar/import/records.rs"]
 mod import_records;

@@ -5,15 +5,17 @@
 mod lines;
 mod vanished;
 
+use std::io;
+
 use crate::body::Reach;
 use crate::flags::Flags;
 use crate::open::Open;
 use crate::reply::Reply;
-use crate::session::{Answer, Out, Session, Stop};
+use crate::session::{Answer, Enabled, Out, Session, Stop};
 use crate::store::{Folder, Marks, Store, Trouble, Uid};
 use crate::syntax::{Change, FetchItem, Request, What};
 use lines::Lines;
-pub(super) use lines::{Style, space};
+pub(super) use lines::Style;
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
@@ -47,6 +49,41 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         lines.write(&picked[place..], out)?;
     }
     lines.end(out)
+}
+
+/// Writes items of the messages that have come behind `known`, unasked (RFC 5465 §5.2). Nothing is marked as seen by it.
+pub(crate) fn write_items<F: Folder>(
+    open: &mut Open<F>,
+    items: &[FetchItem],
+    known: Uid,
+    enabled: &Enabled,
+    out: Out<'_>,
+) -> io::Result<()> {
+    let uids = open.view.uids();
+    let from = uids.partition_point(|uid| *uid <= known);
+    let picked: Vec<(u32, Uid)> = (from as u32 + 1..).zip(uids[from..].iter().copied()).collect();
+    write_picked(open, items, &picked, enabled, out)
+}
+
+/// Writes items of messages, unasked. One that is gone, or can't be read, is passed over.
+pub(crate) fn write_picked<F: Folder>(
+    open: &mut Open<F>,
+    items: &[FetchItem],
+    picked: &[(u32, Uid)],
+    enabled: &Enabled,
+    out: Out<'_>,
+) -> io::Result<()> {
+    let mut lines = Lines::new(open, items, Style::new(enabled, true), Vec::new());
+    for place in 0..picked.len() {
+        match lines.write(&picked[place..], out) {
+            Err(Stop::Broken(error)) => return Err(error),
+            Err(Stop::Refused(_)) | Ok(()) => {}
+        }
+    }
+    match lines.end(out) {
+        Err(Stop::Broken(error)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Sets `\Seen` on what is about to be read, in one call; gives the UIDs, whose new flags the client has to be told. Who may

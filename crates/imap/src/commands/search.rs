@@ -3,12 +3,13 @@
 
 use std::io;
 
+use crate::commands::fetch;
 use crate::find::find;
 use crate::open::{Open, Watch};
 use crate::reply::Reply;
 use crate::scribe;
 use crate::sequence::compact;
-use crate::session::{Answer, Out, Session, Stop};
+use crate::session::{Answer, Enabled, Out, Session, Stop};
 use crate::store::{Folder, Store, Trouble, Uid};
 use crate::syntax::{Request, Returns, SearchKey, SortKey};
 
@@ -59,7 +60,7 @@ pub(super) fn serve<S: Store>(session: &mut Session<S>, asked: Asked, out: Out<'
                 open.saved = to_save(&rows, returns);
             }
             if returns.update {
-                watch(open, &tag, &asked, &rows, out)?;
+                watch(open, &tag, &asked, returns, &rows, out)?;
             }
             shown.extended(open, returns, &mut line);
         }
@@ -220,6 +221,7 @@ fn watch<F: Folder>(
     open: &mut Open<F>,
     tag: &str,
     asked: &Asked,
+    returns: &Returns,
     rows: &[(u32, Uid)],
     out: Out<'_>,
 ) -> Result<(), Stop> {
@@ -236,6 +238,7 @@ fn watch<F: Folder>(
         by_uid: asked.by_uid,
         key: asked.key.clone(),
         order: asked.order.clone(),
+        returns: returns.clone(),
         found: rows.iter().map(|(_, uid)| *uid).collect(),
     });
     Ok(())
@@ -250,10 +253,10 @@ pub(crate) fn cancel<S: Store>(session: &mut Session<S>, request: Request, _out:
 
 /// Tells what has become of the results that the client watches: called after the changes have been told.
 pub(crate) fn tell<S: Store>(session: &mut Session<S>, out: Out<'_>) -> io::Result<()> {
-    let now = session.store.now();
+    let (now, enabled) = (session.store.now(), session.enabled);
     let Some(open) = &mut session.open else { return Ok(()) };
     let mut watches = std::mem::take(&mut open.watches);
-    let told = watches.iter_mut().try_for_each(|watch| update(open, watch, now, out));
+    let told = watches.iter_mut().try_for_each(|watch| update(open, watch, now, &enabled, out));
     open.watches = watches;
     told
 }
@@ -272,9 +275,16 @@ pub(crate) fn tell_leaving<F: Folder>(open: &mut Open<F>, out: Out<'_>) -> io::R
 }
 
 /// Tells the difference between what a result was and what it is.
-fn update<F: Folder>(open: &mut Open<F>, watch: &mut Watch, now: i64, out: Out<'_>) -> io::Result<()> {
+fn update<F: Folder>(
+    open: &mut Open<F>,
+    watch: &mut Watch,
+    now: i64,
+    enabled: &Enabled,
+    out: Out<'_>,
+) -> io::Result<()> {
     // What can't be learnt now is told later.
     let Ok(rows) = look(open, &watch.key, &watch.order, now) else { return Ok(()) };
+    write_new(open, watch, &rows, enabled, out)?;
     change(open, watch, rows.iter().map(|(_, uid)| *uid).collect(), out)
 }
 
@@ -290,6 +300,23 @@ fn change<F: Folder>(open: &Open<F>, watch: &mut Watch, found: Vec<Uid>, out: Ou
     write_changes(&watch.tag, watch.by_uid, "ADDTO", new.filter_map(told), out)?;
     watch.found = found;
     Ok(())
+}
+
+/// What the client wants to see of messages before it is told that they are found: RFC 5465 §7.
+fn write_new<F: Folder>(
+    open: &mut Open<F>,
+    watch: &Watch,
+    rows: &[(u32, Uid)],
+    enabled: &Enabled,
+    out: Out<'_>,
+) -> io::Result<()> {
+    let items = &watch.returns.update_items;
+    if items.is_empty() {
+        return Ok(());
+    }
+    let before = Members::of(&watch.found);
+    let new: Vec<(u32, Uid)> = rows.iter().copied().filter(|(_, uid)| !before.has(*uid)).collect();
+    fetch::write_picked(open, items, &new, enabled, out)
 }
 
 /// UIDs, sorted.

@@ -11,6 +11,7 @@ use crate::sequence::Set;
 use crate::session::{Answer, Out, Session};
 use crate::store::{Folder, Store, Uid};
 use crate::syntax::{Qresync, Request};
+use crate::update::News;
 use crate::view::View;
 
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
@@ -93,7 +94,7 @@ impl<S: Store> Session<S> {
 
     /// RFC 7162 §3.2.5: what the client missed since it was last here.
     fn resync(&mut self, qresync: &Qresync, out: Out<'_>) -> io::Result<()> {
-        let enabled = self.enabled;
+        let news = News { enabled: self.enabled, with_uid: true };
         let Some(open) = &self.open else { return Ok(()) };
         if open.folder.status().uid_validity != qresync.uid_validity {
             return Ok(());
@@ -105,7 +106,7 @@ impl<S: Store> Session<S> {
         }
         for (message, number) in open.folder.messages().iter().zip(1..) {
             if message.modseq > qresync.modseq && ranges::holds(&known, message.uid) {
-                open.write_change(enabled, number, message, out)?;
+                open.write_change(news, number, message, out)?;
             }
         }
         Ok(())

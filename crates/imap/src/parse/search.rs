@@ -2,6 +2,7 @@
 
 mod key;
 
+use super::fetch::items;
 use super::scan::Scan;
 use super::{FaultKind, Parsed, bad};
 use crate::syntax::{Algorithm, Request, Returns, SearchKey, SortKey};
@@ -112,7 +113,14 @@ fn result_option(scan: &mut Scan<'_>, returns: &mut Returns) -> Parsed<()> {
         "ALL" => &mut returns.all,
         "COUNT" => &mut returns.count,
         "SAVE" => &mut returns.save,
-        "UPDATE" => &mut returns.update,
+        "UPDATE" => {
+            returns.update = true;
+            if scan.rest().starts_with(b" (") {
+                scan.blank()?;
+                returns.update_items = items(scan)?;
+            }
+            return Ok(());
+        }
         "CONTEXT" => &mut returns.context,
         "PARTIAL" if returns.partial.is_none() => {
             scan.blank()?;

@@ -1,3 +1,4 @@
+use super::said::say;
 use super::*;
 use crate::flags::{FlagWord, Flags};
 use crate::frame::{Frames, Limits, Taken};
@@ -23,8 +24,14 @@ fn read(said: &str) -> Result<Request, Fault> {
     read_as(format!("a {said}\r\n").as_bytes(), false)
 }
 
+/// What is read, and read again when it is said as a client might.
 fn ok(said: &str) -> Request {
-    read(said).unwrap_or_else(|fault| panic!("{said}: {fault:?}"))
+    let request = read(said).unwrap_or_else(|fault| panic!("{said}: {fault:?}"));
+    for utf8 in [false, true] {
+        let again = [b"b ", &say(&request, utf8)[..], b"\r\n"].concat();
+        assert_eq!(read_as(&again, utf8).as_ref(), Ok(&request), "{}", again.escape_ascii());
+    }
+    request
 }
 
 fn refused(said: &str) -> FaultKind {
@@ -347,6 +354,9 @@ fn search_keys_are_read() {
     }
     assert_eq!(read_as(b"a SEARCH TEXT {1}\r\n\xff\r\n", false).unwrap_err().kind, FaultKind::Bad);
     assert_eq!(refused("SEARCH CHARSET bogus TEXT x"), FaultKind::BadCharset);
+    let said = b"a SEARCH CHARSET iso-8859-1 TEXT {2}\r\n\xfcx BODY a\r\n";
+    let Ok(Request::Search { key, .. }) = read_as(said, false) else { panic!() };
+    assert_eq!(key, SearchKey::And(vec![SearchKey::Text("üx".to_owned()), SearchKey::Body("a".to_owned())]));
 }
 
 #[test]

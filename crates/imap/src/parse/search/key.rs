@@ -11,30 +11,35 @@ const DEEPEST: u32 = 200;
 
 /// In what the strings of a program are written.
 #[derive(Clone, Copy)]
-pub(super) enum Charset {
+pub(super) enum Charset<'a> {
     /// US-ASCII or UTF-8, of which it is a part.
     Utf8,
+    /// One that mail is written in.
+    Old(&'a str),
 }
 
-impl Charset {
+impl<'a> Charset<'a> {
     /// RFC 9051 §6.4.4: UTF-8 if none is named.
-    pub(super) fn named(name: Option<&str>) -> Parsed<Charset> {
-        let known = |name: &&str| ["UTF-8", "US-ASCII"].iter().any(|known| known.eq_ignore_ascii_case(name));
+    pub(super) fn named(name: Option<&'a str>) -> Parsed<Charset<'a>> {
+        let is_utf8 = |name: &str| ["UTF-8", "US-ASCII"].iter().any(|utf8| utf8.eq_ignore_ascii_case(name));
         match name {
-            Some(name) if !known(&name) => Err((FaultKind::BadCharset, "This charset is not known here")),
-            _ => Ok(Charset::Utf8),
+            Some(name) if is_utf8(name) => Ok(Charset::Utf8),
+            Some(name) if mime::knows_charset(name) => Ok(Charset::Old(name)),
+            Some(_) => Err((FaultKind::BadCharset, "This charset is not known here")),
+            None => Ok(Charset::Utf8),
         }
     }
 
     fn decode(self, octets: &[u8]) -> Parsed<String> {
         match self {
             Charset::Utf8 => str::from_utf8(octets).map(str::to_owned).map_err(|_| bad("That is no UTF-8")),
+            Charset::Old(name) => Ok(mime::to_utf8(octets, name).into_owned()),
         }
     }
 }
 
 /// `key *(SP key)`, all of which are to be true.
-pub(super) fn program(scan: &mut Scan<'_>, charset: Charset) -> Parsed<SearchKey> {
+pub(super) fn program(scan: &mut Scan<'_>, charset: Charset<'_>) -> Parsed<SearchKey> {
     let mut keys = vec![key(scan, charset, 0)?];
     while scan.more() {
         keys.push(key(scan, charset, 0)?);
@@ -49,7 +54,7 @@ fn all_of(mut keys: Vec<SearchKey>) -> SearchKey {
     }
 }
 
-fn key(scan: &mut Scan<'_>, charset: Charset, depth: u32) -> Parsed<SearchKey> {
+fn key(scan: &mut Scan<'_>, charset: Charset<'_>, depth: u32) -> Parsed<SearchKey> {
     if depth > DEEPEST {
         return Err(bad("The search is nested too deeply"));
     }
@@ -108,7 +113,7 @@ fn plain(word: &str) -> Option<SearchKey> {
 }
 
 /// Keys with one.
-fn with_value(scan: &mut Scan<'_>, word: &str, charset: Charset) -> Parsed<SearchKey> {
+fn with_value(scan: &mut Scan<'_>, word: &str, charset: Charset<'_>) -> Parsed<SearchKey> {
     let named = |scan: &mut Scan<'_>| {
         let name = word[..1].to_owned() + &word[1..].to_ascii_lowercase();
         Ok(SearchKey::Header(name, text(scan, charset)?))
@@ -148,7 +153,7 @@ fn with_value(scan: &mut Scan<'_>, word: &str, charset: Charset) -> Parsed<Searc
     })
 }
 
-fn text(scan: &mut Scan<'_>, charset: Charset) -> Parsed<String> {
+fn text(scan: &mut Scan<'_>, charset: Charset<'_>) -> Parsed<String> {
     scan.blank()?;
     charset.decode(&scan.astring()?)
 }
