@@ -342,3 +342,7 @@ fn in_field(header: &[u8], name: &str, needle: Option<&Needle>) -> bool {
         Some(needle) => values.any(|value| needle.is_in(&mime::fold(&mime::decode_words(value)))),
     }
 }
+
+#[cfg(test)]
+#[path = "find_tests.rs"]
+mod tests;

@@ -44,7 +44,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         picked = super::search::partial(&picked, range).to_vec();
     }
     let seen = mark_seen(open, &items, &picked)?;
-    let mut lines = Lines::new(open, &items, style, seen);
+    let mut lines = Lines::new(open, &items, style, seen).by_uid(by_uid);
     for place in 0..picked.len() {
         lines.write(&picked[place..], out)?;
     }

@@ -70,7 +70,7 @@ fn answer(picked: &[(u32, Uid)], kept: &[Uid], by_uid: bool, missing: bool) -> R
         let set = compact(kept.map(|(number, uid)| if by_uid { *uid } else { *number }));
         return Reply::SOME_NOT_CHANGED.with(format!("MODIFIED {set}"));
     }
-    if missing { Trouble::Gone.into() } else { Reply::DONE }
+    if missing && !by_uid { Trouble::Gone.into() } else { Reply::DONE }
 }
 
 struct Lines<'a, F> {

@@ -84,6 +84,7 @@ pub(super) struct Lines<'a, F> {
     open: &'a mut Open<F>,
     items: &'a [FetchItem],
     style: Style,
+    by_uid: bool,
     /// Marked as seen by this command, ascending.
     seen: Vec<Uid>,
     reach: Reach,
@@ -117,6 +118,7 @@ impl<'a, F: Folder> Lines<'a, F> {
             open,
             items,
             style,
+            by_uid: false,
             seen,
             reach,
             records,
@@ -130,8 +132,14 @@ impl<'a, F: Folder> Lines<'a, F> {
         }
     }
 
-    /// Writes the line of the first of `picked`; the others come later. A message that is gone is passed over: the client
-    /// is told at the end.
+    /// The messages were named by UID: one that is not there is no reason to say NO (RFC 9051 §6.4.9).
+    pub(super) fn by_uid(mut self, by_uid: bool) -> Lines<'a, F> {
+        self.by_uid = by_uid;
+        self
+    }
+
+    /// Writes the line of the first of `picked`; the others come later. A message that is gone is passed over; a client that
+    /// uses numbers has not been told yet, and is at the end.
     pub(super) fn write(&mut self, picked: &[(u32, Uid)], out: Out<'_>) -> Result<(), Stop> {
         let Some((number, uid)) = picked.first().copied() else { return Ok(()) };
         let from = self.line.len();
@@ -139,6 +147,7 @@ impl<'a, F: Folder> Lines<'a, F> {
             Ok(()) => {}
             Err(Hitch::Broken(error)) => return Err(error.into()),
             Err(Hitch::Trouble(Trouble::MailboxGone)) => return Err(Trouble::MailboxGone.into()),
+            Err(Hitch::Trouble(Trouble::Gone)) if self.by_uid => self.take_back(from),
             Err(Hitch::Trouble(trouble)) => self.refuse(from, trouble.into()),
             Err(Hitch::UnknownEncoding) => self.refuse(from, Reply::UNKNOWN_CTE),
         }
@@ -148,13 +157,17 @@ impl<'a, F: Folder> Lines<'a, F> {
         Ok(())
     }
 
-    /// Takes back what there is of a line; or ends it, if some of it has been handed on.
     fn refuse(&mut self, from: usize, reply: Reply) {
+        self.take_back(from);
+        self.refusal.get_or_insert(reply);
+    }
+
+    /// Takes back what there is of a line; or ends it, if some of it has been handed on.
+    fn take_back(&mut self, from: usize) {
         match self.poured {
             true => self.close(),
             false => self.line.truncate(from),
         }
-        self.refusal.get_or_insert(reply);
     }
 
     fn flush(&mut self, out: Out<'_>) -> io::Result<()> {
