@@ -19,6 +19,10 @@ struct Watched {
     index: Option<Vec<Uid>>,
     read: RefCell<Vec<Uid>>,
     gone: Vec<Uid>,
+    /// Can't be read.
+    broken: Vec<Uid>,
+    /// Keeps nothing.
+    forgets: bool,
 }
 
 impl Watched {
@@ -80,7 +84,9 @@ impl Folder for Watched {
         Ok(!record.is_empty())
     }
     fn keep(&mut self, uid: Uid, record: &[u8]) {
-        self.records[uid as usize - 1] = record.to_vec();
+        if !self.forgets {
+            self.records[uid as usize - 1] = record.to_vec();
+        }
     }
     fn each_text<T: Send>(
         &mut self,
@@ -89,6 +95,9 @@ impl Folder for Watched {
         done: &mut dyn FnMut(Uid, T),
     ) -> Result<(), Trouble> {
         for uid in uids {
+            if self.broken.contains(uid) {
+                return Err(Trouble::Unavailable("broken".to_owned()));
+            }
             let Ok(place) = self.there(*uid) else { continue };
             self.read.borrow_mut().push(*uid);
             done(*uid, work(*uid, &self.texts[place]));
@@ -203,4 +212,26 @@ fn more_messages_than_are_read_in_one_go_are_found_all() {
     let key = SearchKey::And(vec![subject("same"), body("text")]);
     let (found, read) = found(&mut open, &key);
     assert_eq!((found.len(), read.len()), (count, 2 * count));
+}
+
+#[test]
+fn digests_that_nobody_keeps_are_made_once_for_each_question() {
+    let mut open = open();
+    open.folder.forgets = true;
+    open.folder.gone = vec![2, 4];
+    assert_eq!(found(&mut open, &subject("low")), (vec![1, 3], vec![1, 3, 5, 6]));
+}
+
+#[test]
+fn a_message_that_cannot_be_read_keeps_no_other_from_having_a_digest() {
+    let mut open = open();
+    open.folder.broken = vec![3];
+    let mut records = Records::default();
+    let mut loaded = |uid| records.load(&mut open.folder, uid, uid + 1..=6);
+    assert_eq!([1, 2].map(&mut loaded), [Ok(true), Ok(true)]);
+    assert_eq!(loaded(3), Err(Trouble::Unavailable("broken".to_owned())));
+    assert_eq!([4, 5, 6].map(&mut loaded), [Ok(true), Ok(true), Ok(true)]);
+    assert_eq!(open.folder.read.take(), [1, 2, 4, 5, 6]);
+    let kept: Vec<bool> = open.folder.records.iter().map(|record| !record.is_empty()).collect();
+    assert_eq!(kept, [true, true, false, true, true, true]);
 }
