@@ -78,9 +78,10 @@ impl Scan<'_> {
                 part.children = Children::Multipart(parts);
                 next
             }
-            Holds::Message if ended.is_some() => {
-                part.children = Children::Message(Box::new(self.empty(body)));
-                ended
+            Holds::Message if ended.is_some() || encoded(&part) => {
+                let next = ended.or_else(|| self.delimiter(body));
+                part.children = Children::Message(Box::new(self.sealed(&part, body, next)));
+                next
             }
             Holds::Message => {
                 self.boundaries.enter_message();
@@ -108,13 +109,13 @@ impl Scan<'_> {
         if message {
             return Holds::Message;
         }
-        let boundary = part.param("boundary").unwrap_or_default().trim_end();
+        let boundary = part.decoded_param("boundary").unwrap_or_default().trim_end().to_owned();
         if boundary.is_empty() {
             become_text(part);
             return Holds::Nothing;
         }
         let usual = if part.is_of("multipart", "digest") { Usual::Message } else { Usual::Text };
-        Holds::Parts(boundary.to_owned(), usual)
+        Holds::Parts(boundary, usual)
     }
 
     /// The parts of a multipart whose body begins at `body`, and the boundary that ended it.
@@ -155,6 +156,15 @@ impl Scan<'_> {
         }
         self.set_body(&mut part, at, next);
         (part, next)
+    }
+
+    /// The message in a part that does not show it: there is none, or it is encoded, as RFC 2046 §5.2.1 forbids. Then
+    /// it has no header, and who decodes its body can read it.
+    fn sealed(&self, outer: &Part, at: usize, next: Option<Delimiter>) -> Part {
+        let mut part = self.empty(at);
+        part.encoding.clone_from(&outer.encoding);
+        self.set_body(&mut part, at, next);
+        part
     }
 
     fn empty(&self, at: usize) -> Part {
@@ -256,6 +266,11 @@ fn described(header: &[u8], usual: Usual) -> Part {
         lines: 0,
         children: Children::None,
     }
+}
+
+fn encoded(part: &Part) -> bool {
+    let encoding = part.encoding.as_deref().unwrap_or_default();
+    ["base64", "quoted-printable"].iter().any(|it| encoding.eq_ignore_ascii_case(it))
 }
 
 fn typed(header: &[u8]) -> bool {

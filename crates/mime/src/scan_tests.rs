@@ -103,6 +103,20 @@ fn a_header_that_a_boundary_cuts_off_is_whole() {
 }
 
 #[test]
+fn a_boundary_may_have_a_charset() {
+    let message = b"Content-Type: multipart/signed; boundary*=\"us-ascii''a%20b\"\n\n--a b\n\none\n--a b--\n";
+    assert_eq!(tree(message), "multipart/signed(text/plain[one])");
+}
+
+#[test]
+fn a_message_that_is_encoded_shows_its_octets() {
+    let message = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\naGVsbG8K\n";
+    assert_eq!(tree(message), "message/rfc822<text/plain[aGVsbG8K\\n]>");
+    let Children::Message(inner) = scan(message).children else { panic!() };
+    assert_eq!((inner.encoding.as_deref(), inner.octets), (Some("base64"), 10));
+}
+
+#[test]
 fn ten_thousand_nested_multiparts_end_at_the_depth_allowed() {
     let mut message = String::new();
     for at in 0..10_000 {
