@@ -139,7 +139,7 @@ fn multipart(part: &Part, parts: &[Part], message: &[u8], extended: bool, out: &
     }
     if parts.is_empty() {
         // The grammar wants one at least.
-        out.extend_from_slice(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0");
+        out.extend_from_slice(b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
         out.extend_from_slice(if extended { b" NIL NIL NIL NIL)" } else { b")" });
     }
     out.push(b' ');
@@ -156,7 +156,13 @@ fn single(part: &Part, message: &[u8], extended: bool, out: &mut Vec<u8>) {
     out.push(b' ');
     string(part.subtype.as_bytes(), out);
     out.push(b' ');
-    params(&part.params, out);
+    if part.is("text") && part.decoded_param("charset").is_none() {
+        // RFC 2045 §5.2; clients are used to being told.
+        let usual = ("charset".to_owned(), "us-ascii".to_owned());
+        params(part.params.iter().chain([&usual]), out);
+    } else {
+        params(&part.params, out);
+    }
     for word in [&part.id, &part.description] {
         out.push(b' ');
         nstring(word.as_ref().map(String::as_bytes), out);
@@ -198,8 +204,8 @@ fn ending(part: &Part, out: &mut Vec<u8>) {
     nstring(part.location.as_ref().map(String::as_bytes), out);
 }
 
-fn params(params: &[(String, String)], out: &mut Vec<u8>) {
-    list(params.iter().flat_map(|(name, value)| [name, value]), out);
+fn params<'a>(params: impl IntoIterator<Item = &'a (String, String)>, out: &mut Vec<u8>) {
+    list(params.into_iter().flat_map(|(name, value)| [name, value]), out);
 }
 
 fn list<'a>(words: impl Iterator<Item = &'a String>, out: &mut Vec<u8>) {

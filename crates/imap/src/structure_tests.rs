@@ -79,9 +79,12 @@ fn structures_have_what_their_type_wants() {
 #[test]
 fn a_multipart_without_parts_shows_an_empty_text() {
     let empty = "Content-Type: multipart/mixed; boundary=a\n\nx";
-    assert_eq!(structure_of(empty, false), "((\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0) \"mixed\")");
+    assert_eq!(
+        structure_of(empty, false),
+        "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\")"
+    );
     assert_eq!(
         structure_of(empty, true),
-        "((\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"a\") NIL NIL NIL)"
+        "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"a\") NIL NIL NIL)"
     );
 }
