@@ -8,6 +8,8 @@ use crate::header::{fields, unfold};
 
 /// Parameters of one field that are looked at.
 const MOST_PARAMS: usize = 1000;
+/// A longer name of a type or parameter is none.
+const LONGEST_TOKEN: usize = 255;
 /// Languages of one part.
 const MOST_LANGUAGES: usize = 100;
 
@@ -145,7 +147,7 @@ impl Words<'_> {
         self.blanks();
         let word =
             self.take_while(|byte| *byte > b' ' && *byte != 127 && !b"()<>@,;:\\\"/[]?=".contains(byte));
-        (!word.is_empty()).then(|| guess(word).into_owned())
+        (1..=LONGEST_TOKEN).contains(&word.len()).then(|| guess(word).into_owned())
     }
 
     fn params(&mut self) -> Params {

@@ -19,6 +19,8 @@ use crate::wire::Ruler;
 pub const MOST_DEPTH: usize = 100;
 /// How many parts a message may have.
 pub const MOST_PARTS: usize = 10_000;
+/// How many parameters and languages all of them may have; those of later parts are not told.
+const MOST_WORDS: usize = 20_000;
 
 /// Takes a message apart.
 pub fn scan(message: &[u8]) -> Part {
@@ -28,6 +30,7 @@ pub fn scan(message: &[u8]) -> Part {
         finder: memmem::Finder::new(b"\n--"),
         boundaries: Boundaries::default(),
         parts: 0,
+        words: 0,
     };
     scan.part(0, Usual::Text).0
 }
@@ -38,6 +41,7 @@ struct Scan<'a> {
     finder: memmem::Finder<'static>,
     boundaries: Boundaries,
     parts: usize,
+    words: usize,
 }
 
 /// A line that is a boundary.
@@ -69,6 +73,7 @@ impl Scan<'_> {
         self.parts += 1;
         let (header, ended) = self.header(at);
         let mut part = described(&self.text[header.clone()], usual);
+        self.count_words(&mut part);
         let body = header.end;
         part.header = header;
         let next = match self.holds(&mut part) {
@@ -93,6 +98,14 @@ impl Scan<'_> {
         };
         self.set_body(&mut part, body, next);
         (part, next)
+    }
+
+    fn count_words(&mut self, part: &mut Part) {
+        let disposed = part.disposition.as_ref().map_or(0, |(_, params)| params.len());
+        self.words += part.params.len() + disposed + part.language.len();
+        if self.words > MOST_WORDS {
+            (part.params, part.language, part.disposition) = (Vec::new(), Vec::new(), None);
+        }
     }
 
     /// What to look for in a part; one that is beyond the limits, or that has no boundary, is made what it can be.

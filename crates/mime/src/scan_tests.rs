@@ -175,3 +175,13 @@ fn octets_and_lines_of_each_part_are_those_of_its_body() {
         assert_eq!(part.lines, body.iter().filter(|byte| **byte == b'\n').count() as u64);
     });
 }
+
+#[test]
+fn parameters_are_counted_over_all_parts() {
+    let part = format!("--a\nContent-Type: text/plain; {}\n\nx\n", "a=b;".repeat(1000));
+    let message = "Content-Type: multipart/mixed; boundary=a\n\n".to_owned() + &part.repeat(1000);
+    let (mut parts, mut params) = (0, 0);
+    each(&scan(message.as_bytes()), &mut |part| (parts, params) = (parts + 1, params + part.params.len()));
+    assert_eq!(parts, 1001);
+    assert!(params <= MOST_WORDS);
+}
