@@ -232,16 +232,16 @@ impl Scan<'_> {
             return None;
         }
         let mut line = from;
-        if !self.text[line..].starts_with(b"--") {
-            line += self.finder.find(&self.text[line..])? + 1;
-        }
         loop {
+            if !self.text[line..].starts_with(b"--") {
+                // The line end before the two dashes may be that of the line before.
+                let before = line.saturating_sub(1);
+                line = before + self.finder.find(&self.text[before..])? + 1;
+            }
             if let Some(delimiter) = self.delimiter_at(line) {
                 return Some(delimiter);
             }
-            // The line end before the two dashes may be that of this line.
-            let end = self.line_after(line).checked_sub(1)?;
-            line = end + self.finder.find(&self.text[end..])? + 1;
+            line = self.line_after(line);
         }
     }
 
