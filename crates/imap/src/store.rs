@@ -195,6 +195,12 @@ pub trait Store: 'static {
     fn accepts(&mut self, name: &str) -> Result<(), Trouble>;
     /// Begins to take a message in.
     fn draft(&mut self) -> Result<Self::Draft, Trouble>;
+    /// Reads again what has been written into a draft that is to become a part of another (CATENATE, RFC 4469); its line
+    /// ends may be LF or CR LF.
+    fn reread(&mut self, draft: Self::Draft) -> Result<Box<dyn Read>, Trouble> {
+        drop(draft);
+        Err(Trouble::TooBig)
+    }
     /// Makes all of `letters` messages of `name`, durably, or none.
     fn append(&mut self, name: &str, letters: Vec<Letter<Self::Draft>>) -> Result<Arrived, Trouble>;
     /// Copies messages to `target`, with flags, dates and keywords; all or none.

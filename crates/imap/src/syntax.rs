@@ -386,6 +386,8 @@ pub struct Returns {
     pub count: bool,
     pub save: bool,
     pub update: bool,
+    /// What is to be fetched of messages that come into the result: RFC 5465 §7.
+    pub update_items: Vec<FetchItem>,
     pub context: bool,
     pub partial: Option<(i64, i64)>,
 }

@@ -12,6 +12,12 @@ mod dns;
 mod dot;
 mod envelope;
 mod header;
+mod imap_frame;
+mod imap_login;
+mod imap_parse;
+#[path = "../../../crates/imap/src/parse/said.rs"]
+mod imap_said;
+mod imap_utf7;
 #[path = "../../../bin/fulmar/import/records.rs"]
 mod import_records;
 mod imported;
@@ -52,6 +58,10 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("dot", dot::run),
     ("envelope", envelope::run),
     ("header", header::run),
+    ("imap_frame", imap_frame::run),
+    ("imap_login", imap_login::run),
+    ("imap_parse", imap_parse::run),
+    ("imap_utf7", imap_utf7::run),
     ("imported", imported::run),
     ("lines", lines::run),
     ("mailbox", mailbox::run),

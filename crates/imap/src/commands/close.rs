@@ -1,0 +1,29 @@
+//! CLOSE and UNSELECT: RFC 9051 §6.4.1, §6.4.2.
+
+use crate::flags::Flags;
+use crate::reply::Reply;
+use crate::session::{Answer, Out, Session};
+use crate::store::{Folder, Store, Uid};
+use crate::syntax::Request;
+
+/// Removes what is marked, in silence, unless the mailbox was opened for reading only.
+pub(crate) fn close<S: Store>(session: &mut Session<S>, _: Request, _: Out<'_>) -> Answer {
+    let open = session.selected()?;
+    let marked = open.folder.messages().iter().filter(|message| message.flags.has(Flags::DELETED));
+    // Only what the client knows of: another may have put more here meanwhile.
+    let last = open.view.last_uid();
+    let uids: Vec<Uid> = marked.map(|message| message.uid).filter(|uid| *uid <= last).collect();
+    let removes = !open.folder.read_only() && !uids.is_empty();
+    let removed = if removes { open.folder.expunge(&uids) } else { Ok(()) };
+    let highest = open.folder.status().highest_modseq;
+    session.open = None;
+    removed?;
+    // RFC 7162 §3.2.8.
+    let tell = removes && session.enabled.qresync;
+    Ok(if tell { Reply::DONE.with(format!("HIGHESTMODSEQ {highest}")) } else { Reply::DONE })
+}
+
+pub(crate) fn unselect<S: Store>(session: &mut Session<S>, _: Request, _: Out<'_>) -> Answer {
+    session.open = None;
+    Ok(Reply::DONE)
+}

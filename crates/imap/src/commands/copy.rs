@@ -1,0 +1,55 @@
+//! COPY: RFC 9051 §6.4.7; COPYUID (RFC 4315).
+
+use crate::open::Open;
+use crate::reply::Reply;
+use crate::sequence::compact;
+use crate::session::{Answer, Out, Session};
+use crate::store::{Arrived, Folder, Store, Trouble, Uid};
+use crate::syntax::Request;
+
+/// Serves it.
+pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, _out: Out<'_>) -> Answer {
+    let Request::Copy { by_uid, set, mailbox } = request else { return Ok(Reply::WRONG) };
+    let (open, store) = session.both()?;
+    let picked = open.pick(&set, by_uid)?;
+    let there = there(open, &picked, by_uid)?;
+    if there.is_empty() {
+        return Ok(Reply::DONE);
+    }
+    let name = crate::names::canonical(&mailbox, store.separator());
+    let arrived = store.copy(&mut open.folder, &there, &name).map_err(refused)?;
+    Ok(match code(&arrived) {
+        Some(code) => Reply::DONE.with(code),
+        None => Reply::DONE,
+    })
+}
+
+/// Those that are still there. A UID that is not is passed over (RFC 9051 §6.4.9); where messages were named by number all
+/// are copied or none, and the client does not know yet that some are gone.
+pub(super) fn there<F: Folder>(
+    open: &Open<F>,
+    picked: &[(u32, Uid)],
+    by_uid: bool,
+) -> Result<Vec<Uid>, Trouble> {
+    let uids = picked.iter().map(|(_, uid)| *uid);
+    let there: Vec<Uid> = uids.filter(|uid| open.message(*uid).is_some()).collect();
+    if by_uid || there.len() == picked.len() { Ok(there) } else { Err(Trouble::Gone) }
+}
+
+/// The answer where the target is missing tells the client to make it.
+pub(super) fn refused(trouble: Trouble) -> Reply {
+    match trouble {
+        Trouble::NoMailbox => Reply::TRY_CREATE,
+        trouble => trouble.into(),
+    }
+}
+
+/// `COPYUID 38505 304,319:320 3956:3958`; none if nothing has arrived.
+pub(super) fn code(arrived: &Arrived) -> Option<String> {
+    if arrived.uids.is_empty() {
+        return None;
+    }
+    let here = compact(arrived.uids.iter().map(|(here, _)| *here));
+    let there = compact(arrived.uids.iter().map(|(_, there)| *there));
+    Some(format!("COPYUID {} {here} {there}", arrived.uid_validity))
+}

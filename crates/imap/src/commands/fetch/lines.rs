@@ -1,0 +1,442 @@
+//! The lines of FETCH, one a message, as fast as they can be written: RFC 9051 §7.5.2.
+
+use std::io;
+
+use super::reach;
+use crate::body::{Body, Reach};
+use crate::open::Open;
+use crate::records::Records;
+use crate::reply::Reply;
+use crate::section::{write_name, write_numbers};
+use crate::session::{Answer, Enabled, Out, Stop};
+use crate::store::{Folder, Message, Trouble, Uid};
+use crate::syntax::{FetchItem, Section, What};
+use crate::{ids, scribe};
+
+/// So much is gathered before it is handed on.
+const GATHER: usize = 32 * 1024;
+
+/// What the client has enabled decides how a line looks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    /// `* 17 UIDFETCH` (RFC 9586).
+    pub(crate) uid_only: bool,
+    /// The UID is in it.
+    pub(crate) with_uid: bool,
+    /// Flags that have changed come with their MODSEQ.
+    pub(crate) with_modseq: bool,
+    /// With `\Recent`.
+    pub(crate) recent: bool,
+    /// UTF-8 stands between quotation marks.
+    pub(crate) utf8: bool,
+}
+
+impl Style {
+    pub(crate) fn new(enabled: &Enabled, with_uid: bool) -> Style {
+        Style {
+            uid_only: enabled.uid_only,
+            with_uid: with_uid || enabled.qresync,
+            with_modseq: enabled.condstore || enabled.qresync,
+            recent: !enabled.rev2,
+            utf8: enabled.rev2 || enabled.utf8,
+        }
+    }
+
+    /// Begins a message's line.
+    pub(crate) fn begin(self, number: u32, uid: Uid, line: &mut Vec<u8>) {
+        line.extend_from_slice(b"* ");
+        if self.uid_only {
+            scribe::number(line, uid.into());
+            return line.extend_from_slice(b" UIDFETCH (");
+        }
+        scribe::number(line, number.into());
+        line.extend_from_slice(b" FETCH (");
+        if self.with_uid {
+            line.extend_from_slice(b"UID ");
+            scribe::number(line, uid.into());
+        }
+    }
+}
+
+/// Puts a blank before an item that is not the first.
+pub(crate) fn space(line: &mut Vec<u8>) {
+    if line.last() != Some(&b'(') {
+        line.push(b' ');
+    }
+}
+
+/// Why a message's line is not written.
+enum Hitch {
+    Broken(io::Error),
+    Trouble(Trouble),
+    /// A part has a transfer encoding that nobody knows.
+    UnknownEncoding,
+}
+
+impl From<io::Error> for Hitch {
+    fn from(error: io::Error) -> Hitch {
+        Hitch::Broken(error)
+    }
+}
+
+impl From<Trouble> for Hitch {
+    fn from(trouble: Trouble) -> Hitch {
+        Hitch::Trouble(trouble)
+    }
+}
+
+/// The writer.
+pub(super) struct Lines<'a, F> {
+    open: &'a mut Open<F>,
+    items: &'a [FetchItem],
+    style: Style,
+    /// Marked as seen by this command, ascending.
+    seen: Vec<Uid>,
+    reach: Reach,
+    records: Records,
+    /// The digest at hand is that of the message at hand.
+    loaded: bool,
+    /// Some of the line at hand has been handed on.
+    poured: bool,
+    /// Slices of sections are wanted.
+    sliced: bool,
+    body: Box<Body>,
+    line: Vec<u8>,
+    /// What the command ends with, if not well.
+    refusal: Option<Reply>,
+}
+
+impl<'a, F: Folder> Lines<'a, F> {
+    pub(super) fn new(
+        open: &'a mut Open<F>,
+        items: &'a [FetchItem],
+        style: Style,
+        seen: Vec<Uid>,
+    ) -> Lines<'a, F> {
+        let reach = items.iter().map(reach).max().unwrap_or(Reach::Nothing);
+        let sliced = items.iter().any(of_slice);
+        let body = open.body.take().unwrap_or_default();
+        let (records, line) = (Records::default(), Vec::with_capacity(GATHER * 2));
+        Lines {
+            open,
+            items,
+            style,
+            seen,
+            reach,
+            records,
+            loaded: false,
+            poured: false,
+            sliced,
+            body,
+            line,
+            refusal: None,
+        }
+    }
+
+    /// Writes the line of the first of `picked`; the others come later. A message that is gone is passed over: the client
+    /// is told at the end.
+    pub(super) fn write(&mut self, picked: &[(u32, Uid)], out: Out<'_>) -> Result<(), Stop> {
+        let Some((number, uid)) = picked.first().copied() else { return Ok(()) };
+        let from = self.line.len();
+        match self.message(number, uid, &picked[1..], out) {
+            Ok(()) => {}
+            Err(Hitch::Broken(error)) => return Err(error.into()),
+            Err(Hitch::Trouble(Trouble::MailboxGone)) => return Err(Trouble::MailboxGone.into()),
+            Err(Hitch::Trouble(trouble)) => self.refuse(from, trouble.into()),
+            Err(Hitch::UnknownEncoding) => self.refuse(from, Reply::UNKNOWN_CTE),
+        }
+        if self.line.len() >= GATHER {
+            self.flush(out)?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what there is of a line; or ends it, if some of it has been handed on.
+    fn refuse(&mut self, from: usize, reply: Reply) {
+        match self.poured {
+            true => self.line.extend_from_slice(b")\r\n"),
+            false => self.line.truncate(from),
+        }
+        self.refusal.get_or_insert(reply);
+    }
+
+    fn flush(&mut self, out: Out<'_>) -> io::Result<()> {
+        out.write_all(&self.line)?;
+        self.line.clear();
+        self.line.shrink_to(8 * GATHER);
+        Ok(())
+    }
+
+    /// Hands on what is left.
+    pub(super) fn end(mut self, out: Out<'_>) -> Answer {
+        self.flush(out)?;
+        self.open.body = self.sliced.then_some(self.body);
+        Ok(self.refusal.unwrap_or(Reply::DONE))
+    }
+
+    fn message(&mut self, number: u32, uid: Uid, next: &[(u32, Uid)], out: Out<'_>) -> Result<(), Hitch> {
+        let message = *self.open.message(uid).ok_or(Trouble::Gone)?;
+        (self.loaded, self.poured) = (false, false);
+        if self.reach > Reach::Nothing {
+            self.body.load(&mut self.open.folder, uid, self.reach, self.sliced)?;
+        }
+        self.style.begin(number, uid, &mut self.line);
+        for item in self.items {
+            self.item(item, &message, next, out)?;
+        }
+        let told = self.items.contains(&FetchItem::Flags);
+        if !told && self.seen.binary_search(&uid).is_ok() {
+            self.flags(&message);
+            if self.style.with_modseq && !self.items.contains(&FetchItem::ModSeq) {
+                self.modseq(&message);
+            }
+            self.open.view.told(uid, message.modseq);
+        } else if told {
+            self.open.view.told(uid, message.modseq);
+        }
+        self.line.extend_from_slice(b")\r\n");
+        Ok(())
+    }
+
+    fn word(&mut self, word: &str) {
+        space(&mut self.line);
+        self.line.extend_from_slice(word.as_bytes());
+    }
+
+    fn flags(&mut self, message: &Message) {
+        self.word("FLAGS ");
+        let recent = self.style.recent && message.uid >= self.open.folder.recent_from();
+        scribe::flags(&mut self.line, message, self.open.folder.keywords(), recent);
+    }
+
+    fn modseq(&mut self, message: &Message) {
+        self.word("MODSEQ (");
+        scribe::number(&mut self.line, message.modseq);
+        self.line.push(b')');
+    }
+
+    fn item(
+        &mut self,
+        item: &FetchItem,
+        message: &Message,
+        next: &[(u32, Uid)],
+        out: Out<'_>,
+    ) -> Result<(), Hitch> {
+        let uid = message.uid;
+        match item {
+            // It came first.
+            FetchItem::Uid => {}
+            FetchItem::Flags => self.flags(message),
+            FetchItem::ModSeq => self.modseq(message),
+            FetchItem::InternalDate => {
+                let date = self.open.folder.date(uid)?;
+                self.word("INTERNALDATE ");
+                scribe::date_time(&mut self.line, date);
+            }
+            FetchItem::SaveDate => {
+                self.word("SAVEDATE ");
+                scribe::date_time(&mut self.line, message.saved);
+            }
+            FetchItem::Rfc822Size => {
+                let size = self.size(uid, next)?;
+                self.word("RFC822.SIZE ");
+                scribe::number(&mut self.line, size);
+            }
+            FetchItem::EmailId => {
+                let id = self.open.folder.email_id(uid)?;
+                self.word("EMAILID (");
+                self.line.extend_from_slice(id.as_bytes());
+                self.line.push(b')');
+            }
+            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure | FetchItem::ThreadId => {
+                self.of_digest(item, uid, next)?;
+            }
+            FetchItem::Preview { lazy } => self.preview(uid, *lazy, next)?,
+            _ => self.of_text(item, uid, next, out)?,
+        }
+        Ok(())
+    }
+
+    /// Has the digest at hand.
+    fn load(&mut self, uid: Uid, next: &[(u32, Uid)]) -> Result<(), Trouble> {
+        if !self.loaded {
+            let next = next.iter().map(|(_, uid)| *uid);
+            self.loaded = self.records.load(&mut self.open.folder, uid, next)?;
+        }
+        if self.loaded { Ok(()) } else { Err(Trouble::Gone) }
+    }
+
+    fn size(&mut self, uid: Uid, next: &[(u32, Uid)]) -> Result<u64, Trouble> {
+        if let Some(size) = self.open.folder.size(uid)? {
+            return Ok(size);
+        }
+        self.load(uid, next)?;
+        Ok(self.records.digest().ok_or(Trouble::Gone)?.size())
+    }
+
+    fn of_digest(&mut self, item: &FetchItem, uid: Uid, next: &[(u32, Uid)]) -> Result<(), Trouble> {
+        self.load(uid, next)?;
+        let digest = self.records.digest().ok_or(Trouble::Gone)?;
+        let line = &mut self.line;
+        space(line);
+        let mut put = |word: &str, value: &[u8]| {
+            line.extend_from_slice(word.as_bytes());
+            line.extend_from_slice(value);
+        };
+        match item {
+            FetchItem::Envelope => put("ENVELOPE ", digest.envelope()),
+            FetchItem::Body => put("BODY ", &digest.body()),
+            FetchItem::BodyStructure => put("BODYSTRUCTURE ", digest.structure()),
+            _ => match ids::thread_id(&digest) {
+                Some(id) => put("THREADID ", format!("({id})").as_bytes()),
+                None => put("THREADID ", b"NIL"),
+            },
+        }
+        Ok(())
+    }
+
+    /// LAZY: only what is there already (RFC 8970 §3.2).
+    fn preview(&mut self, uid: Uid, lazy: bool, next: &[(u32, Uid)]) -> Result<(), Trouble> {
+        if lazy && !self.loaded && !self.records.kept(&mut self.open.folder, uid)? {
+            self.word("PREVIEW NIL");
+            return Ok(());
+        }
+        self.loaded |= lazy;
+        self.load(uid, next)?;
+        self.word("PREVIEW ");
+        let digest = self.records.digest().ok_or(Trouble::Gone)?;
+        crate::write::write_text(digest.preview(), self.style.utf8, &mut self.line)?;
+        Ok(())
+    }
+
+    /// What is cut out of the text.
+    fn of_text(
+        &mut self,
+        item: &FetchItem,
+        uid: Uid,
+        next: &[(u32, Uid)],
+        out: Out<'_>,
+    ) -> Result<(), Hitch> {
+        let whole = |what| Section { part: Vec::new(), what };
+        match item {
+            FetchItem::Rfc822 => self.section(b"RFC822", &whole(What::Whole), None, uid, next, out),
+            FetchItem::Rfc822Header => {
+                self.section(b"RFC822.HEADER", &whole(What::Header), None, uid, next, out)
+            }
+            FetchItem::Rfc822Text => self.section(b"RFC822.TEXT", &whole(What::Text), None, uid, next, out),
+            FetchItem::Section { section, partial, .. } => {
+                let mut name = b"BODY[".to_vec();
+                write_name(section, &mut name);
+                self.section(&close(name, *partial), section, *partial, uid, next, out)
+            }
+            FetchItem::Binary { part, partial, .. } if part.is_empty() => self.section(
+                &close(b"BINARY[".to_vec(), *partial),
+                &whole(What::Whole),
+                *partial,
+                uid,
+                next,
+                out,
+            ),
+            FetchItem::Binary { part, partial, .. } => self.binary(part, *partial),
+            FetchItem::BinarySize(part) => self.binary_size(part, uid, next),
+            _ => Ok(()),
+        }
+    }
+
+    fn section(
+        &mut self,
+        name: &[u8],
+        section: &Section,
+        partial: Option<(u32, u32)>,
+        uid: Uid,
+        next: &[(u32, Uid)],
+        out: Out<'_>,
+    ) -> Result<(), Hitch> {
+        if self.body.pours(section) {
+            return self.pour(name, section, partial, uid, next, out);
+        }
+        space(&mut self.line);
+        self.line.extend_from_slice(name);
+        self.line.push(b' ');
+        match self.body.section(section, partial) {
+            None => self.line.extend_from_slice(b"NIL"),
+            Some(octets) => {
+                scribe::literal_head(&mut self.line, octets.len() as u64);
+                self.line.extend_from_slice(octets);
+            }
+        }
+        Ok(())
+    }
+
+    /// A section of a large message, piece by piece.
+    fn pour(
+        &mut self,
+        name: &[u8],
+        section: &Section,
+        partial: Option<(u32, u32)>,
+        uid: Uid,
+        next: &[(u32, Uid)],
+        out: Out<'_>,
+    ) -> Result<(), Hitch> {
+        let size = self.size(uid, next)?;
+        let (first, octets) = self.body.place(section, size);
+        let (skip, most) = partial.map_or((0, u64::MAX), |(skip, most)| (skip.into(), most.into()));
+        let count = octets.saturating_sub(skip).min(most);
+        space(&mut self.line);
+        self.line.extend_from_slice(name);
+        self.line.push(b' ');
+        scribe::literal_head(&mut self.line, count);
+        self.flush(out)?;
+        self.poured = true;
+        Body::pour(&mut self.open.folder, uid, (first + skip, count), out)?;
+        Ok(())
+    }
+
+    fn binary(&mut self, part: &[u32], partial: Option<(u32, u32)>) -> Result<(), Hitch> {
+        let octets = self.body.binary(part, partial).map_err(|_| Hitch::UnknownEncoding)?;
+        space(&mut self.line);
+        let mut name = b"BINARY[".to_vec();
+        write_numbers(part, &mut name);
+        self.line.extend_from_slice(&close(name, partial));
+        self.line.push(b' ');
+        match octets {
+            None => self.line.extend_from_slice(b"NIL"),
+            Some(octets) => {
+                self.line.push(b'~');
+                scribe::literal_head(&mut self.line, octets.len() as u64);
+                self.line.extend_from_slice(octets);
+            }
+        }
+        Ok(())
+    }
+
+    fn binary_size(&mut self, part: &[u32], uid: Uid, next: &[(u32, Uid)]) -> Result<(), Hitch> {
+        let size = match part.is_empty() {
+            true => self.size(uid, next)?,
+            false => {
+                let octets = self.body.binary(part, None).map_err(|_| Hitch::UnknownEncoding)?;
+                octets.map_or(0, |octets| octets.len() as u64)
+            }
+        };
+        self.word("BINARY.SIZE[");
+        write_numbers(part, &mut self.line);
+        self.line.extend_from_slice(b"] ");
+        scribe::number(&mut self.line, size);
+        Ok(())
+    }
+}
+
+fn of_slice(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Section { partial: Some(_), .. } | FetchItem::Binary { partial: Some(_), .. })
+}
+
+/// `]`, and where a part of it begins.
+fn close(mut name: Vec<u8>, partial: Option<(u32, u32)>) -> Vec<u8> {
+    name.push(b']');
+    if let Some((first, _)) = partial {
+        name.push(b'<');
+        scribe::number(&mut name, first.into());
+        name.push(b'>');
+    }
+    name
+}

@@ -1,0 +1,67 @@
+//! SORT: RFC 5256 §3, with the results of ESORT (RFC 5267 §3) and the keys of RFC 5957.
+
+use crate::digest::Digest;
+use crate::open::Open;
+use crate::records::Records;
+use crate::reply::Reply;
+use crate::session::{Answer, Out, Session};
+use crate::sort::{Table, Value};
+use crate::store::{Folder, Store, Trouble, Uid};
+use crate::syntax::{Request, SortKey};
+
+/// Serves it.
+pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
+    let Request::Sort { by_uid, order, key, results, .. } = request else { return Ok(Reply::WRONG) };
+    super::search::serve(session, super::search::Asked { word: "SORT", by_uid, key, order, results }, out)
+}
+
+/// Puts messages in order; those that are gone are left out.
+pub(super) fn sorted<F: Folder>(
+    open: &mut Open<F>,
+    rows: Vec<(u32, Uid)>,
+    order: &[(SortKey, bool)],
+) -> Result<Vec<(u32, Uid)>, Trouble> {
+    let mut table = Table::new(order.iter().map(|(_, reverse)| *reverse));
+    let mut kept = Vec::with_capacity(rows.len());
+    let mut records = Records::default();
+    let by_digest = order.iter().any(|(key, _)| !matches!(key, SortKey::Arrival | SortKey::Size));
+    for (place, (number, uid)) in rows.iter().copied().enumerate() {
+        let next = || rows.iter().skip(place + 1).map(|(_, uid)| *uid);
+        let size = if by_digest { None } else { ready(open.folder.size(uid))? };
+        if (by_digest || size.is_none()) && !records.load(&mut open.folder, uid, next())? {
+            continue;
+        }
+        let Some(date) = crate::records::gone(open.folder.date(uid))? else { continue };
+        for (column, (key, _)) in order.iter().enumerate() {
+            let digest = records.digest();
+            table.put(column, value(*key, digest.as_ref(), date, size));
+        }
+        table.end_row();
+        kept.push((number, uid));
+    }
+    Ok(table.order().into_iter().filter_map(|row| kept.get(row).copied()).collect())
+}
+
+/// Known without reading?
+fn ready(size: Result<Option<u64>, Trouble>) -> Result<Option<u64>, Trouble> {
+    crate::records::gone(size).map(Option::flatten)
+}
+
+/// A message's value. Where the digest has no date that could be read, the internal date stands for it (§2.2).
+fn value<'a>(key: SortKey, digest: Option<&Digest<'a>>, date: i64, size: Option<u64>) -> Value<'a> {
+    let text = |get: fn(&Digest<'a>) -> &'a str| Value::Text(digest.map(get).unwrap_or_default().as_bytes());
+    match key {
+        SortKey::Arrival => Value::Number(date),
+        SortKey::Size => {
+            let size = size.or(digest.map(Digest::size)).unwrap_or(0);
+            Value::Number(i64::try_from(size).unwrap_or(i64::MAX))
+        }
+        SortKey::Date => Value::Number(digest.and_then(Digest::sent).unwrap_or(date)),
+        SortKey::From => text(Digest::sort_from),
+        SortKey::To => text(Digest::sort_to),
+        SortKey::Cc => text(Digest::sort_cc),
+        SortKey::Subject => text(Digest::base_subject),
+        SortKey::DisplayFrom => text(Digest::display_from),
+        SortKey::DisplayTo => text(Digest::display_to),
+    }
+}

@@ -1,0 +1,587 @@
+//! An account in memory: what the tests and the fuzz targets open sessions on. Several sessions can share one.
+
+mod folder;
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Cursor, Read, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub use folder::Opened;
+
+use crate::flags::Flags;
+use crate::store::{
+    Arrived, Folder, Happened, Letter, Listed, Marks, Namespace, NamespaceKind, News, QuotaRoot, Status,
+    Store, Trouble, Uid,
+};
+
+/// All that a user may do: RFC 4314.
+const ALL_RIGHTS: &str = "lrswipkxtea";
+/// RFC 6154, RFC 8457.
+const SPECIAL: &[&str] =
+    &["\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Important", "\\Junk", "\\Sent", "\\Trash"];
+/// Keywords of one mailbox.
+const KEYWORDS: usize = 64;
+
+/// A message as it lies there.
+#[derive(Clone, Debug)]
+struct Kept {
+    text: Arc<[u8]>,
+    flags: Flags,
+    keywords: u64,
+    modseq: u64,
+    saved: i64,
+    date: i64,
+    /// Stays when the message is copied.
+    mail: u64,
+    record: Option<Vec<u8>>,
+}
+
+/// A mailbox.
+#[derive(Clone, Debug, Default)]
+struct Shelf {
+    id: u64,
+    no_select: bool,
+    special: Option<&'static str>,
+    uid_validity: u32,
+    uid_next: Uid,
+    recent_from: Uid,
+    highest: u64,
+    letters: BTreeMap<Uid, Kept>,
+    vanished: Vec<(u64, Uid)>,
+    keywords: Vec<String>,
+    acl: BTreeMap<String, String>,
+}
+
+/// What all sessions of an account share.
+#[derive(Debug)]
+struct Account {
+    separator: char,
+    shelves: BTreeMap<String, Shelf>,
+    subscribed: BTreeSet<String>,
+    annotations: BTreeMap<(String, String), Vec<u8>>,
+    happened: Vec<News>,
+    counter: u64,
+    clock: i64,
+    append_limit: Option<u64>,
+    quota: Option<u64>,
+    /// Mailboxes that nobody may change.
+    locked: BTreeSet<String>,
+}
+
+/// One session's way to an account.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    account: Rc<RefCell<Account>>,
+    heard: Option<usize>,
+}
+
+/// A message that is being taken in.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    text: Vec<u8>,
+}
+
+impl Write for Draft {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        for octet in octets {
+            if *octet == b'\n' && self.text.last() == Some(&b'\r') {
+                self.text.pop();
+            }
+            self.text.push(*octet);
+        }
+        Ok(octets.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory::new('/')
+    }
+}
+
+impl Memory {
+    /// An account with an empty inbox.
+    pub fn new(separator: char) -> Memory {
+        let account = Account {
+            separator,
+            shelves: BTreeMap::new(),
+            subscribed: BTreeSet::new(),
+            annotations: BTreeMap::new(),
+            happened: Vec::new(),
+            counter: 0,
+            clock: 1_700_000_000,
+            append_limit: None,
+            quota: None,
+            locked: BTreeSet::new(),
+        };
+        let memory = Memory { account: Rc::new(RefCell::new(account)), heard: None };
+        memory.account().make("INBOX", None);
+        memory
+    }
+
+    /// The same account, for another session.
+    pub fn share(&self) -> Memory {
+        Memory { account: Rc::clone(&self.account), heard: None }
+    }
+
+    /// Largest message that is taken.
+    pub fn limit_appends(&self, octets: u64) {
+        self.account().append_limit = Some(octets);
+    }
+
+    /// How much room there is.
+    pub fn limit_room(&self, octets: u64) {
+        self.account().quota = Some(octets);
+    }
+
+    /// Nobody may change this mailbox any more.
+    pub fn lock(&self, name: &str) {
+        self.account().locked.insert(name.to_owned());
+    }
+
+    /// Sets the clock.
+    pub fn set_clock(&self, now: i64) {
+        self.account().clock = now;
+    }
+
+    /// Puts a message into a mailbox, which is made if it is not there: a delivery. Gives its UID.
+    pub fn deliver(&self, name: &str, text: &[u8]) -> Uid {
+        let mut account = self.account();
+        account.make(name, None);
+        let kept = account.letter(text, Flags::NONE);
+        account.note(name, Happened::Messages);
+        account.shelves.get_mut(name).map_or(0, |shelf| shelf.put(kept))
+    }
+
+    /// The texts in a mailbox, with LF line ends, in order.
+    pub fn texts(&self, name: &str) -> Vec<Vec<u8>> {
+        let account = self.look();
+        let letters = account.shelves.get(name).into_iter().flat_map(|shelf| shelf.letters.values());
+        letters.map(|kept| kept.text.to_vec()).collect()
+    }
+
+    /// The names of all mailboxes.
+    pub fn names(&self) -> Vec<String> {
+        self.look().shelves.keys().cloned().collect()
+    }
+
+    fn account(&self) -> RefMut<'_, Account> {
+        self.account.borrow_mut()
+    }
+
+    fn look(&self) -> Ref<'_, Account> {
+        self.account.borrow()
+    }
+}
+
+impl Shelf {
+    fn put(&mut self, mut kept: Kept) -> Uid {
+        self.highest += 1;
+        kept.modseq = self.highest;
+        let uid = self.uid_next;
+        self.letters.insert(uid, kept);
+        self.uid_next += 1;
+        uid
+    }
+
+    fn remove(&mut self, uids: &[Uid]) {
+        for uid in uids {
+            if self.letters.remove(uid).is_some() {
+                self.highest += 1;
+                self.vanished.push((self.highest, *uid));
+            }
+        }
+    }
+
+    /// The bits of keywords, which are learnt where there is room.
+    fn bits(&mut self, names: &[String]) -> u64 {
+        let mut bits = 0;
+        for name in names {
+            let known = self.keywords.iter().position(|known| known.eq_ignore_ascii_case(name));
+            let bit = known.unwrap_or(self.keywords.len());
+            if known.is_none() && bit < KEYWORDS {
+                self.keywords.push(name.clone());
+            }
+            bits |= u64::from(bit < KEYWORDS) << bit.min(KEYWORDS - 1);
+        }
+        bits
+    }
+
+    fn status(&self, sizes: bool) -> Status {
+        let count = |test: &dyn Fn(&Uid, &Kept) -> bool| {
+            self.letters.iter().filter(|(uid, kept)| test(uid, kept)).count() as u32
+        };
+        let octets = |flags: Flags| {
+            let some = self.letters.values().filter(|kept| sizes && kept.flags.has(flags));
+            some.map(Kept::octets).sum()
+        };
+        Status {
+            messages: self.letters.len() as u32,
+            recent: count(&|uid, _| *uid >= self.recent_from),
+            unseen: count(&|_, kept| !kept.flags.has(Flags::SEEN)),
+            deleted: count(&|_, kept| kept.flags.has(Flags::DELETED)),
+            size: octets(Flags::NONE),
+            deleted_size: octets(Flags::DELETED),
+            uid_next: self.uid_next,
+            uid_validity: self.uid_validity,
+            highest_modseq: self.highest,
+            id: format!("F{:08x}", self.id),
+        }
+    }
+}
+
+impl Kept {
+    /// Octets with CR LF line ends.
+    fn octets(&self) -> u64 {
+        (self.text.len() + memchr::memchr_iter(b'\n', &self.text).count()) as u64
+    }
+}
+
+impl Account {
+    fn make(&mut self, name: &str, special: Option<&'static str>) {
+        if self.shelves.contains_key(name) {
+            return;
+        }
+        self.counter += 1;
+        let uid_validity = 1_000_000 + self.counter as u32;
+        let shelf = Shelf {
+            id: self.counter,
+            special,
+            uid_validity,
+            uid_next: 1,
+            recent_from: 1,
+            highest: 1,
+            ..Shelf::default()
+        };
+        self.shelves.insert(name.to_owned(), shelf);
+        self.note(name, Happened::Created);
+    }
+
+    fn note(&mut self, name: &str, what: Happened) {
+        self.happened.push(News { name: name.to_owned(), what });
+    }
+
+    fn letter(&mut self, text: &[u8], flags: Flags) -> Kept {
+        self.counter += 1;
+        let (now, mail) = (self.clock, self.counter);
+        let text = text.into();
+        Kept { text, flags, keywords: 0, modseq: 0, saved: now, date: now, mail, record: None }
+    }
+
+    fn shelf(&mut self, name: &str) -> Result<&mut Shelf, Trouble> {
+        self.shelves.get_mut(name).filter(|shelf| !shelf.no_select).ok_or(Trouble::NoMailbox)
+    }
+
+    fn may_change(&self, name: &str) -> Result<(), Trouble> {
+        if self.locked.contains(name) { Err(Trouble::NotAllowed) } else { Ok(()) }
+    }
+
+    fn name_of(&self, id: u64) -> Option<String> {
+        self.shelves.iter().find(|(_, shelf)| shelf.id == id).map(|(name, _)| name.clone())
+    }
+
+    fn used(&self) -> (u64, u64) {
+        let letters = || self.shelves.values().flat_map(|shelf| shelf.letters.values());
+        (letters().map(Kept::octets).sum(), letters().count() as u64)
+    }
+
+    fn room_for(&self, octets: u64) -> Result<(), Trouble> {
+        let over = self.quota.is_some_and(|quota| self.used().0 + octets > quota);
+        if over { Err(Trouble::OverQuota) } else { Ok(()) }
+    }
+
+    /// Puts letters into a mailbox; gives their UIDs.
+    fn put(&mut self, name: &str, letters: Vec<(Kept, Vec<String>)>) -> Result<(u32, Vec<Uid>), Trouble> {
+        self.may_change(name)?;
+        self.room_for(letters.iter().map(|(kept, _)| kept.octets()).sum())?;
+        let shelf = self.shelf(name)?;
+        let put = |(mut kept, keywords): (Kept, Vec<String>)| {
+            kept.keywords = shelf.bits(&keywords);
+            shelf.put(kept)
+        };
+        let uids = letters.into_iter().map(put).collect();
+        let uid_validity = shelf.uid_validity;
+        self.note(name, Happened::Messages);
+        Ok((uid_validity, uids))
+    }
+
+    fn below(&self, name: &str) -> Vec<String> {
+        let prefix = format!("{name}{}", self.separator);
+        self.shelves.keys().filter(|known| known.starts_with(&prefix)).cloned().collect()
+    }
+
+    fn make_with_parents(&mut self, name: &str, special: Option<&'static str>) {
+        for (place, _) in name.match_indices(self.separator) {
+            self.make(&name[..place], None);
+        }
+        if let Some(shelf) = self.shelves.get_mut(name) {
+            (shelf.no_select, shelf.special) = (false, special);
+        }
+        self.make(name, special);
+    }
+
+    fn move_shelf(&mut self, from: &str, to: &str) {
+        if let Some(shelf) = self.shelves.remove(from) {
+            self.shelves.insert(to.to_owned(), shelf);
+            self.note(from, Happened::Removed);
+            self.note(to, Happened::Created);
+        }
+    }
+
+    fn rename_inbox(&mut self, to: &str) {
+        self.make_with_parents(to, None);
+        let Some(inbox) = self.shelves.get_mut("INBOX") else { return };
+        let uids: Vec<Uid> = inbox.letters.keys().copied().collect();
+        let letters: Vec<Kept> = inbox.letters.values().cloned().collect();
+        let keywords = inbox.keywords.clone();
+        inbox.remove(&uids);
+        if let Some(shelf) = self.shelves.get_mut(to) {
+            shelf.keywords = keywords;
+            for kept in letters {
+                shelf.put(kept);
+            }
+        }
+    }
+}
+
+impl Store for Memory {
+    type Folder = Opened;
+    type Draft = Draft;
+
+    fn separator(&self) -> char {
+        self.look().separator
+    }
+
+    fn namespaces(&self) -> Vec<Namespace> {
+        vec![Namespace { prefix: String::new(), kind: NamespaceKind::Personal }]
+    }
+
+    fn list(&mut self) -> Result<Vec<Listed>, Trouble> {
+        let account = self.account();
+        let there = account.shelves.iter().map(|(name, shelf)| Listed {
+            name: name.clone(),
+            no_select: shelf.no_select,
+            missing: false,
+            special: shelf.special,
+            subscribed: account.subscribed.contains(name),
+            marked: None,
+        });
+        let missing = account.subscribed.iter().filter(|name| !account.shelves.contains_key(*name));
+        let missing = missing.map(|name| Listed {
+            name: name.clone(),
+            missing: true,
+            no_select: true,
+            subscribed: true,
+            ..Listed::default()
+        });
+        let mut listed: Vec<Listed> = there.chain(missing).collect();
+        listed.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(listed)
+    }
+
+    fn create(&mut self, name: &str, special: &[String]) -> Result<String, Trouble> {
+        let mut account = self.account();
+        if account.shelves.get(name).is_some_and(|shelf| !shelf.no_select) {
+            return Err(Trouble::Exists);
+        }
+        let wanted = special.first().map(|wanted| wanted.as_str());
+        let special = wanted.and_then(|it| SPECIAL.iter().find(|known| known.eq_ignore_ascii_case(it)));
+        account.make_with_parents(name, special.copied());
+        Ok(account.shelf(name)?.status(false).id)
+    }
+
+    fn delete(&mut self, name: &str) -> Result<(), Trouble> {
+        let mut account = self.account();
+        account.may_change(name)?;
+        if name == "INBOX" {
+            return Err(Trouble::Cannot("The inbox can't be deleted."));
+        }
+        let with_children = !account.below(name).is_empty();
+        let shelf = account.shelf(name)?;
+        if with_children {
+            *shelf = Shelf { no_select: true, ..Shelf::default() };
+        } else {
+            account.shelves.remove(name);
+        }
+        account.note(name, Happened::Removed);
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), Trouble> {
+        let mut account = self.account();
+        account.may_change(from)?;
+        if account.shelves.contains_key(to) {
+            return Err(Trouble::Exists);
+        }
+        if !account.shelves.contains_key(from) {
+            return Err(Trouble::NoMailbox);
+        }
+        if from == "INBOX" {
+            account.rename_inbox(to);
+            return Ok(());
+        }
+        for (place, _) in to.match_indices(account.separator) {
+            account.make(&to[..place], None);
+        }
+        for below in account.below(from) {
+            let to = format!("{to}{}", &below[from.len()..]);
+            account.move_shelf(&below, &to);
+        }
+        account.move_shelf(from, to);
+        Ok(())
+    }
+
+    fn subscribe(&mut self, name: &str, on: bool) -> Result<(), Trouble> {
+        let mut account = self.account();
+        if on {
+            account.subscribed.insert(name.to_owned());
+        } else {
+            account.subscribed.remove(name);
+        }
+        Ok(())
+    }
+
+    fn status(&mut self, name: &str, sizes: bool) -> Result<Status, Trouble> {
+        Ok(self.account().shelf(name)?.status(sizes))
+    }
+
+    fn open(&mut self, name: &str, read_only: bool) -> Result<Opened, Trouble> {
+        let id = self.account().shelf(name)?.id;
+        let read_only = read_only || self.look().locked.contains(name);
+        Opened::new(Rc::clone(&self.account), id, read_only)
+    }
+
+    fn append_limit(&self) -> Option<u64> {
+        self.look().append_limit
+    }
+
+    fn accepts(&mut self, name: &str) -> Result<(), Trouble> {
+        let mut account = self.account();
+        account.shelf(name)?;
+        account.may_change(name)
+    }
+
+    fn draft(&mut self) -> Result<Draft, Trouble> {
+        Ok(Draft::default())
+    }
+
+    fn reread(&mut self, draft: Draft) -> Result<Box<dyn Read>, Trouble> {
+        Ok(Box::new(Cursor::new(draft.text)))
+    }
+
+    fn append(&mut self, name: &str, letters: Vec<Letter<Draft>>) -> Result<Arrived, Trouble> {
+        let mut account = self.account();
+        account.shelf(name)?;
+        let mut kept = Vec::new();
+        for letter in letters {
+            let mut one = account.letter(&letter.draft.text, letter.marks.flags);
+            one.date = letter.date.unwrap_or(account.clock);
+            kept.push((one, letter.marks.keywords));
+        }
+        let (uid_validity, uids) = account.put(name, kept)?;
+        Ok(Arrived { uid_validity, uids: uids.into_iter().map(|uid| (0, uid)).collect() })
+    }
+
+    fn copy(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
+        let letters = from.letters(uids);
+        let here: Vec<Uid> = letters.iter().map(|(uid, _)| *uid).collect();
+        let mut account = self.account();
+        account.shelf(target)?;
+        let now = account.clock;
+        let letters = letters.into_iter().map(|(_, (kept, words))| (Kept { saved: now, ..kept }, words));
+        let (uid_validity, there) = account.put(target, letters.collect())?;
+        Ok(Arrived { uid_validity, uids: here.into_iter().zip(there).collect() })
+    }
+
+    fn relocate(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
+        let arrived = self.copy(from, uids, target)?;
+        let here: Vec<Uid> = arrived.uids.iter().map(|(here, _)| *here).collect();
+        from.expunge(&here)?;
+        Ok(arrived)
+    }
+
+    fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble> {
+        let mut account = self.account();
+        account.shelf(name)?;
+        let (octets, count) = account.used();
+        let (storage, messages) = ((octets, account.quota), (count, None));
+        Ok(vec![QuotaRoot { name: "User quota".to_owned(), storage, messages }])
+    }
+
+    fn metadata(&mut self, name: &str) -> Result<Vec<(String, Vec<u8>)>, Trouble> {
+        let mut account = self.account();
+        if !name.is_empty() {
+            account.shelf(name)?;
+        }
+        let mine = account.annotations.iter().filter(|((mailbox, _), _)| mailbox == name);
+        Ok(mine.map(|((_, entry), value)| (entry.clone(), value.clone())).collect())
+    }
+
+    fn annotate(&mut self, name: &str, entry: &str, value: Option<&[u8]>) -> Result<(), Trouble> {
+        let mut account = self.account();
+        if !name.is_empty() {
+            account.shelf(name)?;
+        }
+        let key = (name.to_owned(), entry.to_owned());
+        match value {
+            Some(value) => drop(account.annotations.insert(key, value.to_vec())),
+            None => drop(account.annotations.remove(&key)),
+        }
+        Ok(())
+    }
+
+    fn rights(&mut self, name: &str) -> Result<String, Trouble> {
+        let mut account = self.account();
+        account.shelf(name)?;
+        Ok(if account.locked.contains(name) { "lrs".to_owned() } else { ALL_RIGHTS.to_owned() })
+    }
+
+    fn acl(&mut self, name: &str) -> Result<Vec<(String, String)>, Trouble> {
+        let mut account = self.account();
+        let acl = account.shelf(name)?.acl.clone();
+        Ok(std::iter::once(("owner".to_owned(), ALL_RIGHTS.to_owned())).chain(acl).collect())
+    }
+
+    fn set_acl(&mut self, name: &str, who: &str, rights: &str) -> Result<(), Trouble> {
+        let mut account = self.account();
+        account.may_change(name)?;
+        let acl = &mut account.shelf(name)?.acl;
+        if rights.is_empty() {
+            acl.remove(who);
+        } else {
+            acl.insert(who.to_owned(), rights.to_owned());
+        }
+        Ok(())
+    }
+
+    fn news(&mut self) -> Result<Vec<News>, Trouble> {
+        let all = self.look().happened.len();
+        let heard = self.heard.replace(all).unwrap_or(all);
+        let mut news: Vec<News> = Vec::new();
+        for one in self.look().happened[heard..].iter().rev() {
+            if !news.contains(one) {
+                news.insert(0, one.clone());
+            }
+        }
+        Ok(news)
+    }
+
+    fn now(&self) -> i64 {
+        self.look().clock
+    }
+}
+
+/// Keywords and flags as a message has them.
+fn marked(kept: &Kept, marks: &Marks, bits: u64, change: crate::syntax::Change) -> (Flags, u64) {
+    use crate::syntax::Change;
+    match change {
+        Change::Add => (kept.flags | marks.flags, kept.keywords | bits),
+        Change::Remove => (kept.flags & !marks.flags, kept.keywords & !bits),
+        Change::Replace => (marks.flags, bits),
+    }
+}

@@ -1,0 +1,122 @@
+//! Digests of messages, one after the other: those that the folder keeps, and where it keeps none, new ones, made for
+//! many messages in one go.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use crate::digest::{Digest, digest};
+use crate::pour::Pour;
+use crate::store::{Folder, MOST_TEXT, Trouble, Uid};
+
+/// So many are made in one go,
+const BATCH: usize = 512;
+/// if they are among so many messages that come next.
+const AHEAD: usize = 4096;
+
+/// The digest of the message at hand, and some that are not kept.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    record: Vec<u8>,
+    made: HashMap<Uid, Vec<u8>>,
+}
+
+impl Records {
+    /// Goes to the message `uid`, after which those in `next` will follow; false: it is gone.
+    pub(crate) fn load<F: Folder>(
+        &mut self,
+        folder: &mut F,
+        uid: Uid,
+        next: impl Iterator<Item = Uid>,
+    ) -> Result<bool, Trouble> {
+        if let Some(made) = self.made.remove(&uid) {
+            self.record = made;
+            return Ok(true);
+        }
+        match self.kept(folder, uid) {
+            Ok(false) => {}
+            Err(Trouble::Gone) => return Ok(false),
+            other => return other,
+        }
+        self.make(folder, uid, next)?;
+        let made = self.made.remove(&uid);
+        let there = made.is_some();
+        self.record = made.unwrap_or_default();
+        Ok(there)
+    }
+
+    /// Is a digest of it kept already? Then it is at hand.
+    pub(crate) fn kept<F: Folder>(&mut self, folder: &mut F, uid: Uid) -> Result<bool, Trouble> {
+        Ok(folder.kept(uid, &mut self.record)? && Digest::read(&self.record).is_some())
+    }
+
+    /// The digest that [`Records::load`] has gone to.
+    pub(crate) fn digest(&self) -> Option<Digest<'_>> {
+        Digest::read(&self.record)
+    }
+
+    /// Makes the digest of `uid` and of those that come soon and have none.
+    fn make<F: Folder>(
+        &mut self,
+        folder: &mut F,
+        uid: Uid,
+        next: impl Iterator<Item = Uid>,
+    ) -> Result<(), Trouble> {
+        let mut lacking = vec![uid];
+        for uid in next.take(AHEAD) {
+            if lacking.len() == BATCH {
+                break;
+            }
+            match self.kept(folder, uid) {
+                Ok(false) => lacking.push(uid),
+                Ok(true) | Err(Trouble::Gone) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        lacking.sort_unstable();
+        self.made.clear();
+        let mut large = Vec::new();
+        // Of a very large message only its beginning is shown, and its size is not known from that.
+        let work = |_, text: &[u8]| {
+            let whole = (text.len() as u64) < MOST_TEXT;
+            whole.then(|| digest(text, text.len() as u64))
+        };
+        folder.each_text(&lacking, &work, &mut |uid, record| match record {
+            Some(record) => drop(self.made.insert(uid, record)),
+            None => large.push(uid),
+        })?;
+        for uid in large {
+            if let Some(record) = gone(digest_of_large(folder, uid))? {
+                self.made.insert(uid, record);
+            }
+        }
+        for (uid, record) in &self.made {
+            folder.keep(*uid, record);
+        }
+        Ok(())
+    }
+}
+
+/// A message that is gone is nothing; other trouble is trouble.
+pub(crate) fn gone<T>(result: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Trouble::Gone) => Ok(None),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+fn digest_of_large<F: Folder>(folder: &mut F, uid: Uid) -> Result<Vec<u8>, Trouble> {
+    let on_the_wire = Pour::new(folder.open(uid)?).measure()?;
+    let mut text = Vec::new();
+    read_all(folder.open(uid)?, &mut text)?;
+    let beyond = on_the_wire.saturating_sub(mime::wire_octets(&text));
+    // The size has to be exact, as a literal of so many octets is announced; so what lies beyond counts as it is sent.
+    Ok(digest(&text, (text.len() as u64).saturating_add(beyond)))
+}
+
+/// Reads a text, or as much of it as is taken apart, behind what is in `octets`.
+pub(crate) fn read_all(text: impl Read, octets: &mut Vec<u8>) -> Result<(), Trouble> {
+    // `read_to_end` passes over interruptions by itself.
+    text.take(MOST_TEXT).read_to_end(octets)?;
+    Ok(())
+}

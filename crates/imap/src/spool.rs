@@ -1,0 +1,64 @@
+//! Literals on their way in: which are kept, which go into a [`Store::Draft`] as they come, and which are refused before
+//! they are sent.
+
+use std::io::{self, Write};
+
+use crate::frame::Announced;
+use crate::parse::appending;
+use crate::reply::Reply;
+use crate::session::{Out, Session, Stop};
+use crate::store::{Store, Trouble};
+
+/// A literal in a draft.
+pub(crate) struct Spooled<D> {
+    pub(crate) draft: D,
+    pub(crate) octets: u64,
+    binary: bool,
+}
+
+impl<S: Store> Session<S> {
+    /// A literal is announced.
+    pub(crate) fn announced(&mut self, announced: Announced, out: Out<'_>) -> io::Result<()> {
+        let accepted = match appending(self.frames.head(), self.names_are_utf8()) {
+            Some(appending) => self.begin_draft(&appending.mailbox, announced),
+            None if self.frames.accept() => Ok(()),
+            None => Err(Reply::LITERAL_TOO_BIG.into()),
+        };
+        match accepted {
+            Ok(()) if announced.synchronizing => out.write_all(Reply::GO_AHEAD.as_bytes()),
+            Ok(()) => Ok(()),
+            Err(Stop::Refused(reply)) => self.refuse_literal(&reply, out),
+            Err(Stop::Broken(error)) => Err(error),
+        }
+    }
+
+    /// Asks all that can be asked before the octets come.
+    fn begin_draft(&mut self, mailbox: &str, announced: Announced) -> Result<(), Stop> {
+        self.target(mailbox)?;
+        if self.store.append_limit().is_some_and(|limit| announced.octets > limit) {
+            return Err(Trouble::TooBig.into());
+        }
+        let draft = self.store.draft()?;
+        if !self.frames.accept_spooled() {
+            return Err(Reply::LITERAL_TOO_BIG.into());
+        }
+        self.spooled.push(Spooled { draft, octets: 0, binary: announced.binary });
+        Ok(())
+    }
+
+    /// Octets of the last draft.
+    pub(crate) fn spool(&mut self, octets: &[u8], out: Out<'_>) -> io::Result<()> {
+        let Some(spooled) = self.spooled.last_mut() else { return Ok(()) };
+        let written = match memchr::memchr(0, octets) {
+            // RFC 9051 §4.3; RFC 3516 §4.4.
+            Some(_) if spooled.binary => Err(Reply::NUL_BINARY),
+            Some(_) => Err(Reply::NUL),
+            None => spooled.draft.write_all(octets).map_err(|error| Reply::from(Trouble::from(error))),
+        };
+        spooled.octets = spooled.octets.saturating_add(octets.len() as u64);
+        match written {
+            Ok(()) => Ok(()),
+            Err(reply) => self.refuse_literal(&reply, out),
+        }
+    }
+}
