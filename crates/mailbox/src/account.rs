@@ -1,11 +1,10 @@
 //! An account: all mailboxes that a user sees, as an IMAP session asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
-use imap::{
-    Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid,
-};
+use imap::{Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid};
 use maildir::{Maildir, Quota};
 
 use crate::adding::Target;
@@ -42,7 +41,12 @@ impl Account {
     /// Opens the account whose Maildir is at `maildir`; makes that, and the folders that every account is given, if
     /// need be.
     pub fn open(maildir: &Path, settings: Settings) -> Result<Account, Trouble> {
-        let own = Maildir::create(maildir).map_err(|error| unavailable(maildir, "can't open the Maildir", &error))?;
+        // Whoever is confined to the Maildir can open it, not make it.
+        let own = match Maildir::open(maildir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Maildir::create(maildir),
+            other => other,
+        };
+        let own = own.map_err(|error| unavailable(maildir, "can't open the Maildir", &error))?;
         let names = Names { separator: settings.separator };
         let mut roots = vec![Root::open(INBOX, maildir, settings.index.clone())?];
         for (name, path) in &settings.shared {
@@ -72,7 +76,8 @@ impl Account {
     /// Makes those folders that the account has never been given.
     fn give_folders(&self) -> Result<(), Trouble> {
         let given = Special::read(&self.root().folder)?;
-        let missing: Vec<_> = self.settings.folders.iter().filter(|(_, what)| !given.was_given(what)).collect();
+        let missing: Vec<_> =
+            self.settings.folders.iter().filter(|(_, what)| !given.was_given(what)).collect();
         if missing.is_empty() {
             return Ok(());
         }

@@ -61,7 +61,8 @@ fn every_account_is_given_its_folders_once() {
     let list = account.list().unwrap();
     assert_eq!(list[2].special, Some("\\Sent"));
     // Still subscribed, by their names.
-    let missing: Vec<_> = list.iter().filter(|listed| listed.missing).map(|listed| listed.name.as_str()).collect();
+    let missing: Vec<_> =
+        list.iter().filter(|listed| listed.missing).map(|listed| listed.name.as_str()).collect();
     assert_eq!(missing, ["Junk", "Sent"]);
 }
 
@@ -124,7 +125,20 @@ fn no_name_leads_out_of_the_maildir() {
     let house = House::new();
     let mut account = house.account();
     let count = |house: &House| std::fs::read_dir(house.home.path()).unwrap().count();
-    let bad = ["../../x", "/etc/x", "a/../../b", ".", "..", "a//b", "INBOX/../x", "~root", "a\nb", "a\0b", "", "a..b"];
+    let bad = [
+        "../../x",
+        "/etc/x",
+        "a/../../b",
+        ".",
+        "..",
+        "a//b",
+        "INBOX/../x",
+        "~root",
+        "a\nb",
+        "a\0b",
+        "",
+        "a..b",
+    ];
     let long = ["x".repeat(1000), ["d"; 200].join(".")];
     for name in bad.into_iter().chain(long.iter().map(String::as_str)) {
         assert!(account.create(name, &[]).is_err(), "{name:?}");
@@ -386,10 +400,12 @@ fn who_administers_a_shared_folder_says_who_may_do_what() {
     account.annotate("Shared.sales.2026", "/private/comment", Some(b"mine")).unwrap();
     account.annotate("Shared.sales.2026", "/shared/comment", Some(b"ours")).unwrap();
     assert_eq!(account.metadata("Shared.sales.2026").unwrap().len(), 2);
-    assert!(!house.path("s/.2026/fulmar-metadata").exists() || {
-        let text = std::fs::read_to_string(house.path("s/.2026/fulmar-metadata")).unwrap();
-        !text.contains("mine")
-    });
+    assert!(
+        !house.path("s/.2026/fulmar-metadata").exists() || {
+            let text = std::fs::read_to_string(house.path("s/.2026/fulmar-metadata")).unwrap();
+            !text.contains("mine")
+        }
+    );
     account.rename("Shared.sales.2026", "Shared.sales.2027").unwrap();
     account.delete("Shared.sales.2027").unwrap();
     assert_eq!(account.acl("INBOX").unwrap(), [("bob@x.test".to_owned(), "lrswipkxtea".to_owned())]);

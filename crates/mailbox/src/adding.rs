@@ -25,7 +25,11 @@ pub(crate) struct Target {
 }
 
 impl Account {
-    pub(crate) fn add_letters(&mut self, name: &str, letters: Vec<Letter<Draft>>) -> Result<Arrived, Trouble> {
+    pub(crate) fn add_letters(
+        &mut self,
+        name: &str,
+        letters: Vec<Letter<Draft>>,
+    ) -> Result<Arrived, Trouble> {
         let (spot, rights) = self.reach(name, 'i')?;
         let limit = self.settings.append_limit.unwrap_or(u64::MAX);
         if letters.iter().any(|letter| letter.draft.wire() > limit) {
@@ -76,7 +80,8 @@ impl Account {
         let (spot, rights) = self.reach(target, 'i')?;
         if spot.root != from.spot.root {
             // Within an account a move makes it no fuller.
-            let octets: Result<Vec<u64>, Trouble> = uids.iter().map(|uid| from.mailbox.octets(*uid)).collect();
+            let octets: Result<Vec<u64>, Trouble> =
+                uids.iter().map(|uid| from.mailbox.octets(*uid)).collect();
             self.need_room(&spot, octets?.into_iter())?;
         }
         let arrivals = copies(from, uids, self.now(), |marks| allowed(rights, marks))?;

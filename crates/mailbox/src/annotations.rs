@@ -109,7 +109,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::open(home.path()).unwrap();
         for name in ["/other/x", "/private", "/private/", "/private//x", "/private/*", "/private/a\tb", "x"] {
-            assert!(matches!(change(&folder, OF_MAILBOX, name, Some(b"")), Err(Trouble::Cannot(_))), "{name}");
+            assert!(
+                matches!(change(&folder, OF_MAILBOX, name, Some(b"")), Err(Trouble::Cannot(_))),
+                "{name}"
+            );
         }
         let large = vec![b'x'; LARGEST + 1];
         assert_eq!(change(&folder, OF_MAILBOX, "/private/x", Some(&large)), Err(Trouble::TooBig));

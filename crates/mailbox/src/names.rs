@@ -146,7 +146,11 @@ fn encode(level: &str) -> String {
         let plain = is_plain(first);
         let end = rest.find(|c| is_plain(c) != plain || c == '&').unwrap_or(rest.len());
         let (run, after) = rest.split_at(end);
-        if plain { out.push_str(run) } else { shift(run, &mut out) }
+        if plain {
+            out.push_str(run)
+        } else {
+            shift(run, &mut out)
+        }
         rest = after;
     }
     out
@@ -176,7 +180,11 @@ fn decode(level: &str) -> Option<String> {
         let (plain, shifted) = rest.split_at(at);
         out.push_str(plain);
         let (run, after) = shifted[1..].split_once('-')?;
-        if run.is_empty() { out.push('&') } else { out.push_str(&unshift(run)?) }
+        if run.is_empty() {
+            out.push('&')
+        } else {
+            out.push_str(&unshift(run)?)
+        }
         rest = after;
     }
     out.push_str(rest);

@@ -172,7 +172,12 @@ impl Folder for Opened {
 
 impl Opened {
     /// Replaces only those flags that this user may change; the others stay as they are.
-    fn replace(&mut self, uids: &[Uid], marks: &Marks, unchanged_since: Option<u64>) -> Result<Vec<Uid>, Trouble> {
+    fn replace(
+        &mut self,
+        uids: &[Uid],
+        marks: &Marks,
+        unchanged_since: Option<u64>,
+    ) -> Result<Vec<Uid>, Trouble> {
         let every = Flags::NAMES.iter().fold(Flags::NONE, |all, (flag, _)| all | *flag);
         let keywords = self.mailbox.keywords().to_vec();
         let mut off = allowed(self.rights, &Marks { flags: every, keywords });

@@ -131,7 +131,9 @@ mod tests {
 
     #[test]
     fn rights_are_added_up_and_those_with_a_minus_taken_away() {
-        let list = List::parse("# who may\nanyone lr\nuser=Bob@x.test swt\n-bob@x.test w\nowner lrswipkxtea\nbroken\n");
+        let list = List::parse(
+            "# who may\nanyone lr\nuser=Bob@x.test swt\n-bob@x.test w\nowner lrswipkxtea\nbroken\n",
+        );
         assert_eq!(list.rights("bob@x.test").to_string(), "lrst");
         assert_eq!(list.rights("eve@x.test").to_string(), "lr");
     }
@@ -150,7 +152,10 @@ mod tests {
         assert_eq!(List::read(&folder).unwrap(), None);
         List::of_readers().change(&folder, "bob@x", Rights::all()).unwrap();
         let list = List::read(&folder).unwrap().unwrap();
-        assert_eq!(list.lines(), [("anyone".to_owned(), "lrs".to_owned()), ("bob@x".to_owned(), ALL.to_owned())]);
+        assert_eq!(
+            list.lines(),
+            [("anyone".to_owned(), "lrs".to_owned()), ("bob@x".to_owned(), ALL.to_owned())]
+        );
         list.change(&folder, "bob@x", Rights::default()).unwrap();
         let list = List::read(&folder).unwrap().unwrap();
         assert_eq!(list.rights("bob@x").to_string(), "lrs");

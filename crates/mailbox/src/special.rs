@@ -55,7 +55,13 @@ impl Special {
         self.lines.iter().any(|(folder, given)| *given == what && folder != GONE)
     }
 
-    pub(crate) fn set(&mut self, root: &Folder, names: Names, name: &str, what: &'static str) -> io::Result<()> {
+    pub(crate) fn set(
+        &mut self,
+        root: &Folder,
+        names: Names,
+        name: &str,
+        what: &'static str,
+    ) -> io::Result<()> {
         self.lines.retain(|(folder, given)| !(folder == GONE && *given == what));
         self.lines.push((names.line(name), what));
         self.write(root)
@@ -67,7 +73,13 @@ impl Special {
     }
 
     /// The mailbox has another name now.
-    pub(crate) fn rename(&mut self, root: &Folder, names: Names, from: &str, to: &str) -> Result<(), Trouble> {
+    pub(crate) fn rename(
+        &mut self,
+        root: &Folder,
+        names: Names,
+        from: &str,
+        to: &str,
+    ) -> Result<(), Trouble> {
         self.replace(root, &names.line(from), &names.line(to))
     }
 

@@ -216,7 +216,9 @@ impl Tree {
 /// The name of a mailbox's index, which it gets now if it has none.
 fn index_name(mailbox: &Folder) -> io::Result<String> {
     match texts::read(mailbox, INDEX_NAME) {
-        Ok(name) if name.len() == 32 && name.bytes().all(|octet| octet.is_ascii_hexdigit()) => return Ok(name),
+        Ok(name) if name.len() == 32 && name.bytes().all(|octet| octet.is_ascii_hexdigit()) => {
+            return Ok(name);
+        }
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -300,7 +302,8 @@ mod tests {
         tree.remove(&spot).unwrap();
         std::fs::create_dir_all(home.path().join("m/fulmar-removed.1/cur")).unwrap();
         tree.sweep().unwrap();
-        let mut left: Vec<_> = std::fs::read_dir(home.path().join("m")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let mut left: Vec<_> =
+            std::fs::read_dir(home.path().join("m")).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["cur", "new", "tmp"]);
     }

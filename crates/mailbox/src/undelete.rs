@@ -82,7 +82,8 @@ impl Deletions {
                 let Ok(seen) = open.stat(&file) else { continue };
                 let removed = parts(&file).map_or(seen.st_ctime, |(removed, _)| removed);
                 let octets = seen.st_size.unsigned_abs();
-                let deleted = Deleted { mailbox: mailbox.clone(), file, removed, octets, folder: folder.clone() };
+                let deleted =
+                    Deleted { mailbox: mailbox.clone(), file, removed, octets, folder: folder.clone() };
                 if !each(&open, deleted) {
                     return Ok(());
                 }
