@@ -90,6 +90,17 @@ fn each_mechanism_that_is_offered_lets_in_and_no_other() {
 }
 
 #[test]
+fn a_rule_says_which_mechanisms_are_offered() {
+    let house = House::start();
+    house.write("etc/tcp.imap", ":allow,AUTHMECHANISMS=\"PLAIN scram-sha-256\"\n");
+    house.well(&["cdb"]);
+    let mut imap = Imap::try_connect(house.imap()).unwrap();
+    assert_eq!(mechanisms(&mut imap), ["SCRAM-SHA-256", "PLAIN"]);
+    assert!(!imap.command("AUTHENTICATE CRAM-MD5").is_ok());
+    imap.good(&log_in(ALICE, PASSWORD));
+}
+
+#[test]
 fn a_name_and_a_password_come_quoted_or_as_literals_of_both_kinds() {
     let house = House::start();
     let (user, password) = (ALICE.as_bytes(), PASSWORD.as_bytes());
