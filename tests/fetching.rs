@@ -18,7 +18,7 @@ fn house() -> House {
     house
 }
 
-fn well(command: &mut Command) -> Output {
+pub(crate) fn well(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     let said =
         String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
@@ -31,7 +31,7 @@ fn is_the_message(fetched: &[u8]) {
     assert!(text.trim_end().ends_with(BODY.trim_end()), "{text}");
 }
 
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
@@ -166,7 +166,7 @@ fn getmail_fetches() {
 
 /// A command that runs what it is given as nobody, to whom all in `folder` then belongs;
 /// as the tester, if that is not root.
-fn nobody(folder: &Path) -> Command {
+pub(crate) fn nobody(folder: &Path) -> Command {
     if !nix::unistd::geteuid().is_root() {
         return Command::new("env");
     }

@@ -8,6 +8,12 @@
 mod clients;
 #[path = "house/databases.rs"]
 pub mod databases;
+#[path = "house/dovecot.rs"]
+pub mod dovecot;
+#[path = "house/imap.rs"]
+pub mod imap;
+#[path = "house/imap_server.rs"]
+mod imap_server;
 #[path = "house/people.rs"]
 pub mod people;
 #[path = "house/ports.rs"]
@@ -29,6 +35,8 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr};
 
 pub use clients::{Pop3, Smtp, message};
+pub use imap::Imap;
+pub use imap_server::{ImapServer, give, peer_is_tested};
 pub use processes::Services;
 pub use programs::{program, tool};
 
@@ -104,7 +112,15 @@ impl House {
     }
 
     fn is_up(&self) -> bool {
-        let ports = [self.smtp(), self.submission(), self.pop3(), self.submissions(), self.pop3s()];
+        let ports = [
+            self.smtp(),
+            self.submission(),
+            self.pop3(),
+            self.imap(),
+            self.submissions(),
+            self.pop3s(),
+            self.imaps(),
+        ];
         // tlsd listens before its first certificate is made; who wants to trust it reads that file.
         let certified = self.path("control/tls/default.crt").exists();
         certified
@@ -214,13 +230,23 @@ impl House {
         self.at(110)
     }
 
+    /// Where IMAP is.
+    pub fn imap(&self) -> SocketAddr {
+        self.at(143)
+    }
+
+    /// Where IMAP is that begins with TLS.
+    pub fn imaps(&self) -> SocketAddr {
+        self.at(993)
+    }
+
     fn at(&self, port: u16) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports.base + port).into()
     }
 
     /// A port next to those of the services that nobody else will take.
     pub fn spare_port(&self) -> u16 {
-        self.ports.base + 143
+        self.ports.base + 4190
     }
 
     /// Sends `text` by SMTP from `from` to `to`; it must be accepted.

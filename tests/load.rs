@@ -6,7 +6,14 @@
 //! a sink per second; `load many ADDRESS SINK RECIPIENTS DOMAINS [BLACKHOLE]` prints how long one message takes to
 //! all its recipients; `load handshakes ADDRESS SESSIONS SECONDS` prints TLS sessions per second, `load idle ADDRESS
 //! SESSIONS` keeps some open; `load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD` prints logins per second.
+//! `load letters MAILDIR COUNT` writes a mailbox; `load imap ADDRESS USER PASSWORD cold ROW|warm` prints a row or all
+//! rows with their seconds, `... logins SESSIONS SECONDS` logins per second; `... idle|idle-tls SESSIONS` keeps
+//! sessions open.
 
+#[path = "load/imap.rs"]
+mod imap;
+#[path = "load/letters.rs"]
+mod letters;
 #[path = "load/relay.rs"]
 mod relay;
 #[path = "load/tls.rs"]
@@ -28,7 +35,9 @@ const USAGE: &str = "usage: load smtp ADDRESS SESSIONS SECONDS conn|kept SIZE MA
        load handshakes ADDRESS SESSIONS SECONDS
        load idle ADDRESS SESSIONS
        load disk FOLDER THREADS SECONDS SIZE
-       load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD";
+       load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD
+       load letters MAILDIR COUNT
+       load imap ADDRESS USER PASSWORD cold ROW | warm | logins SESSIONS SECONDS | idle|idle-tls SESSIONS";
 /// How long deliveries may go on after the last message was accepted.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -84,13 +93,37 @@ fn main() -> ExitCode {
                 password,
             )
         }
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(100);
-        }
+        _ => match of_imap(words.as_slice()) {
+            Some(line) => line,
+            None => return usage(),
+        },
     };
     println!("{line}");
     ExitCode::SUCCESS
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(100)
+}
+
+/// The measurements of IMAP; `None`: it is none of them.
+fn of_imap(words: &[&str]) -> Option<String> {
+    let (address, user, password, what) = match words {
+        ["letters", maildir, count] => return letters::write(Path::new(maildir), count.parse().ok()?).ok(),
+        ["imap", address, user, password, what @ ..] => (address.parse().ok()?, user, password, what),
+        _ => return None,
+    };
+    let account = imap::Account { address, user, password };
+    Some(match what {
+        ["cold", row] => account.cold(row),
+        ["warm"] => account.warm(),
+        ["logins", sessions, seconds] => {
+            account.logins(sessions.parse().ok()?, Duration::from_secs(seconds.parse().ok()?))
+        }
+        [how @ ("idle" | "idle-tls"), sessions] => account.idle(sessions.parse().ok()?, *how == "idle-tls"),
+        _ => return None,
+    })
 }
 
 /// Logs in, asks how much mail there is and leaves, again and again.

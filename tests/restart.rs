@@ -26,6 +26,8 @@ fn term_stops_every_service_and_nothing_is_left_running() {
         "submissions",
         "pop3",
         "pop3s",
+        "imap",
+        "imaps",
         "tlsd",
         "send",
         "spawn",

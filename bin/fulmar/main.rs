@@ -18,13 +18,13 @@ mod password;
 mod qmail_names;
 mod queue;
 mod relay;
+mod restore;
 mod run_lines;
 mod service;
 mod show;
 mod user;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use control::Home;
@@ -37,9 +37,8 @@ struct Arguments {
     /// The server's home folder [default: $FULMAR_HOME, or /var/fulmar]
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
-    /// Print lists as JSON
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    shape: show::Shape,
     #[command(subcommand)]
     command: Command,
 }
@@ -78,6 +77,8 @@ enum Command {
     /// Messages that wait to be delivered
     #[command(subcommand)]
     Queue(queue::Verb),
+    /// Bring back mail that was removed by IMAP
+    Restore(restore::Options),
     /// Take the messages of a qmail queue over
     ImportQueue(import::Options),
     /// The services: start, stop, say what runs
@@ -92,16 +93,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Stop> {
-    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    if let Some(deed) = words.next().and_then(|name| qmail_names::deed(&name)) {
-        return deed(&Home::find(), &words.collect::<Vec<_>>());
+    if let Some(done) = qmail_names::run(std::env::args_os()) {
+        return done;
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return show::usage(&error),
     };
-    let (home, shape) =
-        (arguments.home.map_or_else(Home::find, Home::at), show::Shape { json: arguments.json });
+    let (home, shape) = (arguments.home.map_or_else(Home::find, Home::at), arguments.shape);
     match arguments.command {
         Command::Init(options) => init::run(&home, &options),
         Command::Cdb(options) => cdb::command(&home, &options),
@@ -113,6 +112,7 @@ fn run() -> Result<(), Stop> {
         Command::Explain(options) => explain::run(&home, &options, shape),
         Command::Relay(verb) => relay::run(&home, &verb, shape),
         Command::Queue(verb) => queue::run(&home, &verb, shape),
+        Command::Restore(options) => restore::run(&home, &options, shape),
         Command::ImportQueue(options) => import::run(&home, &options),
         Command::Service(verb) => service::run(&home, verb),
         Command::Completions(options) => completions::run::<Arguments>(&options),

@@ -55,8 +55,15 @@ const DEEDS: &[(&str, Deed)] = &[
     ("vsmtprelay", relay::relayctl),
 ];
 
-/// The deed for the name this program was called by.
-pub(crate) fn deed(name: &str) -> Option<Deed> {
+/// Does what the name this program was called by, the first of `words`, stands for; `None`: nothing.
+pub(crate) fn run(words: std::env::ArgsOs) -> Option<Result<(), Stop>> {
+    let mut words = words.map(|word| word.to_string_lossy().into_owned());
+    let deed = deed(&words.next()?)?;
+    Some(deed(&Home::find(), &words.collect::<Vec<_>>()))
+}
+
+/// The deed for a name.
+fn deed(name: &str) -> Option<Deed> {
     let name = name.rsplit('/').next().unwrap_or_default();
     DEEDS.iter().find(|(known, _)| *known == name).map(|(_, deed)| *deed)
 }

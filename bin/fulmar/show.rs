@@ -2,13 +2,15 @@
 
 use std::io::Write;
 
+use clap::Args;
 use serde_json::{Map, Value};
 use sys::Stop;
 
 /// What the caller wants to see.
-#[derive(Clone, Copy)]
+#[derive(Args, Clone, Copy)]
 pub(crate) struct Shape {
-    /// JSON instead of columns.
+    /// Print lists as JSON
+    #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 

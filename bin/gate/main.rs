@@ -4,13 +4,16 @@
 //! Runs as root and so reads nothing from the network: whose mailbox it is tells `lookup` alone,
 //! for a ticket that `login` had from there and can neither make nor use itself.
 
+mod grants;
 mod opening;
 mod owner;
+mod passing;
 mod porter;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use ::owner::Opened;
 use control::{Home, Role, Uids};
 use sys::worker::{self, After, Job};
 use sys::{Stop, process};
@@ -73,17 +76,17 @@ impl Gate {
     fn open(&self, admitted: Admitted, env: sys::Env) -> After {
         let id = std::process::id();
         match owner::redeem(&self.home.run("lookup-root"), &admitted.ticket) {
-            Ok((owner, session)) => {
-                let user = owner.user.replace(' ', "\\x20");
-                let error = opening::open(
-                    &self.home,
-                    &self.server,
-                    &owner,
-                    self.porter.service(),
-                    admitted,
-                    session,
-                    env,
-                );
+            Ok((opened, session)) => {
+                let user = opened.user().replace(' ', "\\x20");
+                let service = self.porter.service();
+                let error = match &opened {
+                    Opened::Here(owner) => {
+                        opening::open(&self.home, &self.server, owner, service, admitted, session, env)
+                    }
+                    Opened::There(there) => {
+                        passing::pass(there, service, self.porter.identity(), admitted, session)
+                    }
+                };
                 sys::log!("gate: {id} fatal: user={user} {error}");
                 After::Replace
             }

@@ -12,15 +12,16 @@ use sys::confine::Confine;
 use sys::process::Start;
 use sys::{Env, memory};
 
+use crate::grants::Grants;
 use crate::porter::Admitted;
 
 /// What a server that is not linked statically needs in order to start.
-const LOADERS: &[&str] =
+pub(crate) const LOADERS: &[&str] =
     &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-linux-riscv64-lp64d.so.1"];
-const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"];
+pub(crate) const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"];
 
 /// The descriptor that tells `lookup` by its end that the session is over. Nobody reads or writes there.
-const SESSION: RawFd = 4;
+pub(crate) const SESSION: RawFd = 4;
 
 /// Becomes the owner and the server program. Returns only on trouble; this process must end then.
 pub(crate) fn open(
@@ -32,20 +33,27 @@ pub(crate) fn open(
     session: PipeWriter,
     mut env: Env,
 ) -> io::Error {
-    if let Err(error) = possible(owner).and_then(|()| owner::ensure_home(&house.mail(), owner)) {
-        admitted.login.refuse();
-        return error;
-    }
+    let grants = possible(owner)
+        .and_then(|()| owner::ensure_home(&house.mail(), owner))
+        .and_then(|()| Grants::find(house, server, owner));
+    let grants = match grants {
+        Ok(grants) => grants,
+        Err(error) => {
+            admitted.login.refuse();
+            return error;
+        }
+    };
     let Admitted { login, handed, input, output, .. } = admitted;
     login.dismiss();
-    if let Err(error) = become_owner(owner, server) {
+    if let Err(error) = become_owner(owner, server, &grants) {
         return error;
     }
     let handed = match memory::holding(&handed) {
         Ok(fd) => fd,
         Err(error) => return error,
     };
-    describe(owner, service, &mut env);
+    describe(house, owner, service, &mut env);
+    grants.describe(&mut env);
     Start::new(server)
         .env_only(&env)
         .fd(0, input)
@@ -66,8 +74,10 @@ fn possible(owner: &Owner) -> io::Result<()> {
     }
 }
 
-fn become_owner(owner: &Owner, server: &OsString) -> io::Result<()> {
-    sys::become_user(&owner.identity)?;
+fn become_owner(owner: &Owner, server: &OsString, grants: &Grants) -> io::Result<()> {
+    let mut identity = owner.identity.clone();
+    identity.groups.extend(grants.groups());
+    sys::become_user(&identity)?;
     let mut confine =
         Confine::new().paths_only().write(&owner.home).write(&owner.maildir).execute(Path::new(server));
     for path in LOADERS {
@@ -76,18 +86,16 @@ fn become_owner(owner: &Owner, server: &OsString) -> io::Result<()> {
     for path in LIBRARIES {
         confine = confine.read(path);
     }
-    confine.apply()
+    grants.keep(confine).apply()
 }
 
 /// The environment contract of a server program.
-fn describe(owner: &Owner, service: &OsString, env: &mut Env) {
+fn describe(house: &Home, owner: &Owner, service: &OsString, env: &mut Env) {
     env.set("USER", &owner.user);
     env.set("HOME", owner.home.as_os_str().as_bytes());
     env.set("MAILDIR", owner.maildir.as_os_str().as_bytes());
     env.set("QUOTA", owner.quota.to_string());
     env.set("SERVICE", service.as_bytes());
-    if let Some(house) = Env::here().get("FULMAR_HOME") {
-        env.set("FULMAR_HOME", house);
-    }
+    env.set("FULMAR_HOME", house.path().as_os_str().as_bytes());
     env.remove(sys::worker::VARIABLE);
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use owner::Owner;
+use owner::Opened;
 use sys::Packets;
 use wire::{Fate, packet};
 
@@ -32,9 +32,9 @@ impl fmt::Display for Trouble {
 
 /// Asks `lookup`, at the socket for root, what `ticket` stands for. As long as somebody holds the end of the pipe
 /// that is given, `lookup` takes the session for open.
-pub(crate) fn redeem(socket: &Path, ticket: &[u8]) -> Result<(Owner, PipeWriter), Trouble> {
+pub(crate) fn redeem(socket: &Path, ticket: &[u8]) -> Result<(Opened, PipeWriter), Trouble> {
     let (answer, session) = ask(socket, &packet(&[b"login", ticket])).map_err(Trouble::Lookup)?;
-    Ok((Owner::from_packet(&answer).map_err(Trouble::Said)?, session))
+    Ok((Opened::from_packet(&answer).map_err(Trouble::Said)?, session))
 }
 
 fn ask(socket: &Path, question: &[u8]) -> io::Result<(Vec<u8>, PipeWriter)> {

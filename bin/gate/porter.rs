@@ -54,6 +54,11 @@ impl Porter {
         &self.service[0]
     }
 
+    /// What `login` runs as.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
     /// Keeps a `login` ready for the next client.
     pub(crate) fn warm_up(&mut self) -> io::Result<()> {
         if self.warm.is_none() {
@@ -151,7 +156,7 @@ impl Login {
 }
 
 /// `login` needs to know where the house is and nothing else.
-fn environment() -> Env {
+pub(crate) fn environment() -> Env {
     let mut env = Env::new();
     if let Some(home) = Env::here().get("FULMAR_HOME") {
         env.set("FULMAR_HOME", home);

@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub(crate) enum Answer {
     /// `C`: the next step is the client's.
     Challenge(Vec<u8>),
-    /// `K`: what `gate` gets the mailbox for.
-    Ticket(Vec<u8>),
+    /// `K`: what `gate` gets the mailbox for, and whose it is.
+    Ticket { ticket: Vec<u8>, user: String },
     /// `D`.
     Refused(String),
     /// `Z`, or no answer.
@@ -57,11 +57,15 @@ fn said(bytes: io::Result<Vec<u8>>) -> Answer {
 
 fn answer(bytes: &[u8]) -> Answer {
     let Some((letter, rest)) = bytes.split_first() else { return nonsense() };
-    let field = rest.split(|b| *b == 0).next().unwrap_or(rest);
+    let mut fields = rest.split(|b| *b == 0);
+    let field = fields.next().unwrap_or(rest);
+    let user = fields.find_map(|more| more.strip_prefix(b"user=")).unwrap_or_default();
     let text = || String::from_utf8_lossy(field).into_owned();
     match letter {
         b'C' => Answer::Challenge(field.to_vec()),
-        b'K' if !field.is_empty() => Answer::Ticket(field.to_vec()),
+        b'K' if !field.is_empty() => {
+            Answer::Ticket { ticket: field.to_vec(), user: String::from_utf8_lossy(user).into_owned() }
+        }
         b'D' => Answer::Refused(text()),
         b'Z' => Answer::Later(text()),
         _ => nonsense(),
@@ -81,7 +85,9 @@ mod tests {
         for bad in [&b""[..], b"K", b"k123", b"X", b"\0K1"] {
             assert!(matches!(answer(bad), Answer::Later(_)), "{bad:?}");
         }
-        assert_eq!(answer(b"Kabc"), Answer::Ticket(b"abc".to_vec()));
+        let ticket = |user: &str| Answer::Ticket { ticket: b"abc".to_vec(), user: user.into() };
+        assert_eq!(answer(b"Kabc"), ticket(""));
+        assert_eq!(answer(b"Kabc\0user=al"), ticket("al"));
         assert_eq!(answer(b"D5.7.8 no\0more"), Answer::Refused("5.7.8 no".into()));
     }
 

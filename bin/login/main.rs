@@ -4,9 +4,11 @@
 //! connection from `gate` on descriptor 3, hands it back with the ticket that `lookup` gave.
 
 mod house;
+mod imap_login;
 mod lookup;
 mod pop3_login;
 mod secrecy;
+mod talk;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,7 @@ use sys::worker::{self, Job};
 use sys::{Packets, Stop, confine};
 use tls::Door;
 
+use crate::house::House;
 use crate::lookup::Lookup;
 
 /// A service that one can log in to.
@@ -25,8 +28,10 @@ struct Service {
 }
 
 const SERVICES: &[Service] = &[
-    Service { name: "pop3", secret: false, speak: pop3_login::speak },
-    Service { name: "pop3s", secret: true, speak: pop3_login::speak },
+    Service { name: "pop3", secret: false, speak: talk::speak::<pop3::Login<House>> },
+    Service { name: "pop3s", secret: true, speak: talk::speak::<pop3::Login<House>> },
+    Service { name: "imap", secret: false, speak: talk::speak::<imap::Login<House>> },
+    Service { name: "imaps", secret: true, speak: talk::speak::<imap::Login<House>> },
 ];
 
 /// Who has come, and how TLS is had for him.
@@ -45,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Stop> {
-    let service = service().ok_or_else(|| Stop::usage("login pop3|pop3s   (started by gate)"))?;
+    let service = service().ok_or_else(|| Stop::usage("login pop3|pop3s|imap|imaps   (started by gate)"))?;
     let gate = sys::adopt(3)
         .and_then(Packets::adopt)
         .map_err(|error| Stop::permanent(format_args!("descriptor 3 does not lead to gate: {error}")))?;

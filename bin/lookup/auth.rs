@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use control::Broken;
+use owner::Owner;
 use sasl::{Client, Room, Secret, apop};
 use users::name::Address;
 use users::{Account, Hit, Service, Source};
@@ -15,7 +16,7 @@ use wire::Fate;
 use crate::answer::{Answer, Caller, misunderstood};
 use crate::house::{House, later};
 use crate::tickets::{Login, Who};
-use crate::{exchange, people, relaying};
+use crate::{elsewhere, exchange, people, relaying};
 
 /// A name is cut to this many octets where it is counted and logged.
 const NAME_MAX: usize = 100;
@@ -31,6 +32,9 @@ pub(crate) fn auth(house: &House, caller: &mut Caller, fields: &[&[u8]]) -> Answ
     let door = Door { tls: &tls, ..Door::of(house, service, &ip) };
     match (&*mechanism, data) {
         ("PASS", [user, password]) => {
+            if let Some(answer) = elsewhere::admit(&door, user, password) {
+                return answer;
+            }
             door.prove("PASS", user, |kept, room| sasl::check(kept, password, room))
         }
         ("APOP", [b""]) if house.offers_digests() => challenge(house, caller),
@@ -268,6 +272,14 @@ impl<'a> Door<'a> {
         Ok(Secret::salted(&sender.digest, sender.salt.as_bytes()).map_err(Outside::Unusable))
     }
 
+    /// May the owner of this account in, if he proves who he is?
+    pub(crate) fn lets_in(&self, address: &Address) -> Result<bool, Broken> {
+        match self.house.store.account(&address.domain, &address.local)? {
+            Some(account) => Ok(self.permitted(address, &account)?.is_ok()),
+            None => Ok(false),
+        }
+    }
+
     fn permitted(&self, address: &Address, account: &Account) -> Result<Result<(), Outside>, Broken> {
         let settings = self.house.store.settings(&address.domain)?.unwrap_or_default();
         let settings = (*settings).clone().or(&*self.house.store.files().defaults()?);
@@ -282,9 +294,14 @@ impl<'a> Door<'a> {
     }
 
     fn admit(&self, who: Who) -> Answer {
+        self.admit_led(who, false)
+    }
+
+    /// `led_here`: another host of ours has seen the proof.
+    pub(crate) fn admit_led(&self, who: Who, led_here: bool) -> Answer {
         relaying::note(self.house, self.service, self.ip, &who);
         let user = format!("user={who}");
-        let login = Login { who, service: self.service, ip: self.ip.to_owned() };
+        let login = Login { who, service: self.service, ip: self.ip.to_owned(), led_here };
         let ticket =
             sys::random().ok().and_then(|random| self.house.tickets().issue(login, random, sys::monotonic()));
         match ticket {
@@ -301,7 +318,7 @@ impl<'a> Door<'a> {
         Fate::later(7, 0, format!("too many wrong passwords; wait {minutes} minutes")).into()
     }
 
-    fn log(&self, verb: &str, name: &str, mechanism: &str, more: &str) {
+    pub(crate) fn log(&self, verb: &str, name: &str, mechanism: &str, more: &str) {
         let (service, ip) = (self.service.name(), cut(self.ip));
         // A blank in a name must not begin a field of its own.
         let name = cut(name).replace(' ', "\\x20");
@@ -329,7 +346,7 @@ pub(crate) fn login(house: &House, caller: &mut Caller, fields: &[&str]) -> Answ
     let Some(login) = house.tickets().redeem(ticket, sys::monotonic()) else {
         return Fate::never(7, 8, "no such ticket").into();
     };
-    let Login { who, service, ip } = login;
+    let Login { who, service, ip, led_here } = login;
     // Nor does one for whom only smtpd's word of a certificate stands: whoever speaks with clients could say that.
     if service == Service::Smtp {
         return Fate::never(7, 8, "who hands mail in gets no mailbox opened for it").into();
@@ -343,7 +360,12 @@ pub(crate) fn login(house: &House, caller: &mut Caller, fields: &[&str]) -> Answ
         Who::Sender(_) => return Fate::never(7, 8, "who only sends has no mailbox").into(),
     };
     match house.store.account(&address.domain, &address.local) {
-        Ok(Some(account)) if account.disabled.is_none() => opened(house, address, account),
+        Ok(Some(account)) if account.disabled.is_none() => {
+            match elsewhere::opened(house, service, &ip, led_here, &address, &account) {
+                Some(answer) => answer,
+                None => opened(house, address, account),
+            }
+        }
         Ok(_) => {
             sys::log!("lookup: refuse service={} user={address} cause=gone meanwhile", service.name());
             Fate::never(7, 8, "no such account").into()
@@ -356,7 +378,7 @@ fn opened_for_user(house: &House, name: &str) -> Answer {
     let Some(system) = &house.system else { return Fate::never(7, 8, "no such user").into() };
     let person = system.login(name);
     match person.and_then(|found| found.map(|person| system.owner(&person, name, "")).transpose()) {
-        Ok(Some(owner)) => Answer::whole(owner.to_packet()),
+        Ok(Some(owner)) => admitted(house, owner),
         Ok(None) => Fate::never(7, 8, "no such user").into(),
         Err(broken) => later(&broken).into(),
     }
@@ -365,7 +387,15 @@ fn opened_for_user(house: &House, name: &str) -> Answer {
 fn opened(house: &House, address: Address, account: Account) -> Answer {
     let hit = Hit { address, account, dash: "", ext: String::new(), folder: String::new() };
     match people::account(house, &hit) {
-        Ok(owner) => Answer::whole(owner.to_packet()),
+        Ok(owner) => admitted(house, owner),
+        Err(broken) => later(&broken).into(),
+    }
+}
+
+/// The owner, with what others share with him.
+fn admitted(house: &House, owner: Owner) -> Answer {
+    match house.shared_with(&owner.user) {
+        Ok(shared) => Answer::whole(Owner { shared, ..owner }.to_packet()),
         Err(broken) => later(&broken).into(),
     }
 }

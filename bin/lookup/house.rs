@@ -11,8 +11,10 @@ use users::name::Address;
 use users::{Places, Sender, Settings, Sql, Store};
 use wire::Fate;
 
+use crate::elsewhere::Used;
 use crate::limits::Sent;
 use crate::relaying::Sessions;
+use crate::shared;
 use crate::system::System;
 use crate::tickets::Tickets;
 use crate::turns::Turns;
@@ -34,6 +36,9 @@ pub(crate) struct House {
     tickets: Mutex<Tickets>,
     guesses: Mutex<Guesses>,
     sent: Mutex<Sent>,
+    used: Mutex<Used>,
+    /// When we started, in seconds since 1970.
+    pub(crate) began: u64,
     owners: Owners,
     /// Random, from our start on; what salts are made of where nobody keeps one.
     pepper: [u8; 16],
@@ -71,6 +76,8 @@ impl House {
             tickets: Mutex::default(),
             guesses: Mutex::default(),
             sent: Mutex::default(),
+            used: Mutex::default(),
+            began: sys::unix_seconds(),
             owners,
             pepper: sys::random().map_err(|error| Broken::io("the random generator", &error))?,
         })
@@ -105,6 +112,21 @@ impl House {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The passes of other hosts that have been used.
+    pub(crate) fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What our hosts know each other by, if there are several.
+    pub(crate) fn host_key(&self) -> Result<Option<String>, Broken> {
+        Ok(self.control.line("hostkey")?.filter(|key| !key.is_empty()))
+    }
+
+    /// The line of `control/mailhosts` for a host.
+    pub(crate) fn mail_host(&self, host: &str) -> Result<Option<String>, Broken> {
+        Ok(self.control.table("mailhosts")?.get(host)?.map(|hit| hit.value().trim().to_owned()))
+    }
+
     /// How the relay table is used: the words of `control/relaytable`.
     pub(crate) fn relay_use(&self) -> Result<Vec<String>, Broken> {
         Ok(self.control.list("relaytable")?.unwrap_or_default())
@@ -124,6 +146,13 @@ impl House {
             word.eq_ignore_ascii_case(&account.to_string()) || word.eq_ignore_ascii_case(&all)
         };
         Ok(trusted.iter().any(named))
+    }
+
+    /// The folders of shared mailboxes that `login` may open.
+    pub(crate) fn shared_with(&self, login: &str) -> Result<Vec<PathBuf>, Broken> {
+        let lines = self.control.list("sharedfolders")?.unwrap_or_default();
+        let names = lines.iter().filter_map(|line| shared::granted(line, login));
+        Ok(names.map(|name| self.mail.join(shared::FOLDER).join(name)).collect())
     }
 
     /// Who may only send, of the table that strangers fill, where it is in use.

@@ -152,5 +152,6 @@ fn empty(house: &House, address: &Address, folder: &str, quota: Option<u64>) -> 
         ext: String::new(),
         programs: false,
         instructions: Vec::new(),
+        shared: Vec::new(),
     })
 }

@@ -98,6 +98,7 @@ impl System {
             ext: person.ext.clone(),
             programs: true,
             instructions: if thrown_away { vec![NOTHING.to_owned()] } else { own_files.into() },
+            shared: Vec::new(),
         })
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Login {
     pub(crate) service: Service,
     /// From where.
     pub(crate) ip: String,
+    /// By another host of ours, whose word was taken for it.
+    pub(crate) led_here: bool,
 }
 
 /// The tickets that were given out and not yet redeemed.
@@ -80,6 +82,7 @@ mod tests {
             who: Who::Account(Address::parse("alice@example.test").unwrap()),
             service: Service::Pop3,
             ip: String::new(),
+            led_here: false,
         }
     }
 

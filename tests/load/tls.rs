@@ -40,6 +40,14 @@ pub(crate) fn idle(address: SocketAddr, sessions: usize) -> String {
     format!("{} were kept", all.len())
 }
 
+/// An IMAP session in TLS.
+pub(crate) fn imap(address: SocketAddr) -> std::io::Result<tests::Imap> {
+    let stream = TcpStream::connect(address)?;
+    let name = ServerName::try_from("localhost").expect("a name");
+    let session = ClientConnection::new(config(), name).map_err(std::io::Error::other)?;
+    tests::Imap::over(StreamOwned::new(session, stream.try_clone()?), stream)
+}
+
 fn open(address: SocketAddr, config: &Arc<ClientConfig>) -> std::io::Result<Session> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;

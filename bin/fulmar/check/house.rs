@@ -10,6 +10,7 @@ use control::{Home, Problem, Severity, Uids};
 use sys::Packets;
 
 use crate::init::{FOLDERS, PROGRAMS};
+use crate::run_lines::{self, Kind};
 
 /// The sockets over which the programs talk.
 const SOCKETS: &[(&str, &str)] = &[
@@ -30,6 +31,7 @@ pub(super) fn check(home: &Home) -> Vec<Problem> {
     problems.extend(PROGRAMS.iter().filter_map(|name| program(home, name)));
     problems.extend(SOCKETS.iter().filter_map(|(socket, service)| silent(home, socket, service)));
     problems.extend(ports(home));
+    problems.extend(watchers(home));
     problems.extend(sys::durable::free_space(&home.queue()).ok().and_then(|(octets, _)| full(octets)));
     problems
 }
@@ -72,6 +74,26 @@ fn full(octets: u64) -> Option<Problem> {
     let said = format!("{} MiB are left on its disk, so no mail is taken (451 4.3.1)", mib(octets));
     let cure = format!("make room: {} MiB must stay free", mib(queue::FLOOR));
     (octets < queue::FLOOR).then(|| problem(Severity::Error, "queue", said, cure))
+}
+
+/// As many IMAP clients of one uid as can wait for mail have to be more than these.
+const WATCHERS: u64 = 1024;
+const INSTANCES: &str = "/proc/sys/fs/inotify/max_user_instances";
+
+/// Is IMAP served where the kernel lets few wait for mail? All virtual accounts are one uid.
+fn watchers(home: &Home) -> Option<Problem> {
+    let instances = fs::read_to_string(INSTANCES).ok()?.trim().parse().ok()?;
+    let imap = run_lines::served(home).into_iter().find(|served| served.kind == Kind::Imap)?;
+    few_watchers(&imap.name, instances)
+}
+
+fn few_watchers(service: &str, instances: u64) -> Option<Problem> {
+    let said = format!(
+        "only {instances} IMAP clients can wait for mail at one time (fs.inotify.max_user_instances)"
+    );
+    let cure = "cp etc/sysctl /etc/sysctl.d/fulmar.conf; sysctl -p /etc/sysctl.d/fulmar.conf";
+    let file = format!("etc/run/{service}/run");
+    (instances < WATCHERS).then(|| problem(Severity::Warning, &file, said, cure))
 }
 
 fn program(home: &Home, name: &str) -> Option<Problem> {
@@ -144,6 +166,14 @@ mod tests {
         let told = full(queue::FLOOR - 1).unwrap();
         assert_eq!((told.severity, &told.file[..]), (Severity::Error, "queue"));
         assert!(told.problem.contains("15 MiB") && told.cure.contains("16 MiB"), "{told:?}");
+    }
+
+    #[test]
+    fn a_kernel_that_lets_few_clients_wait_for_mail_is_told() {
+        assert!(few_watchers("imap", WATCHERS).is_none());
+        let told = few_watchers("imap", 128).unwrap();
+        assert_eq!((told.severity, &told.file[..]), (Severity::Warning, "etc/run/imap/run"));
+        assert!(told.problem.contains("128 IMAP clients") && told.cure.contains("sysctl"), "{told:?}");
     }
 
     #[test]

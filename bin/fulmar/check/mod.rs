@@ -1,6 +1,7 @@
 //! `fulmar check`: everything that is wrong with a home, at once, each with its cure.
 
 mod house;
+mod reading;
 mod sending;
 mod theirs;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(home: &Home, options: &Options, shape: Shape) -> Result<(), St
     problems.extend(users::check(&home.users(), lookup.as_ref()));
     problems.extend(house::check(home));
     problems.extend(sending::check(home));
+    problems.extend(reading::check(home));
     match shape.json {
         true => shape.table(HEADS, &problems.iter().map(row).collect::<Vec<_>>())?,
         false => print(&problems.iter().map(sentence).collect::<String>())?,

@@ -37,9 +37,16 @@ pub(super) fn zone(domain: &str, host: &str, served: &[Served]) -> String {
     zone
 }
 
+/// What a mail program should take comes first: IMAP before POP3, TLS from the beginning before STARTTLS.
+fn best_first(served: &[Served]) -> Vec<&Served> {
+    let mut all: Vec<&Served> = served.iter().collect();
+    all.sort_by_key(|service| (service.kind == Kind::Pop3, !service.is_tls()));
+    all
+}
+
 /// Thunderbird's and others': config-v1.1.xml.
 pub(super) fn autoconfig(domain: &str, host: &str, served: &[Served]) -> String {
-    let server = |service: &Served| {
+    let server = |service: &&Served| {
         let (tag, kind) = match service.kind {
             Kind::Submission => ("outgoingServer", "smtp"),
             Kind::Pop3 => ("incomingServer", "pop3"),
@@ -58,13 +65,13 @@ pub(super) fn autoconfig(domain: &str, host: &str, served: &[Served]) -> String 
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<clientConfig version=\"1.1\">\n  <emailProvider id=\"{domain}\">\n    \
          <domain>{domain}</domain>\n    <displayName>{domain}</displayName>\n    \
          <displayShortName>{domain}</displayShortName>\n{}  </emailProvider>\n</clientConfig>\n",
-        served.iter().map(server).collect::<String>()
+        best_first(served).iter().map(server).collect::<String>()
     )
 }
 
 /// Outlook's: autodiscover.xml.
 pub(super) fn autodiscover(host: &str, served: &[Served]) -> String {
-    let protocol = |service: &Served| {
+    let protocol = |service: &&Served| {
         let kind = match service.kind {
             Kind::Submission => "SMTP",
             Kind::Pop3 => "POP3",
@@ -85,7 +92,7 @@ pub(super) fn autodiscover(host: &str, served: &[Served]) -> String {
          <Response xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a\">\n    \
          <Account>\n      <AccountType>email</AccountType>\n      <Action>settings</Action>\n{}    </Account>\n  \
          </Response>\n</Autodiscover>\n",
-        served.iter().map(protocol).collect::<String>()
+        best_first(served).iter().map(protocol).collect::<String>()
     )
 }
 
@@ -121,5 +128,19 @@ mod tests {
                 && !config.contains("<port>25<")
         );
         assert!(autodiscover("mail.example.org", &all).contains("<Type>POP3</Type>"));
+    }
+
+    #[test]
+    fn mail_programs_are_told_of_imap_with_tls_first() {
+        let all = [
+            served(Kind::Pop3, 110),
+            served(Kind::Imap, 143),
+            served(Kind::Imap, 993),
+            served(Kind::Pop3, 995),
+        ];
+        let config = autoconfig("example.org", "mail.example.org", &all);
+        let ports =
+            config.lines().filter_map(|line| line.trim().strip_prefix("<port>")?.strip_suffix("</port>"));
+        assert_eq!(ports.collect::<Vec<_>>(), ["993", "143", "995", "110"]);
     }
 }

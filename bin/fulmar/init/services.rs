@@ -20,6 +20,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "forward",
     "fulmar",
     "gate",
+    "imapd",
     "inject",
     "local-deliver",
     "login",
@@ -47,6 +48,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "tcpserver",
     "tlsd",
     "tlsrpt",
+    "usher",
 ];
 
 const SCRIPT: u32 = 0o755;
@@ -71,10 +73,21 @@ impl Lines<'_> {
         Ok(self.listen(&rules, workers, port, program))
     }
 
-    /// Reverse DNS and ident are off (-H -R): they cost time at each connection and prove little.
+    /// For connections that are soon over.
     fn listen(&self, more: &str, workers: u16, port: u16, rest: &str) -> String {
-        let (me, address, port) = (self.me, self.address, self.base + port);
-        format!("tcpserver -v {more} -HR -l {me} -c 200 -C 100 -w {workers} {address} {port} {rest}")
+        self.at_most((200, 100), more, workers, port, rest)
+    }
+
+    /// For connections that last as long as a mail program runs, several for each.
+    fn sessions(&self, more: &str, workers: u16, port: u16, rest: &str) -> String {
+        self.at_most((10_000, 200), more, workers, port, rest)
+    }
+
+    /// At most so many connections, in all and from one address. Reverse DNS and ident are off (-H -R): they cost
+    /// time at each connection and prove little.
+    fn at_most(&self, most: (u32, u32), more: &str, workers: u16, port: u16, rest: &str) -> String {
+        let (me, address, port, (all, each)) = (self.me, self.address, self.base + port, most);
+        format!("tcpserver -v {more} -HR -l {me} -c {all} -C {each} -w {workers} {address} {port} {rest}")
     }
 
     fn all(&self) -> Result<Vec<Service>, Stop> {
@@ -105,6 +118,16 @@ impl Lines<'_> {
                 "pop3s",
                 "The same, by TLS from the beginning.",
                 self.listen("-X -x etc/tcp.pop3.cdb", 2, 995, "gate pop3d login pop3s"),
+            ),
+            Service::new(
+                "imap",
+                "Lets users read their mail on the server.",
+                self.sessions("-X -x etc/tcp.imap.cdb", 4, 143, "gate imapd login imap"),
+            ),
+            Service::new(
+                "imaps",
+                "The same, by TLS from the beginning.",
+                self.sessions("-X -x etc/tcp.imap.cdb", 4, 993, "gate imapd login imaps"),
             ),
         ])
     }

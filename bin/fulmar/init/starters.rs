@@ -35,8 +35,17 @@ pub(super) fn write(home: &Home, services: &[Service]) -> Result<(), Stop> {
     made::write(home, "etc/inetd.conf", &inetd(&here), TEXT)?;
     let me = control::Control::open(home).me().unwrap_or_default();
     made::write(home, "etc/cron", &cron(&here, &me), TEXT)?;
+    made::write(home, "etc/sysctl", SYSCTL, TEXT)?;
     made::write(home, "etc/logrotate", &logrotate(&here), TEXT)
 }
+
+/// An IMAP client that waits for mail holds an instance of inotify, which are counted by uid, and all virtual
+/// accounts have one.
+const SYSCTL: &str = "\
+# For /etc/sysctl.d: as many IMAP clients as may come can wait for mail (IDLE).
+fs.inotify.max_user_instances = 65536
+fs.inotify.max_user_watches = 1048576
+";
 
 /// What is under way when a service is ended goes on by itself, as under daemontools: only the service
 /// is told to end.
@@ -63,7 +72,7 @@ fn target(services: &[Service]) -> String {
 /// Only what faces the network can be started by inetd: the others are needed all the time.
 fn inetd(home: &str) -> String {
     format!(
-        "# For inetd, in place of the services smtp, submission and pop3. tcp.smtp has no say then: nobody\n\
+        "# For inetd, in place of the services smtp, submission, pop3 and imap. tcp.smtp has no say then: nobody\n\
          # relays but by control files. A tcpserver is faster.\n\
          smtp        stream  tcp   nowait  root  {home}/bin/smtpd  smtpd\n\
          smtp        stream  tcp6  nowait  root  {home}/bin/smtpd  smtpd\n\
@@ -71,7 +80,10 @@ fn inetd(home: &str) -> String {
          submissions stream  tcp   nowait  root  {home}/bin/smtpd  smtpd submissions\n\
          pop3s       stream  tcp   nowait  root  {home}/bin/gate   gate pop3d login pop3s\n\
          pop3        stream  tcp   nowait  root  {home}/bin/gate   gate pop3d login pop3\n\
-         pop3        stream  tcp6  nowait  root  {home}/bin/gate   gate pop3d login pop3\n"
+         pop3        stream  tcp6  nowait  root  {home}/bin/gate   gate pop3d login pop3\n\
+         imaps       stream  tcp   nowait  root  {home}/bin/gate   gate imapd login imaps\n\
+         imap        stream  tcp   nowait  root  {home}/bin/gate   gate imapd login imap\n\
+         imap        stream  tcp6  nowait  root  {home}/bin/gate   gate imapd login imap\n"
     )
 }
 

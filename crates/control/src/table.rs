@@ -25,6 +25,8 @@ const BOUNCE: Readers = &["bounce"];
 const REMOTE: Readers = &["remote"];
 const RELAYS: Readers = &["remote", "send"];
 const INJECT: Readers = &["inject"];
+/// `gate` lets a server program read what it is named for here.
+const IMAP: Readers = &["imapd"];
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
@@ -96,7 +98,7 @@ pub const TABLE: &[File] = &[
     of("clientciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("concurrencylocal", DELIVERIES, Value("10"), &["send", "spawn"], "Local deliveries at one time; 0 holds them."),
     of("concurrencyremote", DELIVERIES, Value("20"), &["send", "remote"], "Remote deliveries at one time; 0 holds them."),
-    of("databytes", BYTES, Value("0"), RECEPTIONS, "Most bytes in a message, 0 for no limit; DATABYTES in the environment wins."),
+    of("databytes", BYTES, Value("0"), &["smtpd", "qmtpd", "qmqpd", "imapd"], "Most bytes in a message, 0 for no limit; DATABYTES in the environment wins."),
     of("defaultdelivery", Line, Value("./Maildir/"), &["lookup"], "What is done for a user of this system who has no .qmail file."),
     of("defaultdomain", Line, Me, INJECT, "Appended to a host without a dot."),
     of("defaulthost", Line, Me, INJECT, "Appended to an address without a host."),
@@ -117,6 +119,7 @@ pub const TABLE: &[File] = &[
     of("filterargs", Map(Word), Nothing, LATER, "Program around deliveries, as `domain:program`."),
     of("from.envrules", Map(Pattern), Nothing, LATER, "Environment by sender when mail comes in, as `pattern:VAR=value,...`."),
     of("fromd.envrules", Map(Pattern), Nothing, LATER, "Environment by sender when mail is delivered, as `pattern:VAR=value,...`."),
+    of("fulltext", Flag, Value("1"), IMAP, "1: keep an index of words, with which IMAP finds text in large mailboxes at once."),
     of("globalspamredirect", Line, Nothing, LATER, "Where spam for every domain goes."),
     of("goodrcptpatterns", List(Pattern), Nothing, LATER, "Patterns of recipients that are exempt from recipient checks."),
     of("goodrcptto", List(Address), Nothing, LATER, "Recipients that are exempt from recipient checks."),
@@ -127,12 +130,17 @@ pub const TABLE: &[File] = &[
     of("holdlocal", Flag, Value("0"), SEND, "1: queue local mail and do not deliver it."),
     of("holdremote", Flag, Value("0"), SEND, "1: queue remote mail and do not deliver it."),
     of("hostaccess", Map(Domain), Nothing, LATER, "Addresses from which mail of a sender domain may come."),
+    of("hostkey", Line, Nothing, &["lookup"], "What hosts that serve one set of users know each other by: at least 32 characters that nobody can guess, the same on all of them. Only lookup may read it; see usher."),
     of("idhost", Host, Me, INJECT, "Right side of Message-ID."),
+    of("imapfolders", List(Word), Nothing, IMAP, "Mailboxes that an account has from its first login by IMAP on, a line each: the name, and behind a blank what it is for (RFC 6154), such as `Sent Mail \\Sent`. Missing: Drafts, Sent, Junk, Trash and Archive."),
+    of("imapseparator", Line, Value("."), IMAP, "What stands between the levels of a mailbox's name for IMAP clients: `.` or `/`."),
+    of("indexdir", Line, Nothing, &["gate"], "Folder for the indexes of mailboxes, such as one on a local disk where mail is on a server of files; each account gets a folder of its own in it. Missing: the index of a mailbox lies inside it."),
     of("localdomains", List(Domain), Nothing, LATER, "Sender domains from which users who wish so accept mail alone."),
     of("localiphost", Host, Me, RECEPTION, "Host that replaces this host's own address in `user@[address]`."),
     of("locals", List(Domain), Me, ROUTES, "Domains whose mail is delivered here; a file without entries means none."),
     of("logheaders", List(Word), Nothing, LATER, "Header fields that are logged when mail is queued."),
     of("mailarchive", Map(Pattern), Nothing, LATER, "Mailboxes that get a copy, as `type:pattern:mailbox`."),
+    of("mailhosts", Map(Word), Nothing, &["lookup"], "Where the hosts are that the accounts' `host` names, if not by their names at the usual ports: `name:address imap=port pop3=port`."),
     of("maxcmdlen", number("octets", 512, 1 << 20), Nothing, LATER, "Longest SMTP command line."),
     of("maxdeliveredto", number("lines", 0, 1000), Value("0"), &["spawn", "dot-qmail"], "Most Delivered-To lines, 0 for no limit."),
     of("maxhops", number("hops", 1, 10_000), Value("100"), RECEPTIONS, "Received and Delivered-To lines at which a message is taken for a loop."),
@@ -183,6 +191,7 @@ pub const TABLE: &[File] = &[
     of("servercipherlist", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("serverciphersuite", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("servicedir.conf", Foreign, Nothing, LATER, "Supervision is up to the supervisor."),
+    of("sharedfolders", Map(Word), Nothing, &["lookup"], "Shared mailboxes, `group:member member`, which lie in mail/shared/group (letters, digits, `-` and `_`): a member is the address of an account, `@domain` for all of its accounts, or `*` for everybody."),
     of("signaturedomains", List(Domain), Nothing, LATER, "Domains whose mail must bear a DKIM signature."),
     of("signatures", List(Word), Nothing, LATER, "First octets of encoded parts that are refused."),
     of("smtpgreeting", Line, Me, SMTPD, "Text after 220; its first word is the name of this host."),
@@ -223,6 +232,7 @@ pub const TABLE: &[File] = &[
     of("tlsservermethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("todointerval", Foreign, Nothing, LATER, "New mail is taken up at once."),
     of("uids", Map(Word), Nothing, &["fulmar", "gate", "lookup", "queued", "send", "smtpd", "spawn"], "Who programs run as, `role:user` or `role:uid:gid`, for the roles fulmar-net, -tls, -users, -queue, -remote, -mail, -admin, -web, -log and -acme; the users of these names by default."),
+    of("undelete", number("days", 0, 3650), Value("0"), IMAP, "How long mail that was expunged by IMAP can be brought back by fulmar restore; 0: not at all."),
     of("users", List(Word), Value("cdb"), &["lookup"], "Where users are kept: `cdb`, the folder users/, always asked first; `system`, users/assign and /etc/passwd, for locals and virtualdomains; `sqlite:PATH`, `postgres://user:password@host/database`, `mysql://...`, the tables of etc/sql/, in the order of the lines. lookup reads it when it starts, and does not start with any other; with a password in it nobody else should read it."),
     of("virtualdomains", Map(Route), Nothing, ROUTES, "Domains and addresses that one local user controls: `domain:prepend`, `user@domain:prepend`, `.suffix:prepend`, `:prepend` for all others; with nothing after the colon, an exception."),
 ];

@@ -229,16 +229,17 @@ impl<F: Folder> Asked<'_, F> {
             _ if price == Price::Text => return Ok(None),
             _ => {}
         }
-        self.by_digest(leaf, next).map(Some)
+        self.by_digest(leaf, next)
     }
 
-    fn by_digest(&mut self, leaf: &Leaf, next: impl Iterator<Item = Uid>) -> Result<bool, Trouble> {
+    fn by_digest(&mut self, leaf: &Leaf, next: impl Iterator<Item = Uid>) -> Result<Option<bool>, Trouble> {
         if !self.loaded && !self.records.load(self.folder, self.uid, next)? {
             return Err(Trouble::Gone);
         }
         self.loaded = true;
         let digest = self.records.digest().ok_or(Trouble::Gone)?;
-        Ok(match leaf {
+        Ok(Some(match leaf {
+            Leaf::MessageId(needle) => return Ok(written_id(digest.envelope()).map(|id| needle.is_in(&id))),
             Leaf::Sent(from, to) => digest.sent_day().is_some_and(|day| (*from..*to).contains(&day)),
             Leaf::ThreadId(id) => crate::ids::thread_id(&digest).is_some_and(|own| own == *id),
             Leaf::Field(field, needle) => needle.is_in(match field {
@@ -249,8 +250,16 @@ impl<F: Folder> Asked<'_, F> {
                 Field::Subject => digest.subject(),
             }),
             leaf => of_size(leaf, digest.size()),
-        })
+        }))
     }
+}
+
+/// The Message-ID as it was written, folded: the last word of the envelope, if that is plain.
+fn written_id(envelope: &[u8]) -> Option<String> {
+    let inner = envelope.strip_suffix(b"\")")?;
+    let (before, id) = inner.split_at(memchr::memrchr(b'"', inner)? + 1);
+    let plain = id.is_ascii() && !before.ends_with(b"\\\"") && !id.contains(&b'\\');
+    plain.then(|| String::from_utf8_lossy(id).to_ascii_lowercase())
 }
 
 fn of_size(leaf: &Leaf, size: u64) -> bool {
@@ -268,8 +277,10 @@ fn read(program: &Program, known: &[Known], text: &[u8]) -> bool {
     let header = text.get(message.header.clone()).unwrap_or_default();
     for (known, leaf) in known.iter_mut().zip(program.leaves()).filter(|(known, _)| **known == Known::Nothing)
     {
-        if let Leaf::Header(name, needle) = leaf {
-            *known = Known::of(Some(in_field(header, name, needle.as_ref())));
+        match leaf {
+            Leaf::Header(name, needle) => *known = Known::of(Some(in_field(header, name, needle.as_ref()))),
+            Leaf::MessageId(needle) => *known = Known::of(Some(in_field(header, "message-id", Some(needle)))),
+            _ => {}
         }
     }
     let mut wanted: Vec<Looked<'_>> = Vec::new();

@@ -3,6 +3,7 @@
 //! Bytes in, bytes out, questions to a [`Store`]. Knows nothing of files, sockets, clocks or uids: `bin/imapd` joins
 //! it to a connection and to the mailboxes on disk.
 
+mod body;
 mod capability;
 mod command;
 mod commands;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::body::Body;
 use crate::flags::Flags;
 use crate::reply::Reply;
 use crate::sequence::Set;
@@ -35,6 +36,8 @@ pub(crate) struct Open<F> {
     pub(crate) watches: Vec<Watch>,
     /// How many keywords the client has been told of in FLAGS.
     pub(crate) keywords: usize,
+    /// What the last FETCH has read, if it was for a slice of it.
+    pub(crate) body: Option<Box<Body>>,
 }
 
 impl<F: Folder> Open<F> {

@@ -2,7 +2,7 @@
 //! many messages in one go.
 
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
 use crate::digest::{Digest, digest};
 use crate::pour::Pour;
@@ -107,20 +107,16 @@ pub(crate) fn gone<T>(result: Result<T, Trouble>) -> Result<Option<T>, Trouble> 
 
 fn digest_of_large<F: Folder>(folder: &mut F, uid: Uid) -> Result<Vec<u8>, Trouble> {
     let on_the_wire = Pour::new(folder.open(uid)?).measure()?;
-    let text = beginning(folder.open(uid)?, MOST_TEXT)?;
+    let mut text = Vec::new();
+    read_all(folder.open(uid)?, &mut text)?;
     let beyond = on_the_wire.saturating_sub(mime::wire_octets(&text));
     // The size has to be exact, as a literal of so many octets is announced; so what lies beyond counts as it is sent.
     Ok(digest(&text, (text.len() as u64).saturating_add(beyond)))
 }
 
-/// The first octets of a text.
-pub(crate) fn beginning(mut text: impl Read, most: u64) -> Result<Vec<u8>, Trouble> {
-    let mut octets = Vec::new();
-    loop {
-        match text.by_ref().take(most.saturating_sub(octets.len() as u64)).read_to_end(&mut octets) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-            Ok(_) => return Ok(octets),
-        }
-    }
+/// Reads a text, or as much of it as is taken apart, behind what is in `octets`.
+pub(crate) fn read_all(text: impl Read, octets: &mut Vec<u8>) -> Result<(), Trouble> {
+    // `read_to_end` passes over interruptions by itself.
+    text.take(MOST_TEXT).read_to_end(octets)?;
+    Ok(())
 }

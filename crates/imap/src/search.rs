@@ -50,6 +50,8 @@ pub(crate) enum Leaf {
     ThreadId(String),
     /// A field that the digest has, and what to look for in it, folded.
     Field(Field, Needle),
+    /// Message-ID; the digest may not have it as it was written, then it is a matter of the text.
+    MessageId(Needle),
     /// Any other field; `None`: it is there.
     Header(String, Option<Needle>),
     Body(Needle),
@@ -107,7 +109,7 @@ impl Leaf {
     pub(crate) fn price(&self) -> Price {
         match self {
             Leaf::Date(..) | Leaf::EmailId(_) | Leaf::Larger(_) | Leaf::Smaller(_) => Price::Asked,
-            Leaf::Sent(..) | Leaf::ThreadId(_) | Leaf::Field(..) => Price::Digest,
+            Leaf::Sent(..) | Leaf::ThreadId(_) | Leaf::Field(..) | Leaf::MessageId(_) => Price::Digest,
             Leaf::Header(..) | Leaf::Body(_) | Leaf::Text(_) => Price::Text,
             _ => Price::Free,
         }
@@ -284,6 +286,9 @@ pub(crate) fn bit(name: &str, keywords: &[String]) -> Option<u64> {
 fn header(name: &str, text: &str) -> Leaf {
     match Field::of(name) {
         Some(field) if !text.is_empty() => Leaf::Field(field, Needle::new(text)),
+        None if !text.is_empty() && name.eq_ignore_ascii_case("message-id") => {
+            Leaf::MessageId(Needle::new(text))
+        }
         _ => Leaf::Header(name.to_owned(), (!text.is_empty()).then(|| Needle::new(text))),
     }
 }

@@ -19,11 +19,6 @@ pub(crate) fn header_end(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Does it take no more than the header?
-pub(crate) fn header_only(section: &Section) -> bool {
-    section.part.is_empty() && !matches!(section.what, What::Whole | What::Text)
-}
-
 /// Appends a section of the message to `out`; false: there is no such part. `message` is asked for only where a part is
 /// named.
 pub(crate) fn cut<'p>(

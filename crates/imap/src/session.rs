@@ -223,6 +223,10 @@ impl<S: Store> Session<S> {
             let reply = if before_login { Reply::LOGGED_IN } else { Reply::UNKNOWN };
             return reply.write(&self.tag, out);
         };
+        if let (Some(open), false) = (&mut self.open, matches!(request, Request::Fetch { .. })) {
+            // Kept for who fetches slice after slice, not for who idles.
+            open.body = None;
+        }
         let reply = match self.serve(row, request, out) {
             Ok(reply) | Err(Stop::Refused(reply)) => reply,
             Err(Stop::Broken(error)) => return Err(error),

@@ -47,8 +47,12 @@ impl Column {
 
     fn compare(&self, one: usize, other: usize) -> Ordering {
         let order = self.heads.get(one).cmp(&self.heads.get(other));
-        let order = order.then_with(|| self.text(one).cmp(self.text(other)));
+        let order = order.then_with(|| self.compare_texts(one, other));
         if self.reverse { order.reverse() } else { order }
+    }
+
+    fn compare_texts(&self, one: usize, other: usize) -> Ordering {
+        if self.ends.is_empty() { Ordering::Equal } else { self.text(one).cmp(self.text(other)) }
     }
 }
 

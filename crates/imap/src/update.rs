@@ -87,6 +87,7 @@ impl<F: Folder> Open<F> {
 
     /// What is not there any more.
     pub(crate) fn tell_gone(&mut self, enabled: Enabled, out: Out<'_>) -> io::Result<()> {
+        search::tell_leaving(self, out)?;
         let mut there = self.folder.messages().iter().map(|message| message.uid).peekable();
         let gone = self.view.shrink(|uid| {
             while there.next_if(|known| *known < uid).is_some() {}

@@ -215,7 +215,10 @@ fn token(rest: &mut &[u8]) -> Option<Token> {
         b'[' => literal(text),
         special @ (b',' | b';' | b':' | b'<' | b'>' | b'@') => (Token::Special(special), 1),
         // An escaped octet outside of quotes.
-        b'\\' => (Token::Word(text.get(1..2).unwrap_or_default().to_vec()), 2.min(text.len())),
+        b'\\' => {
+            let escaped = text.get(1).filter(|it| !matches!(it, b'\r' | b'\n' | 0));
+            (Token::Word(escaped.into_iter().copied().collect()), 2.min(text.len()))
+        }
         _ => {
             let length = run(text, |byte| {
                 !matches!(

@@ -166,16 +166,23 @@ impl Scan<'_> {
 
     /// A body goes to the line before the boundary; its line end belongs to the boundary.
     fn set_body(&self, part: &mut Part, start: usize, next: Option<Delimiter>) {
-        let end = match next {
-            None => self.text.len(),
-            Some(delimiter) => {
-                let before = &self.text[start..delimiter.start.max(start)];
-                let before = before.strip_suffix(b"\n").unwrap_or(before);
-                start + before.strip_suffix(b"\r").unwrap_or(before).len()
-            }
+        let end = next.map_or(self.text.len(), |delimiter| self.before(start, delimiter.start));
+        // The empty line after a header is no boundary's, though one may follow it at once.
+        let inside = match &part.children {
+            Children::None => None,
+            Children::Multipart(parts) => parts.last(),
+            Children::Message(inner) => Some(&**inner),
         };
+        let end = end.max(inside.map_or(start, |part| part.body.end));
         part.body = start..end;
         (part.octets, part.lines) = self.ruler.measure(start, end);
+    }
+
+    /// Where what begins at `start` ends, if the line at `line` is a boundary.
+    fn before(&self, start: usize, line: usize) -> usize {
+        let before = &self.text[start..line.max(start)];
+        let before = before.strip_suffix(b"\n").unwrap_or(before);
+        start + before.strip_suffix(b"\r").unwrap_or(before).len()
     }
 
     /// The header that begins at `at`: through its empty line, or to the boundary that cuts it off.
@@ -189,7 +196,7 @@ impl Scan<'_> {
             if self.text[line..].starts_with(b"--")
                 && let Some(delimiter) = self.delimiter_at(line)
             {
-                return (at..line, Some(delimiter));
+                return (at..self.before(at, line), Some(delimiter));
             }
             line = self.line_after(line);
         }

@@ -39,11 +39,12 @@ pub fn ensure(mail: &Path, owner: &Owner) -> io::Result<()> {
     let folder = make(&top, domain.as_bytes(), 0o711, None)?;
     // Another may have made it a moment ago, and not be done with it, or dead.
     top.sync()?;
-    let home = make(&folder, name.as_bytes(), 0o700, Some(owner))?;
+    let give = (owner.identity.uid, owner.identity.gid);
+    let home = make(&folder, name.as_bytes(), 0o700, Some(give))?;
     verify(&home, owner)
 }
 
-fn make_top(mail: &Path) -> io::Result<Folder> {
+pub(crate) fn make_top(mail: &Path) -> io::Result<Folder> {
     std::fs::create_dir(mail)?;
     std::fs::set_permissions(mail, Permissions::from_mode(0o711))?;
     open_any(mail)
@@ -52,18 +53,20 @@ fn make_top(mail: &Path) -> io::Result<Folder> {
 /// Opens the folder `name`, or makes it, durably. One that root has made and not given away yet (the
 /// process died between the two) is finished. It is given away last, so that one that has its owner has
 /// a durable name; and as the open folder that it is, whatever its name has become meanwhile.
-fn make(parent: &Folder, name: &[u8], mode: u32, owner: Option<&Owner>) -> io::Result<Folder> {
+pub(crate) fn make(parent: &Folder, name: &[u8], mode: u32, give: Option<(u32, u32)>) -> io::Result<Folder> {
     let name = std::ffi::OsStr::from_bytes(name);
     let is_new = matches!(parent.stat(name), Err(error) if error.kind() == ErrorKind::NotFound);
     let folder = parent.make_folder(name, mode)?;
-    let unfinished = sys::is_root() && owner.is_some() && folder.stat(".")?.st_uid == 0;
+    let unfinished = sys::is_root() && give.is_some() && folder.stat(".")?.st_uid == 0;
     if is_new || unfinished {
         // The umask has no say in it.
         File::from(folder.as_fd().try_clone_to_owned()?).set_permissions(Permissions::from_mode(mode))?;
         folder.sync()?;
         parent.sync()?;
-        if let Some(owner) = owner.filter(|_| sys::is_root()) {
-            folder.give(".", owner.identity.uid, owner.identity.gid)?;
+        if let Some((uid, gid)) = give.filter(|_| sys::is_root()) {
+            folder.give(".", uid, gid)?;
+            // Giving a folder away clears its setgid bit where the kernel thinks so.
+            File::from(folder.as_fd().try_clone_to_owned()?).set_permissions(Permissions::from_mode(mode))?;
             folder.sync()?;
         }
     }
@@ -111,6 +114,7 @@ mod tests {
             ext: String::new(),
             programs: false,
             instructions: vec![],
+            shared: vec![],
         }
     }
 

@@ -9,9 +9,13 @@
 //!
 //! Does not know how users are kept, nor any password.
 
+mod elsewhere;
 mod home;
+mod shared;
 
+pub use elsewhere::{Elsewhere, Opened};
 pub use home::ensure as ensure_home;
+pub use shared::{Shared, ensure as ensure_shared};
 
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -20,7 +24,8 @@ use sys::Identity;
 use wire::Fate;
 
 /// One delivery's or login's owner. As a packet: `K`, then fields `key=value`: `uid gid groups`
-/// (commas between) `home maildir quota user local domain dash ext programs` (`yes` or `no`), and any number of `do`.
+/// (commas between) `home maildir quota user local domain dash ext programs` (`yes` or `no`), and any number of `do`
+/// and `shared`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// Who to become; never root.
@@ -46,6 +51,8 @@ pub struct Owner {
     /// Instructions in the language of .qmail files; `.qmail` alone: the account's own files decide,
     /// by dash and ext.
     pub instructions: Vec<String>,
+    /// Folders of shared mailboxes that he may open, absolute. Of a login only.
+    pub shared: Vec<PathBuf>,
 }
 
 impl Owner {
@@ -67,6 +74,7 @@ impl Owner {
         field("ext", self.ext.as_bytes());
         field("programs", if self.programs { b"yes" } else { b"no" });
         self.instructions.iter().for_each(|line| field("do", line.as_bytes()));
+        self.shared.iter().for_each(|path| field("shared", path.as_os_str().as_bytes()));
         wire::packet(&fields.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
@@ -98,10 +106,10 @@ impl Owner {
             _ => None,
         };
         let text = |key: &str| String::from_utf8(one(key)?).ok();
-        let path = |key: &str| {
-            let path = PathBuf::from(std::ffi::OsString::from_vec(one(key)?));
-            path.is_absolute().then_some(path)
+        let absolute = |bytes: Vec<u8>| {
+            Some(PathBuf::from(std::ffi::OsString::from_vec(bytes))).filter(|path| path.is_absolute())
         };
+        let path = |key: &str| absolute(one(key)?);
         let groups = text("groups")?;
         let groups = groups.split(',').filter(|group| !group.is_empty()).map(|group| group.parse().ok());
         Some(Owner {
@@ -120,6 +128,7 @@ impl Owner {
             ext: text("ext")?,
             programs: one("programs").as_deref() == Some(b"yes"),
             instructions: all("do").into_iter().map(String::from_utf8).collect::<Result<_, _>>().ok()?,
+            shared: all("shared").into_iter().map(absolute).collect::<Option<_>>()?,
         })
     }
 }
@@ -141,6 +150,7 @@ mod tests {
             ext: "x=y".into(),
             programs: true,
             instructions: vec!["./Maildir/".into(), "&b@x".into()],
+            shared: vec!["/var/fulmar/mail/shared/sales".into()],
         }
     }
 

@@ -109,6 +109,8 @@ pub struct Account {
     pub disabled: Option<String>,
     /// What may be logged in to; `None`: as the domain says.
     pub services: Option<Vec<Service>>,
+    /// The host that serves its mailbox; `None`: as the domain says.
+    pub host: Option<String>,
     /// Days after which the trash folder's messages go, 0 for never; `None`: as the domain says.
     pub trash_days: Option<u32>,
     /// The same for the spam folder.
@@ -130,6 +132,7 @@ impl Account {
                 "quota" => account.quota = Some(size(&value()?)?),
                 "disabled" => account.disabled = Some(value().unwrap_or_default()),
                 "services" => account.services = Some(Service::list(&value()?)?),
+                "host" => account.host = Some(host(&value()?)?),
                 "trash-days" => account.trash_days = Some(days(&value()?)?),
                 "spam-days" => account.spam_days = Some(days(&value()?)?),
                 _ => return Err(format!("`{word}` is no setting of an account")),
@@ -180,6 +183,9 @@ impl fmt::Display for Account {
         if let Some(services) = &self.services {
             write!(f, " services={}", Service::show(services))?;
         }
+        if let Some(host) = &self.host {
+            write!(f, " host={host}")?;
+        }
         if let Some(days) = self.trash_days {
             write!(f, " trash-days={days}")?;
         }
@@ -191,6 +197,10 @@ impl fmt::Display for Account {
             None => Ok(()),
         }
     }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    name::domain(text).map_err(|fault| format!("`{text}`: {fault}"))
 }
 
 fn delivery(word: &str) -> Result<Delivery, String> {
@@ -270,6 +280,8 @@ pub struct Settings {
     pub postmaster: Option<String>,
     /// What may be logged in to.
     pub services: Option<Vec<Service>>,
+    /// The host that serves its mailboxes; without: whichever is asked.
+    pub host: Option<String>,
     /// Days after which the trash folder's messages go, 0 for never.
     pub trash_days: Option<u32>,
     /// The same for the spam folder.
@@ -297,6 +309,7 @@ impl Settings {
             "journal" => self.journal = Some(address()?),
             "postmaster" => self.postmaster = Some(address()?),
             "services" => self.services = Some(Service::list(value)?),
+            "host" => self.host = Some(host(value)?),
             "trash-days" => self.trash_days = Some(days(value)?),
             "spam-days" => self.spam_days = Some(days(value)?),
             "owner" => self.owner = Some(owner(value)?),
@@ -311,6 +324,7 @@ impl Settings {
     pub fn or(mut self, defaults: &Settings) -> Settings {
         self.quota = self.quota.or(defaults.quota);
         self.services = self.services.or_else(|| defaults.services.clone());
+        self.host = self.host.or_else(|| defaults.host.clone());
         self.trash_days = self.trash_days.or(defaults.trash_days);
         self.spam_days = self.spam_days.or(defaults.spam_days);
         self.owner = self.owner.or(defaults.owner);
@@ -330,6 +344,7 @@ impl fmt::Display for Settings {
         line("journal", self.journal.clone())?;
         line("postmaster", self.postmaster.clone())?;
         line("services", self.services.as_deref().map(Service::show))?;
+        line("host", self.host.clone())?;
         line("trash-days", self.trash_days.map(|days| days.to_string()))?;
         line("spam-days", self.spam_days.map(|days| days.to_string()))?;
         line("owner", self.owner.map(|(uid, gid)| format!("{uid}:{gid}")))?;
@@ -371,7 +386,7 @@ mod tests {
             "deliver=qmail wildcard",
             "forward=Bob@Other.Example,carol",
             "deliver=both forward=bob@other.example quota=100M",
-            "quota=none services=pop3,imap trash-days=30 spam-days=never disabled=\"over quota\"",
+            "quota=none services=pop3,imap host=mail2.example.org trash-days=30 spam-days=never disabled=\"over quota\"",
             "services=none disabled",
         ] {
             let read = account(text).unwrap();
@@ -451,6 +466,7 @@ mod tests {
             "journal archive",
             "postmaster root@host.example",
             "services pop3,imap",
+            "host mail2.example.org",
             "trash-days 30",
             "spam-days never",
             "owner 5000:5000",

@@ -36,9 +36,20 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Files that have other meanings in `users/`: ours, and those of qmail-newu and qmail-pw2u.
-const RESERVED: &[&str] =
-    &["append", "assign", "cdb", "defaults", "exclude", "include", "mailnames", "simple", "subusers"];
+/// Files that have other meanings in `users/`: ours, and those of qmail-newu and qmail-pw2u; and `mail/shared/`,
+/// which is no domain's.
+const RESERVED: &[&str] = &[
+    "append",
+    "assign",
+    "cdb",
+    "defaults",
+    "exclude",
+    "include",
+    "mailnames",
+    "shared",
+    "simple",
+    "subusers",
+];
 
 /// A domain: labels of letters, digits and inner hyphens; letters beyond ASCII as they are.
 pub fn domain(text: &str) -> Result<String, Fault> {

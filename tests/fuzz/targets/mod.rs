@@ -7,6 +7,7 @@ mod address;
 mod assign;
 mod cdb;
 mod control;
+mod digest;
 mod dns;
 mod dot;
 mod envelope;
@@ -25,6 +26,8 @@ mod lines;
 mod mailbox;
 mod maildir;
 mod manuscript;
+mod mime;
+mod mime_addresses;
 mod packet;
 mod password;
 mod pop3_login;
@@ -51,6 +54,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("assign", assign::run),
     ("cdb", cdb::run),
     ("control", control::run),
+    ("digest", digest::run),
     ("dns", dns::run),
     ("dot", dot::run),
     ("envelope", envelope::run),
@@ -65,6 +69,8 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("mailbox", mailbox::run),
     ("maildir", maildir::run),
     ("manuscript", manuscript::run),
+    ("mime", mime::run),
+    ("mime_addresses", mime_addresses::run),
     ("packet", packet::run),
     ("password", password::run),
     ("pop3_login", pop3_login::run),

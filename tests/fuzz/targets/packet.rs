@@ -13,4 +13,7 @@ pub(crate) fn run(data: &[u8]) {
         assert_ne!(owner.identity.uid, 0);
         assert_eq!(owner::Owner::from_packet(&owner.to_packet()), Ok(owner));
     }
+    if let Ok(owner::Opened::There(there)) = owner::Opened::from_packet(data) {
+        assert_eq!(owner::Opened::from_packet(&there.to_packet()), Ok(owner::Opened::There(there)));
+    }
 }

@@ -1,9 +1,11 @@
 //! Messages of the mechanisms: what is understood is one name and no more, and nothing proves what nobody knows.
 
 use sasl::scram::{Exchange, First, Hash, Keys};
-use sasl::{cram, plain};
+use sasl::{cram, pass, plain};
 
 pub(crate) fn run(data: &[u8]) {
+    let purpose = pass::Purpose { service: "imap", user: "ann@x.test", host: "b.test" };
+    assert_eq!(pass::check(&[7; 32], purpose, data, 1000), None);
     if let Some(claim) = plain::parse(data) {
         assert!(!claim.user.contains(char::is_control) && !claim.password.is_empty());
     }

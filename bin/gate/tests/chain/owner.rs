@@ -70,7 +70,11 @@ fn a_suite_without_root_opens_no_other_users_mailbox() {
 
 /// A shell in place of the server program, its commands coming from the client.
 fn shell(house: &House) -> Client {
-    let mut client = house.connect_to("/bin/sh");
+    shell_as(house, "/bin/sh")
+}
+
+fn shell_as(house: &House, server: &str) -> Client {
+    let mut client = house.connect_to(server);
     client.greeting();
     client.send(&format!("USER {USER}\r\n"));
     client.line();
@@ -80,6 +84,67 @@ fn shell(house: &House) -> Client {
         std::thread::yield_now();
     }
     client
+}
+
+/// Does the shell say that `command` went well?
+fn goes(client: &mut Client, command: &str) -> bool {
+    client.send(&format!("({command}) 2>&1 && echo yes || echo no\n"));
+    loop {
+        match client.line().as_str() {
+            "yes" => return true,
+            "no" | "" => return false,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_mailbox_server_gets_its_control_files_its_index_and_what_is_shared_with_the_owner() {
+    let house = House::new();
+    let server = house.path("imapd");
+    symlink("/bin/sh", &server).unwrap();
+    for (name, text) in [("indexdir", "index\n"), ("undelete", "7\n"), ("users", "secret\n")] {
+        fs::write(house.path("control").join(name), text).unwrap();
+    }
+    let mail = house.path("mail");
+    let other = mail.join("shared/other");
+    fs::create_dir_all(&other).unwrap();
+    house.lookup().owner += &format!("\0shared={}/shared/sales", mail.display());
+    let mut uids = fs::read_to_string(house.path("control/uids")).unwrap();
+    uids += &format!("fulmar-mail:{0}:{0}\n", owner_uid());
+    fs::write(house.path("control/uids"), uids).unwrap();
+    let mut client = shell_as(&house, server.to_str().unwrap());
+    client.send("echo $INDEX $SHARED $FULMAR_HOME\n");
+    let home = house.path("");
+    let home = home.to_str().unwrap().trim_end_matches('/');
+    assert_eq!(
+        client.line(),
+        format!("{home}/index/example.test/alice sales={home}/mail/shared/sales {home}")
+    );
+    let client = &mut client;
+    assert!(goes(client, "read x < ../../../control/undelete && [ $x = 7 ]"));
+    assert!(goes(client, ": > $INDEX/x && : > ../../shared/sales/x"));
+    assert!(goes(client, ": < /etc/localtime || ! [ -e /etc/localtime ]"));
+    for closed in ["read x < ../../../control/users", ": > ../../shared/other/x", ": > $INDEX/../x"] {
+        assert!(!goes(client, closed), "{closed}");
+    }
+    let seen = fs::metadata(house.path("index/example.test/alice")).unwrap();
+    assert_eq!((seen.uid(), seen.permissions().mode() & 0o777), (owner_uid(), 0o700));
+}
+
+#[test]
+fn other_servers_get_neither_and_an_index_out_of_place_opens_nothing() {
+    let house = House::new();
+    fs::write(house.path("control/indexdir"), "mail/example.test/alice/nowhere/index\n").unwrap();
+    house.lookup().owner += &format!("\0shared={}/shared/sales", house.path("mail").display());
+    let mut client = shell(&house);
+    client.send("echo \"[$INDEX$SHARED]\"\n");
+    assert_eq!(client.line(), "[]");
+    let server = house.path("imapd");
+    symlink("/bin/sh", &server).unwrap();
+    let mut client = house.connect_to(server.to_str().unwrap());
+    client.greeting();
+    assert!(client.login(PASSWORD).starts_with("-ERR [SYS/TEMP]"));
 }
 
 #[test]

@@ -52,6 +52,20 @@ fn who_was_disabled_between_password_and_mailbox_does_not_get_in() {
     assert_eq!(redeem(&house, &ticket).unwrap_err().letter(), b'D');
 }
 
+#[test]
+fn a_login_is_told_what_is_shared_with_it() {
+    let house = House::new().with_users();
+    let shared = |user: &str, password: &str| {
+        let owner = redeem(&house, &ticket(&pass(&house, "192.0.2.1", user, password))).unwrap();
+        let names = owner.shared.iter().map(|path| path.strip_prefix(house.path("mail/shared")).unwrap());
+        names.map(|name| name.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(shared("alice@example.test", "secret").is_empty());
+    house.write("control/sharedfolders", "sales: alice@example.test\nall:*\nteam: @example.test\n../x:*\n");
+    assert_eq!(shared("alice@example.test", "secret"), ["sales", "all", "team"]);
+    assert_eq!(shared("bob@example.test", "hidden"), ["all", "team"]);
+}
+
 fn apop(connection: &Packets, user: &str, password: &str) -> String {
     let challenge = ask(connection, &["auth", "pop3", "192.0.2.1", "", "APOP", ""]);
     let stamp = challenge.strip_prefix('C').unwrap();

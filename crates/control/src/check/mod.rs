@@ -153,7 +153,7 @@ fn open_to_others(path: &Path) -> Option<Problem> {
 }
 
 /// Files that must not be read by everybody.
-pub(crate) const SECRET: [&str; 5] = ["batvkey", "dkimkeys", "smtplogins", "srs_secrets", "tls"];
+pub(crate) const SECRET: [&str; 6] = ["batvkey", "dkimkeys", "hostkey", "smtplogins", "srs_secrets", "tls"];
 
 /// Programs that root starts read their files under other uids.
 fn hidden(path: &Path, file: &File) -> Option<Problem> {

@@ -2,12 +2,12 @@
 //!
 //! Picks the messages, marks as seen what is about to be read, and has each written by [`Lines`].
 
-mod body;
 mod lines;
 mod vanished;
 
 use std::io;
 
+use crate::body::Reach;
 use crate::flags::Flags;
 use crate::open::Open;
 use crate::reply::Reply;
@@ -119,8 +119,7 @@ fn reads(item: &FetchItem) -> bool {
 }
 
 /// How much of a message has to be read for an item.
-fn reach(item: &FetchItem) -> body::Reach {
-    use body::Reach;
+fn reach(item: &FetchItem) -> Reach {
     match item {
         FetchItem::Rfc822Header => Reach::Header,
         FetchItem::Rfc822 | FetchItem::Rfc822Text => Reach::Whole,

@@ -261,6 +261,19 @@ pub(crate) fn tell<S: Store>(session: &mut Session<S>, out: Out<'_>) -> io::Resu
     told
 }
 
+/// Tells which messages leave the results because they are no more. Comes before their EXPUNGE: the numbers in it are those
+/// that the client knows.
+pub(crate) fn tell_leaving<F: Folder>(open: &mut Open<F>, out: Out<'_>) -> io::Result<()> {
+    let mut watches = std::mem::take(&mut open.watches);
+    let told = watches.iter_mut().try_for_each(|watch| {
+        let there: Vec<Uid> =
+            watch.found.iter().copied().filter(|uid| open.message(*uid).is_some()).collect();
+        if there.len() == watch.found.len() { Ok(()) } else { change(open, watch, there, out) }
+    });
+    open.watches = watches;
+    told
+}
+
 /// Tells the difference between what a result was and what it is.
 fn update<F: Folder>(
     open: &mut Open<F>,
@@ -271,8 +284,11 @@ fn update<F: Folder>(
 ) -> io::Result<()> {
     // What can't be learnt now is told later.
     let Ok(rows) = look(open, &watch.key, &watch.order, now) else { return Ok(()) };
-    let found: Vec<Uid> = rows.iter().map(|(_, uid)| *uid).collect();
     write_new(open, watch, &rows, enabled, out)?;
+    change(open, watch, rows.iter().map(|(_, uid)| *uid).collect(), out)
+}
+
+fn change<F: Folder>(open: &Open<F>, watch: &mut Watch, found: Vec<Uid>, out: Out<'_>) -> io::Result<()> {
     let places = |place: usize| if watch.order.is_empty() { 0 } else { place + 1 };
     let name = |uid: Uid| if watch.by_uid { Some(uid) } else { open.view.number(uid) };
     let (before, after) = (Members::of(&watch.found), Members::of(&found));

@@ -36,6 +36,7 @@ fn keys_of_every_price_find_what_they_should() {
         ("HEADER x-mark \"\"", " 1 2 3 4"),
         ("HEADER X-Mark 6", " 4"),
         ("HEADER x-none \"\"", ""),
+        ("HEADER message-id 2@", ""),
         ("BODY noon", " 1 4"),
         ("BODY one", " 2"),
         ("TEXT LUNCH", " 1 2"),
@@ -170,6 +171,8 @@ fn threads_are_told() {
     assert_eq!(trial.say("UID THREAD ORDEREDSUBJECT UTF-8 ALL"), ["THREAD (1 (2)(3)(4))(5)"]);
     assert_eq!(trial.say("THREAD REFS UTF-8 ALL"), ["THREAD (1 2 (3)(4))(5)"]);
     assert_eq!(trial.say("THREAD REFERENCES UTF-8 DELETED"), ["THREAD"]);
+    assert_eq!(trial.say("SEARCH HEADER Message-ID <3@X>"), ["SEARCH 3"]);
+    assert_eq!(trial.say("SEARCH HEADER Message-ID @x"), ["SEARCH 1 2 3 4 5"]);
 }
 
 #[test]
@@ -186,4 +189,16 @@ fn a_result_that_is_watched_is_kept_up_to_date() {
     trial.say("CANCELUPDATE \"t\"");
     other.say("STORE 3 +FLAGS (\\Seen)");
     assert!(!trial.say("NOOP").iter().any(|line| line.starts_with("ESEARCH")));
+}
+
+#[test]
+fn who_watches_by_number_is_told_before_the_numbers_change() {
+    let mut trial = trial();
+    trial.say("SORT RETURN (UPDATE COUNT) (SUBJECT) UTF-8 NOT DELETED");
+    trial.say("STORE 2 +FLAGS.SILENT (\\Seen)");
+    let mut other = Trial::another(&trial.memory);
+    other.say("SELECT INBOX");
+    other.say("STORE 1,3 +FLAGS.SILENT (\\Deleted)");
+    other.say("EXPUNGE");
+    assert_eq!(trial.say("NOOP"), ["ESEARCH (TAG \"t\") REMOVEFROM (2 1 1 3)", "3 EXPUNGE", "1 EXPUNGE"]);
 }

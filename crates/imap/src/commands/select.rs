@@ -40,7 +40,7 @@ impl<F: Folder> Open<F> {
     pub(crate) fn new(name: String, folder: F) -> Open<F> {
         let uids = folder.messages().iter().map(|message| message.uid).collect();
         let view = View::new(uids, folder.status().highest_modseq);
-        Open { name, folder, view, saved: Vec::new(), watches: Vec::new(), keywords: 0 }
+        Open { name, folder, view, saved: Vec::new(), watches: Vec::new(), keywords: 0, body: None }
     }
 
     fn first_unseen(&self) -> Option<usize> {

@@ -58,7 +58,7 @@ impl Said {
         self.put(&format!("({})", there.join(" ")))
     }
 
-    fn request(&mut self, request: &Request) {
+    fn request(&mut self, request: &Request) -> &mut Said {
         match request {
             Request::Capability => self.put("CAPABILITY"),
             Request::Noop => self.put("NOOP"),
@@ -83,11 +83,11 @@ impl Said {
             Request::GetQuota(name) => self.put("GETQUOTA ").string(name),
             Request::Enable(names) => self.put("ENABLE ").put(&names.join(" ")),
             Request::Rename { from, to } => self.put("RENAME ").mailbox(from).put(" ").mailbox(to),
-            other => return self.with_more(other),
-        };
+            other => self.with_more(other),
+        }
     }
 
-    fn with_more(&mut self, request: &Request) {
+    fn with_more(&mut self, request: &Request) -> &mut Said {
         match request {
             Request::Id(fields) => self.put("ID ").list(fields, |said, (name, value)| {
                 write_string(name.as_bytes(), &mut said.out).unwrap();
@@ -127,31 +127,16 @@ impl Said {
                 self.put("CANCELUPDATE");
                 tags.iter().fold(self, |said, tag| said.put(" ").string(tag))
             }
-            Request::List(list) => return self.listing(list),
-            Request::Append { .. } | Request::Replace { .. } => return self.appending(request),
-            other => return self.of_messages(other),
-        };
+            Request::List(list) => self.listing(list),
+            Request::Append { .. } | Request::Replace { .. } => self.appending(request),
+            other => self.of_messages(other),
+        }
     }
 
-    fn of_messages(&mut self, request: &Request) {
+    fn of_messages(&mut self, request: &Request) -> &mut Said {
         let uid = |by_uid: &bool| if *by_uid { "UID " } else { "" };
         match request {
-            Request::Select { mailbox, read_only, condstore, qresync } => {
-                self.put(if *read_only { "EXAMINE " } else { "SELECT " }).mailbox(mailbox);
-                if *condstore {
-                    self.put(" (CONDSTORE");
-                }
-                if let Some(known) = qresync {
-                    self.put(if *condstore { " " } else { " (" });
-                    self.put(&format!("QRESYNC ({} {}", known.uid_validity, known.modseq));
-                    known.known.iter().for_each(|set| self.put(" ").set(set).done());
-                    if let Some((numbers, uids)) = &known.matching {
-                        self.put(" (").set(numbers).put(" ").set(uids).put(")");
-                    }
-                    self.put(")");
-                }
-                self.put(if *condstore || qresync.is_some() { ")" } else { "" })
-            }
+            Request::Select { .. } => self.select(request),
             Request::Expunge { uids: Some(uids) } => self.put("UID EXPUNGE ").set(uids),
             Request::Copy { by_uid, set, mailbox } => {
                 self.put(uid(by_uid)).put("COPY ").set(set).put(" ").mailbox(mailbox)
@@ -194,11 +179,33 @@ impl Said {
                 });
                 self.string(charset).put(" ").key(key)
             }
-            other => return self.notices(other),
-        };
+            other => self.notices(other),
+        }
     }
 
-    fn notices(&mut self, request: &Request) {
+    fn select(&mut self, request: &Request) -> &mut Said {
+        match request {
+            Request::Select { mailbox, read_only, condstore, qresync } => {
+                self.put(if *read_only { "EXAMINE " } else { "SELECT " }).mailbox(mailbox);
+                if *condstore {
+                    self.put(" (CONDSTORE");
+                }
+                if let Some(known) = qresync {
+                    self.put(if *condstore { " " } else { " (" });
+                    self.put(&format!("QRESYNC ({} {}", known.uid_validity, known.modseq));
+                    known.known.iter().for_each(|set| self.put(" ").set(set).done());
+                    if let Some((numbers, uids)) = &known.matching {
+                        self.put(" (").set(numbers).put(" ").set(uids).put(")");
+                    }
+                    self.put(")");
+                }
+                self.put(if *condstore || qresync.is_some() { ")" } else { "" })
+            }
+            other => panic!("{other:?} opens nothing"),
+        }
+    }
+
+    fn notices(&mut self, request: &Request) -> &mut Said {
         match request {
             Request::Notify(Some(notify)) => {
                 self.put("NOTIFY SET").put(if notify.status { " STATUS" } else { "" });
@@ -234,48 +241,48 @@ impl Said {
                 })
             }
             other => panic!("nothing says {other:?}"),
-        };
+        }
     }
 
-    fn appending(&mut self, request: &Request) {
+    fn appending(&mut self, request: &Request) -> &mut Said {
         match request {
             Request::Append { mailbox, messages } => {
                 self.put("APPEND ").mailbox(mailbox);
-                messages.iter().for_each(|message| self.message(message));
+                messages.iter().fold(self, Said::message)
             }
             Request::Replace { by_uid, message, mailbox, with } => {
                 self.put(if *by_uid { "UID REPLACE " } else { "REPLACE " });
-                self.put(message).put(" ").mailbox(mailbox).message(with);
+                self.put(message).put(" ").mailbox(mailbox).message(with)
             }
             other => panic!("no message is in {other:?}"),
         }
     }
 
-    fn message(&mut self, message: &Append) {
+    fn message(&mut self, message: &Append) -> &mut Said {
         self.put(" ").list(&message.flags, Said::flag).put(" ");
         if let Some(date) = message.date {
             self.put(&date_time(date)).put(" ");
         }
         match &message.text {
             Text::Parts(parts) => self.put("CATENATE ").list(parts, |said, piece| match piece {
-                Piece::Text(text) => said.put("TEXT ").text(text),
+                Piece::Text(text) => said.put("TEXT ").text(text).done(),
                 Piece::Url(url) => said.put("URL ").string(url).done(),
             }),
-            text => return self.text(text),
-        };
+            text => self.text(text),
+        }
     }
 
-    fn text(&mut self, text: &Text) {
+    fn text(&mut self, text: &Text) -> &mut Said {
         match text {
-            Text::Spooled(_) => self.put("{1+}\r\nx").done(),
+            Text::Spooled(_) => self.put("{1+}\r\nx"),
             other => panic!("no literal is {other:?}"),
         }
     }
 
-    fn listing(&mut self, list: &List) {
+    fn listing(&mut self, list: &List) -> &mut Said {
         self.put("LIST ");
         if !list.extended {
-            return self.mailbox(&list.reference).put(" ").mailbox(&list.patterns[0]).done();
+            return self.mailbox(&list.reference).put(" ").mailbox(&list.patterns[0]);
         }
         self.words(&[
             (list.select_subscribed, "SUBSCRIBED"),
@@ -302,7 +309,7 @@ impl Said {
             self.put(before).put("METADATA ");
             self.list(&list.return_metadata, |said, entry| said.string(entry).done());
         }
-        self.put(")");
+        self.put(")")
     }
 
     fn status_item(&mut self, item: &StatusItem) {

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::body::{Body, Reach};
 use super::reach;
+use crate::body::{Body, Reach};
 use crate::open::Open;
 use crate::records::Records;
 use crate::reply::Reply;
@@ -98,7 +98,9 @@ pub(super) struct Lines<'a, F> {
     loaded: bool,
     /// Some of the line at hand has been handed on.
     poured: bool,
-    body: Body,
+    /// Slices of sections are wanted.
+    sliced: bool,
+    body: Box<Body>,
     line: Vec<u8>,
     /// What the command ends with, if not well.
     refusal: Option<Reply>,
@@ -112,7 +114,9 @@ impl<'a, F: Folder> Lines<'a, F> {
         seen: Vec<Uid>,
     ) -> Lines<'a, F> {
         let reach = items.iter().map(reach).max().unwrap_or(Reach::Nothing);
-        let (records, body, line) = (Records::default(), Body::default(), Vec::with_capacity(GATHER * 2));
+        let sliced = items.iter().any(of_slice);
+        let body = open.body.take().unwrap_or_default();
+        let (records, line) = (Records::default(), Vec::with_capacity(GATHER * 2));
         Lines {
             open,
             items,
@@ -122,6 +126,7 @@ impl<'a, F: Folder> Lines<'a, F> {
             records,
             loaded: false,
             poured: false,
+            sliced,
             body,
             line,
             refusal: None,
@@ -165,6 +170,7 @@ impl<'a, F: Folder> Lines<'a, F> {
     /// Hands on what is left.
     pub(super) fn end(mut self, out: Out<'_>) -> Answer {
         self.flush(out)?;
+        self.open.body = self.sliced.then_some(self.body);
         Ok(self.refusal.unwrap_or(Reply::DONE))
     }
 
@@ -172,7 +178,7 @@ impl<'a, F: Folder> Lines<'a, F> {
         let message = *self.open.message(uid).ok_or(Trouble::Gone)?;
         (self.loaded, self.poured) = (false, false);
         if self.reach > Reach::Nothing {
-            self.body.load(&mut self.open.folder, uid, self.reach)?;
+            self.body.load(&mut self.open.folder, uid, self.reach, self.sliced)?;
         }
         self.style.begin(number, uid, &mut self.line);
         for item in self.items {
@@ -418,6 +424,10 @@ impl<'a, F: Folder> Lines<'a, F> {
         scribe::number(&mut self.line, size);
         Ok(())
     }
+}
+
+fn of_slice(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Section { partial: Some(_), .. } | FetchItem::Binary { partial: Some(_), .. })
 }
 
 /// `]`, and where a part of it begins.

@@ -1,11 +1,12 @@
-//! The text of the message at hand, as much of it as the items ask for: in memory, or, where it is large, poured out.
+//! The text of the message at hand, as much of it as the items of a FETCH ask for: in memory, or, where it is large,
+//! poured out. A client that fetches a part in slices finds it as the last slice left it.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
 use mime::Part;
 
 use crate::pour::Pour;
-use crate::records::beginning;
+use crate::records::read_all;
 use crate::section::{cut, header_end, slice};
 use crate::session::Out;
 use crate::store::{Folder, MOST_TEXT, Trouble, Uid};
@@ -14,10 +15,13 @@ use crate::syntax::{Section, What};
 /// Larger messages are not taken into memory, unless parts are cut out of them.
 const LARGE: u64 = 2 * 1024 * 1024;
 const PIECE: u64 = 8 * 1024;
+/// Memory that is kept from one message to the next.
+const KEPT: usize = 256 * 1024;
 
 /// How much of a message is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Reach {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    #[default]
     Nothing,
     Header,
     Whole,
@@ -26,40 +30,61 @@ pub(super) enum Reach {
 
 /// The message at hand.
 #[derive(Debug, Default)]
-pub(super) struct Body {
+pub(crate) struct Body {
+    uid: Uid,
     text: Vec<u8>,
-    /// `text` is not all of it.
+    /// How much of it `text` is.
+    reach: Reach,
+    /// It is larger than what is in memory.
     large: bool,
     message: Option<Part>,
-    /// A section as it goes over the wire.
+    /// A section as it goes over the wire, and which.
     wire: Vec<u8>,
+    section: Option<Section>,
 }
 
 impl Body {
-    /// Goes to another message.
-    pub(super) fn load<F: Folder>(&mut self, folder: &mut F, uid: Uid, reach: Reach) -> Result<(), Trouble> {
-        self.text.clear();
-        self.text.shrink_to(LARGE as usize);
-        self.wire.shrink_to(LARGE as usize);
-        self.message = None;
-        self.large = reach >= Reach::Whole && folder.octets(uid)? > LARGE;
+    /// Goes to a message. `sliced`: the client wants slices of it, and will come back for others.
+    pub(crate) fn load<F: Folder>(
+        &mut self,
+        folder: &mut F,
+        uid: Uid,
+        reach: Reach,
+        sliced: bool,
+    ) -> Result<(), Trouble> {
+        if self.uid == uid && self.reach == Reach::Parts && !self.large {
+            return Ok(());
+        }
+        self.forget();
+        let most = if sliced || reach == Reach::Parts { MOST_TEXT } else { LARGE };
+        self.large = reach >= Reach::Whole && folder.octets(uid)? > most;
         let text = folder.open(uid)?;
         match (reach, self.large) {
             (Reach::Nothing, _) => {}
             (Reach::Header, _) | (Reach::Whole, true) => self.load_header(text)?,
-            (Reach::Whole, false) | (Reach::Parts, _) => self.text = beginning(text, MOST_TEXT)?,
+            (Reach::Whole, false) | (Reach::Parts, _) => {
+                read_all(text, &mut self.text)?;
+                self.reach = Reach::Parts;
+            }
         }
+        self.uid = uid;
         Ok(())
+    }
+
+    /// Keeps the memory for the next one, if it is not much.
+    fn forget(&mut self) {
+        let (mut text, mut wire) = (std::mem::take(&mut self.text), std::mem::take(&mut self.wire));
+        text.clear();
+        text.shrink_to(KEPT);
+        wire.clear();
+        wire.shrink_to(KEPT);
+        *self = Body { text, wire, ..Body::default() };
     }
 
     fn load_header(&mut self, mut text: impl Read) -> Result<(), Trouble> {
         while (self.text.len() as u64) < MOST_TEXT {
             let before = self.text.len();
-            match text.by_ref().take(PIECE).read_to_end(&mut self.text) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error.into()),
-                Ok(_) => {}
-            }
+            text.by_ref().take(PIECE).read_to_end(&mut self.text)?;
             // The line before the new piece may be the one that ends it.
             let from =
                 memchr::memrchr(b'\n', &self.text[..before.saturating_sub(1)]).map_or(0, |end| end + 1);
@@ -73,12 +98,12 @@ impl Body {
     }
 
     /// Is this a section that has to be poured?
-    pub(super) fn pours(&self, section: &Section) -> bool {
+    pub(crate) fn pours(&self, section: &Section) -> bool {
         self.large && section.part.is_empty() && matches!(section.what, What::Whole | What::Text)
     }
 
     /// How many octets a section has that has to be poured, and where in the whole it begins.
-    pub(super) fn place(&self, section: &Section, size: u64) -> (u64, u64) {
+    pub(crate) fn place(&self, section: &Section, size: u64) -> (u64, u64) {
         let header = match section.what {
             What::Text => {
                 let end = header_end(&self.text).unwrap_or(self.text.len());
@@ -90,7 +115,7 @@ impl Body {
     }
 
     /// Pours out `count` octets of the whole from `first` on.
-    pub(super) fn pour<F: Folder>(
+    pub(crate) fn pour<F: Folder>(
         folder: &mut F,
         uid: Uid,
         (first, count): (u64, u64),
@@ -108,19 +133,23 @@ impl Body {
     }
 
     /// A section; `None`: there is none such.
-    pub(super) fn section(&mut self, section: &Section, partial: Option<(u32, u32)>) -> Option<&[u8]> {
-        self.wire.clear();
-        let Body { text, message, wire, .. } = self;
-        let there = cut(text, section, || message.get_or_insert_with(|| mime::scan(text)), wire);
-        there.then(|| slice(&self.wire, partial))
+    pub(crate) fn section(&mut self, section: &Section, partial: Option<(u32, u32)>) -> Option<&[u8]> {
+        if self.section.as_ref() != Some(section) {
+            self.wire.clear();
+            let Body { text, message, wire, .. } = self;
+            let there = cut(text, section, || message.get_or_insert_with(|| mime::scan(text)), wire);
+            self.section = there.then(|| section.clone());
+        }
+        self.section.is_some().then(|| slice(&self.wire, partial))
     }
 
     /// A part without its transfer encoding: RFC 3516.
-    pub(super) fn binary(
+    pub(crate) fn binary(
         &mut self,
         numbers: &[u32],
         partial: Option<(u32, u32)>,
     ) -> Result<Option<&[u8]>, mime::Undecodable> {
+        self.section = None;
         let Body { text, message, wire, .. } = self;
         let message = message.get_or_insert_with(|| mime::scan(text));
         let Some(part) = message.at(numbers) else { return Ok(None) };

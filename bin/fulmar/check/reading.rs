@@ -1,0 +1,119 @@
+//! What IMAP and hosts with one set of users are set to: values that programs pass over where they mean nothing.
+
+use control::{Control, Home, Problem, Severity};
+
+/// What is wrong with the values; that a file can't be read is `control`'s to tell.
+pub(super) fn check(home: &Home) -> Vec<Problem> {
+    let control = Control::open(home);
+    let mut problems = Vec::new();
+    problems.extend(separator(&control));
+    problems.extend(key(&control));
+    problems.extend(index(home, &control));
+    problems.extend(lines(&control, "imapfolders", folder));
+    problems.extend(lines(&control, "sharedfolders", group));
+    problems
+}
+
+fn problem(severity: Severity, name: &str, problem: String, cure: &str) -> Problem {
+    Problem { severity, file: format!("control/{name}"), line: None, problem, cure: cure.to_owned() }
+}
+
+fn line(control: &Control, name: &str) -> Option<String> {
+    control.line(name).ok().flatten().filter(|line| !line.is_empty())
+}
+
+fn separator(control: &Control) -> Option<Problem> {
+    let found = line(control, "imapseparator").filter(|found| !matches!(found.as_str(), "." | "/"))?;
+    let said = format!("`{found}` separates nothing: the default holds");
+    Some(problem(Severity::Warning, "imapseparator", said, "write . or /"))
+}
+
+fn key(control: &Control) -> Option<Problem> {
+    let length = line(control, "hostkey")?.len();
+    let said = format!("{length} characters can be guessed: no login is led to another host");
+    let cure = "write at least 32 characters by chance, the same on all hosts: usher(8)";
+    (length < 32).then(|| problem(Severity::Error, "hostkey", said, cure))
+}
+
+/// `gate` makes the folder, but not the one that it lies in.
+fn index(home: &Home, control: &Control) -> Option<Problem> {
+    let folder = home.join(line(control, "indexdir")?);
+    let there = folder.is_dir() || (!folder.exists() && folder.parent().is_some_and(std::path::Path::is_dir));
+    let said = format!("{} cannot be made: no mailbox is opened by IMAP", folder.display());
+    (!there).then(|| problem(Severity::Error, "indexdir", said, "make the folder, for root"))
+}
+
+/// Problem and cure.
+type Wrong = Option<(&'static str, &'static str)>;
+
+fn lines(control: &Control, name: &str, wrong: impl Fn(&str) -> Wrong) -> Vec<Problem> {
+    let all = control.list(name).ok().flatten().unwrap_or_default();
+    let told = |line: &String| {
+        let (said, cure) = wrong(line)?;
+        Some(problem(Severity::Warning, name, format!("`{line}` {said}"), cure))
+    };
+    all.iter().filter_map(told).collect()
+}
+
+/// What mailboxes may be for: RFC 6154.
+const USES: [&str; 6] = ["\\Archive", "\\Drafts", "\\Important", "\\Junk", "\\Sent", "\\Trash"];
+
+fn folder(line: &str) -> Wrong {
+    let known = line
+        .rsplit_once([' ', '\t'])
+        .is_some_and(|(_, word)| USES.iter().any(|known| known.eq_ignore_ascii_case(word.trim())));
+    let cure = "write a name and one of \\Archive \\Drafts \\Important \\Junk \\Sent \\Trash";
+    (!known).then_some(("is passed over: it says not what the mailbox is for", cure))
+}
+
+fn group(line: &str) -> Wrong {
+    let cure = "write group:member member, the group in letters, digits, - and _";
+    let Some((group, members)) = line.split_once(':') else {
+        return Some(("shares nothing: it has no colon", cure));
+    };
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    match group.trim() {
+        "" => Some(("shares nothing: it names no group", cure)),
+        name if name.starts_with('-') || name.len() > 64 || !name.bytes().all(plain) => {
+            Some(("shares nothing: that can be no group's name", cure))
+        }
+        _ if members.trim().is_empty() => Some(("shares with nobody", cure)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("control")).unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join("control").join(name), text).unwrap();
+        }
+        check(&Home::at(folder.path())).into_iter().map(|problem| problem.file).collect()
+    }
+
+    #[test]
+    fn what_means_nothing_is_told_and_what_does_is_not() {
+        let good = [
+            ("imapseparator", "/\n"),
+            ("imapfolders", "# mine\nSent Mail \\Sent\nTrash \\trash\n"),
+            ("sharedfolders", "sales: ann@x.test @y.test\nall:*\n"),
+            ("hostkey", "0123456789abcdef0123456789abcdef\n"),
+            ("indexdir", "index\n"),
+        ];
+        assert!(found(&good).is_empty() && found(&[]).is_empty());
+        let bad = [
+            ("imapseparator", "|\n"),
+            ("hostkey", "secret\n"),
+            ("indexdir", "no/where\n"),
+            ("imapfolders", "Sent\nX \\Flagged\n"),
+            ("sharedfolders", "sales ann@x.test\na.b: *\nx:\n"),
+        ];
+        let told = found(&bad);
+        let count = |name: &str| told.iter().filter(|file| file.ends_with(name)).count();
+        assert_eq!(bad.map(|(name, _)| count(name)), [1, 1, 1, 2, 3]);
+    }
+}

@@ -1,0 +1,56 @@
+//! Becoming nobody in particular, and then `usher`, who leads the client to the host that has his mailbox.
+
+use std::ffi::OsString;
+use std::io::{self, PipeWriter};
+use std::path::Path;
+
+use owner::Elsewhere;
+use sys::confine::Confine;
+use sys::process::{self, Start};
+use sys::{Identity, memory};
+
+use crate::opening::{LIBRARIES, LOADERS, SESSION};
+use crate::porter::{self, Admitted};
+
+/// What says where name servers are.
+const NAMES: &[&str] = &["/etc/resolv.conf", "/etc/hosts", "/run/systemd/resolve"];
+
+/// Becomes `usher`, as `identity` (whom `login` runs as). Returns only on trouble; this process must end then.
+pub(crate) fn pass(
+    there: &Elsewhere,
+    service: &OsString,
+    identity: Option<&Identity>,
+    admitted: Admitted,
+    session: PipeWriter,
+) -> io::Error {
+    let usher = process::sibling("usher");
+    let Admitted { login, handed, input, output, .. } = admitted;
+    login.dismiss();
+    if let Err(error) = become_nobody(identity, Path::new(&usher)) {
+        return error;
+    }
+    // None of the three holds a NUL.
+    let words = [there.at.as_bytes(), there.user.as_bytes(), there.pass.as_bytes(), &handed];
+    let handed = match memory::holding(&words.join(&0)) {
+        Ok(fd) => fd,
+        Err(error) => return error,
+    };
+    Start::new(&usher)
+        .args([service])
+        .env_only(&porter::environment())
+        .fd(0, input)
+        .fd(1, output)
+        .fd(3, handed)
+        .fd(SESSION, session)
+        .chdir(Path::new("/"))
+        .exec()
+}
+
+fn become_nobody(identity: Option<&Identity>, usher: &Path) -> io::Result<()> {
+    if let Some(identity) = identity {
+        sys::become_user(identity)?;
+    }
+    let confine = Confine::new().paths_only().internet().execute(usher);
+    let confine = LOADERS.iter().fold(confine, Confine::execute);
+    LIBRARIES.iter().chain(NAMES).fold(confine, Confine::read).apply()
+}

@@ -1,0 +1,99 @@
+//! `imapd [MAILDIR]`: serves the mailboxes of one account by IMAP to a client who has proved whose they are.
+//!
+//! Started by `gate` as the mailboxes' owner, or by hand behind checkpassword. Reads no password and no table;
+//! reaches nothing but the account's folders and the settings that concern them.
+
+mod conn;
+mod deflate;
+mod handed;
+mod pump;
+mod settings;
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use imap::{Options, Session};
+use mailbox::Account;
+use maildir::Maildir;
+use sys::confine::{Confine, Limits};
+use sys::{Env, Stop, Timed};
+
+use crate::conn::Conn;
+use crate::handed::Handed;
+use crate::pump::End;
+
+/// Address space: a mailbox of a million messages, and four messages of the largest size at one time.
+const MEMORY: u64 = 4 << 30;
+const FILES: u64 = 256;
+/// Tells whether the machine has been started anew since an index was written.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
+fn main() -> ExitCode {
+    sys::main("imapd", run)
+}
+
+fn run() -> Result<(), Stop> {
+    let Handed { maildir, tag, unread } = Handed::take()?;
+    let mut conn = connection(unread).map_err(|error| Stop::permanent(format_args!("no client: {error}")))?;
+    match open(&maildir) {
+        Ok(account) => serve(&mut conn, account, tag.as_deref()),
+        Err(error) => {
+            conn.say(&refusal(tag.as_deref()));
+            Err(Stop::temporary(format_args!("{}: {error}", maildir.display())))
+        }
+    }
+}
+
+fn connection(unread: Vec<u8>) -> io::Result<Conn> {
+    let client = Timed::new(sys::adopt(0)?, sys::adopt(1)?, pump::SILENCE);
+    sys::no_delay(client.output());
+    sys::keep_alive(client.output());
+    Ok(Conn::new(unread, client))
+}
+
+/// Opens the account, which is made if there is none yet, and gives up all else.
+fn open(maildir: &Path) -> io::Result<Account> {
+    if sys::is_root() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "refusing to serve mail as root"));
+    }
+    let settings = settings::read(&Env::here());
+    make(maildir)?;
+    Limits { memory: Some(MEMORY), files: Some(FILES), file_size: None }.apply()?;
+    let beside = settings.shared.iter().map(|(_, path)| path).chain(&settings.index);
+    let confine = beside.fold(Confine::new().write(maildir), Confine::write);
+    confine.read(BOOT).apply()?;
+    Account::open(maildir, settings).map_err(|trouble| io::Error::other(format!("{trouble:?}")))
+}
+
+/// A confinement can only grant what is there.
+fn make(maildir: &Path) -> io::Result<()> {
+    match Maildir::open(maildir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Maildir::create(maildir).map(drop),
+        other => other.map(drop),
+    }
+}
+
+/// The mailboxes can't be opened: the answer that the client waits for.
+fn refusal(tag: Option<&[u8]>) -> Vec<u8> {
+    let text = b"NO [UNAVAILABLE] The mailboxes can't be opened now, please try again later\r\n";
+    let answer = tag.map_or_else(Vec::new, |tag| [tag, b" ", text].concat());
+    [&answer[..], b"* BYE [UNAVAILABLE] Try again later\r\n"].concat()
+}
+
+fn serve(conn: &mut Conn, account: Account, tag: Option<&[u8]>) -> Result<(), Stop> {
+    let options =
+        Options { version: env!("CARGO_PKG_VERSION").to_owned(), compress: true, ..Options::default() };
+    let mut session = Session::new(account, options);
+    let end = pump::serve(conn, &mut session, tag);
+    let user = Env::here().text("USER").unwrap_or_default().replace(' ', "\\x20");
+    sys::log!("imapd: {} end user={user} why={}", std::process::id(), why(&end));
+    end.map(drop).map_err(|error| Stop::temporary(format_args!("user={user} {error}")))
+}
+
+fn why(end: &io::Result<End>) -> String {
+    match end {
+        Ok(end) => format!("{end:?}"),
+        Err(error) => format!("Broken cause={}", error.kind()),
+    }
+}

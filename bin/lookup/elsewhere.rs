@@ -1,0 +1,150 @@
+//! Mailboxes that another host serves: by the account's `host`, with a pass that is made here and taken there.
+//!
+//! All hosts have the same users and the same `control/hostkey`, and `usher` leads clients from one to the other.
+
+use std::collections::HashMap;
+
+use control::Broken;
+use owner::Elsewhere;
+use sasl::pass::{self, LIFE, Pass, Purpose, SHORTEST_KEY};
+use users::name::Address;
+use users::{Account, Service, Source};
+use wire::Fate;
+
+use crate::answer::Answer;
+use crate::auth::Door;
+use crate::house::{House, later};
+use crate::tickets::Who;
+
+/// Passes that have been used, with when they were made.
+#[derive(Debug, Default)]
+pub(crate) struct Used(HashMap<String, u64>);
+
+impl Used {
+    /// Is this the first time? Those that are no longer good are forgotten.
+    fn is_first(&mut self, pass: &Pass, now: u64) -> bool {
+        self.0.retain(|_, made| made.saturating_add(LIFE) >= now);
+        self.0.insert(pass.nonce.clone(), pass.made).is_none()
+    }
+}
+
+/// The answer to `login TICKET` for an account that is not served here; `None`: it is.
+pub(crate) fn opened(
+    house: &House,
+    service: Service,
+    ip: &str,
+    led_here: bool,
+    address: &Address,
+    account: &Account,
+) -> Option<Answer> {
+    let host = match host(house, address, account) {
+        Ok(host) => host.filter(|host| !host.eq_ignore_ascii_case(&house.me))?,
+        Err(broken) => return Some(later(&broken).into()),
+    };
+    if led_here {
+        sys::log!(
+            "lookup: warning: {address} was led here, and {host} has the mailbox: is control/me the same name?"
+        );
+        return Some(Fate::later(3, 5, "the mailbox is not here").into());
+    }
+    Some(lead(house, service, ip, address, &host).unwrap_or_else(|broken| later(&broken).into()))
+}
+
+/// The host that serves the account's mailbox, if one is named.
+fn host(house: &House, address: &Address, account: &Account) -> Result<Option<String>, Broken> {
+    if account.host.is_some() {
+        return Ok(account.host.clone());
+    }
+    let settings = house.store.settings(&address.domain)?.unwrap_or_default();
+    Ok((*settings).clone().or(&*house.store.files().defaults()?).host)
+}
+
+fn lead(house: &House, service: Service, ip: &str, address: &Address, host: &str) -> Result<Answer, Broken> {
+    let key = house.host_key()?.ok_or_else(|| {
+        let problem = format!("missing, and the mailbox of {address} is at {host}");
+        Broken::new("control/hostkey", problem, "make one, the same on all hosts: usher(8) says how")
+    })?;
+    let nonce = sys::random().map_err(|error| Broken::io("the random generator", &error))?;
+    let user = address.to_string();
+    let purpose = Purpose { service: service.name(), user: &user, host: &host.to_ascii_lowercase() };
+    let pass = pass::make(key.as_bytes(), purpose, ip, sys::unix_seconds(), nonce).ok_or_else(|| {
+        let problem = format!("shorter than {SHORTEST_KEY} characters");
+        Broken::new("control/hostkey", problem, "make a longer one, the same on all hosts")
+    })?;
+    let at = at(house.mail_host(host)?.as_deref(), host, service)?;
+    sys::log!("lookup: lead user={user} service={} host={at}", service.name());
+    Ok(Answer::whole(Elsewhere { at, user, pass }.to_packet()))
+}
+
+/// Where the host's service is, by its line in `control/mailhosts`, `[ADDRESS] [imap=PORT] [pop3=PORT]`, if it has one.
+fn at(line: Option<&str>, host: &str, service: Service) -> Result<String, Broken> {
+    let usual = if service == Service::Pop3 { 110 } else { 143 };
+    let (mut address, mut port) = (host, usual);
+    for word in line.unwrap_or_default().split_whitespace() {
+        match word.split_once('=') {
+            None => address = word,
+            Some((name, number)) => {
+                let number: u16 = number.parse().map_err(|_| {
+                    Broken::new(
+                        "control/mailhosts",
+                        format!("`{word}` is no port"),
+                        "write imap=143 or pop3=110",
+                    )
+                })?;
+                if name == service.name() {
+                    port = number;
+                }
+            }
+        }
+    }
+    match address.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => Ok(format!("[{address}]:{port}")),
+        Err(_) => Ok(format!("{address}:{port}")),
+    }
+}
+
+/// Lets in whom another host of ours has let in. `None`: that is no pass, or no good one; perhaps it is a password.
+pub(crate) fn admit(door: &Door<'_>, user: &[u8], word: &[u8]) -> Option<Answer> {
+    let house = door.house;
+    let key = house.host_key().ok()??;
+    let user = str::from_utf8(user).ok()?;
+    let address = Address::login(user).ok()?;
+    let me = house.me.to_ascii_lowercase();
+    let purpose = Purpose { service: door.service.name(), user, host: &me };
+    let now = sys::unix_seconds();
+    let pass = pass::check(key.as_bytes(), purpose, word, now)?;
+    // Who was let in before we began may have used it before we began.
+    let fresh = pass.made >= house.began && house.used().is_first(&pass, now);
+    if !fresh || !door.lets_in(&address).ok()? {
+        return None;
+    }
+    let door = Door { ip: &pass.client, tls: door.tls, ..Door::of(house, door.service, &pass.client) };
+    door.log("login", user, "HOST", "");
+    Some(door.admit_led(Who::Account(address), true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_found_by_its_name_or_as_its_line_says() {
+        let at = |line, service| at(line, "b.test", service).ok();
+        assert_eq!(at(None, Service::Imap).as_deref(), Some("b.test:143"));
+        assert_eq!(at(None, Service::Pop3).as_deref(), Some("b.test:110"));
+        let line = Some("10.0.0.2 imap=1143");
+        assert_eq!(at(line, Service::Imap).as_deref(), Some("10.0.0.2:1143"));
+        assert_eq!(at(line, Service::Pop3).as_deref(), Some("10.0.0.2:110"));
+        assert_eq!(at(Some("fd00::2 pop3=1"), Service::Pop3).as_deref(), Some("[fd00::2]:1"));
+        assert_eq!(at(Some("imap=x"), Service::Imap), None);
+    }
+
+    #[test]
+    fn a_pass_is_used_once_and_forgotten_when_it_is_no_longer_good() {
+        let mut used = Used::default();
+        let pass = |nonce: &str, made| Pass { made, nonce: nonce.into(), client: String::new() };
+        assert!(used.is_first(&pass("a", 100), 100) && !used.is_first(&pass("a", 100), 160));
+        assert!(used.is_first(&pass("b", 200), 200));
+        assert_eq!(used.0.len(), 1);
+    }
+}

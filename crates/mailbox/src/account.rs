@@ -1,0 +1,511 @@
+//! An account: all mailboxes that a user sees, as an IMAP session asks for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use imap::{Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid};
+use maildir::{Maildir, Quota};
+
+use crate::adding::Target;
+use crate::draft::Draft;
+use crate::mailbox::Mailbox;
+use crate::names::{INBOX, Names};
+use crate::news::Watched;
+use crate::opened::Opened;
+use crate::place::{Options, Place, unavailable};
+use crate::rights::{List, Rights};
+use crate::settings::Settings;
+use crate::special::{self, Special};
+use crate::tree::{MOST, Root, Spot, Tree};
+use crate::undelete::{self, Deletions};
+use crate::{annotations, subscriptions};
+
+/// What shared folders lie below.
+const SHARED: &str = "Shared";
+/// What the user has seen of shared folders, and noted about them, is in this folder of his own Maildir.
+const OF_SHARED: &str = "fulmar-shared";
+const QUOTA_ROOT: &str = "User quota";
+
+/// An account, ready to be served.
+#[derive(Debug)]
+pub struct Account {
+    pub(crate) settings: Settings,
+    pub(crate) tree: Tree,
+    pub(crate) own: Maildir,
+    pub(crate) target: Option<Target>,
+    watched: Option<Watched>,
+}
+
+impl Account {
+    /// Opens the account whose Maildir is at `maildir`; makes that, and the folders that every account is given, if
+    /// need be.
+    pub fn open(maildir: &Path, settings: Settings) -> Result<Account, Trouble> {
+        // Whoever is confined to the Maildir can open it, not make it.
+        let own = match Maildir::open(maildir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Maildir::create(maildir),
+            other => other,
+        };
+        let own = own.map_err(|error| unavailable(maildir, "can't open the Maildir", &error))?;
+        let names = Names { separator: settings.separator };
+        let mut roots = vec![Root::open(INBOX, maildir, settings.index.clone())?];
+        for (name, path) in &settings.shared {
+            // One that this user can't reach is none of his.
+            let name = format!("{SHARED}{}{name}", settings.separator);
+            roots.extend(Root::open(&name, path, None).ok());
+        }
+        let account = Account { settings, tree: Tree { names, roots }, own, target: None, watched: None };
+        account.give_folders()?;
+        account.tidy();
+        Ok(account)
+    }
+
+    /// Gives back what is needed only while messages are being added.
+    pub fn rest(&mut self) {
+        self.target = None;
+    }
+
+    fn names(&self) -> Names {
+        self.tree.names
+    }
+
+    pub(crate) fn root(&self) -> &Root {
+        &self.tree.roots[0]
+    }
+
+    /// Makes those folders that the account has never been given.
+    fn give_folders(&self) -> Result<(), Trouble> {
+        let given = Special::read(&self.root().folder)?;
+        let missing: Vec<_> =
+            self.settings.folders.iter().filter(|(_, what)| !given.was_given(what)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let _lock = self.root().lock()?;
+        let mut special = Special::read(&self.root().folder)?;
+        for (name, what) in missing {
+            if special.was_given(what) || self.names().check(name).is_err() {
+                continue;
+            }
+            if self.tree.find(name).is_err() {
+                self.tree.make(&self.tree.plan(name))?;
+            }
+            special.set(&self.root().folder, self.names(), name, what)?;
+            subscriptions::change(&self.root().folder, self.names(), name, true)?;
+        }
+        Ok(())
+    }
+
+    /// What is left of the past. Whatever fails here is done by the next login.
+    fn tidy(&self) {
+        let purged = || match self.settings.undelete {
+            0 => Ok(()),
+            days => Deletions::open(&self.root().path)?
+                .map_or(Ok(()), |deletions| deletions.purge_daily(self.now(), days)),
+        };
+        let tidied = self.own.clean(sys::now()).and_then(|()| self.tree.sweep()).and_then(|()| purged());
+        if let Err(error) = tidied {
+            unavailable(&self.root().path, "can't tidy up", &error);
+        }
+    }
+
+    /// What this user may do with a mailbox.
+    pub(crate) fn may(&self, spot: &Spot) -> Result<Rights, Trouble> {
+        if !self.tree.root(spot).is_shared() {
+            return Ok(Rights::all());
+        }
+        Ok(self.list_of(spot)?.rights(&self.settings.user))
+    }
+
+    /// The list of rights that holds for a shared mailbox: its own, or that of the next above it that has one.
+    fn list_of(&self, spot: &Spot) -> Result<List, Trouble> {
+        let mut above = spot.clone();
+        loop {
+            if let Ok(folder) = self.tree.folder(&above)
+                && let Some(list) = List::read(&folder)?
+            {
+                return Ok(list);
+            }
+            if above.disk.is_empty() {
+                return Ok(List::of_readers());
+            }
+            above.disk = above_of(&above.disk);
+        }
+    }
+
+    pub(crate) fn place(&self, spot: &Spot) -> Result<Place, Trouble> {
+        Ok(Place {
+            maildir: self.tree.path(spot),
+            index: self.tree.index(spot)?,
+            temporary: self.root().path.join("tmp"),
+        })
+    }
+
+    pub(crate) fn mailbox(&self, spot: &Spot, read_only: bool) -> Result<Mailbox, Trouble> {
+        let root = self.tree.root(spot);
+        let undelete = (self.settings.undelete > 0).then(|| undelete::place(&root.path, &spot.disk));
+        let user_seen = root.is_shared().then(|| self.note_of(spot, "seen")).transpose()?;
+        let quota = if root.is_shared() { Quota::NONE } else { self.settings.quota };
+        let options = Options { read_only, quota, undelete, user_seen };
+        Mailbox::open(self.place(spot)?, options)
+    }
+
+    /// The file of what this user has noted about a shared mailbox.
+    fn note_of(&self, spot: &Spot, what: &str) -> Result<std::path::PathBuf, Trouble> {
+        let folder = self.root().path.join(OF_SHARED);
+        self.root().folder.make_folder(OF_SHARED, 0o700)?;
+        let root = self.names().line(&self.tree.root(spot).name);
+        Ok(folder.join(format!("{root}{}:{what}", spot.disk.display())))
+    }
+
+    /// The folder and the file with annotations of one kind.
+    fn notes(&self, spot: &Spot, private: bool) -> Result<(sys::durable::Folder, String), Trouble> {
+        if !(private && self.tree.root(spot).is_shared()) {
+            return Ok((self.tree.folder(spot)?, annotations::OF_MAILBOX.to_owned()));
+        }
+        let path = self.note_of(spot, "metadata")?;
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok((self.root().folder.folder(OF_SHARED)?, file))
+    }
+
+    /// An existing mailbox with which this user may do `right`. Of one that he may not even see, nothing is said.
+    pub(crate) fn reach(&self, name: &str, right: char) -> Result<(Spot, Rights), Trouble> {
+        let spot = self.tree.find(name)?;
+        let rights = self.may(&spot)?;
+        match rights.has(right) {
+            true => Ok((spot, rights)),
+            false if rights.has('l') || rights.has('r') => Err(Trouble::NotAllowed),
+            false => Err(Trouble::NoMailbox),
+        }
+    }
+
+    /// May this user make a mailbox of this name?
+    fn may_create(&self, name: &str, spot: &Spot) -> Result<(), Trouble> {
+        self.names().check(name)?;
+        if !self.tree.root(spot).is_shared() {
+            return match spot.disk.is_empty() {
+                true => Err(Trouble::Exists),
+                false => Ok(()),
+            };
+        }
+        self.may(&Spot { root: spot.root, disk: above_of(&spot.disk) })?.need('k')
+    }
+
+    /// Names of all mailboxes that this user may see, with their places.
+    fn visible(&self) -> Result<BTreeMap<String, Spot>, Trouble> {
+        let mut visible = BTreeMap::new();
+        for (name, spot) in self.tree.all()? {
+            if self.may(&spot)?.has('l') {
+                visible.insert(name, spot);
+            }
+        }
+        Ok(visible)
+    }
+
+    /// The mailboxes at `from` and below it, with the names they are to have.
+    fn moved(&self, from: &str, to: &str) -> Result<Vec<(String, Spot, String)>, Trouble> {
+        let mut moved = Vec::new();
+        for (name, spot) in self.visible()? {
+            if name == from || self.names().is_below(&name, from) {
+                let new = format!("{to}{}", &name[from.len()..]);
+                moved.push((name, spot, new));
+            }
+        }
+        if moved.is_empty() { Err(Trouble::NoMailbox) } else { Ok(moved) }
+    }
+
+    fn rename_tree(&mut self, from: &str, to: &str) -> Result<(), Trouble> {
+        if self.names().is_below(to, from) {
+            return Err(Trouble::Cannot("a mailbox can't be moved below itself"));
+        }
+        let moved = self.moved(from, to)?;
+        let mut places = Vec::new();
+        for (name, spot, new) in &moved {
+            let target = self.tree.plan(new);
+            self.may_create(new, &target)?;
+            self.may(spot)?.need('x')?;
+            if spot.disk.is_empty() || target.root != spot.root {
+                return Err(Trouble::Cannot("it can't be moved there"));
+            }
+            if self.tree.find(new).is_ok() {
+                return Err(Trouble::Exists);
+            }
+            places.push((name, spot, new, target));
+        }
+        for (name, spot, new, target) in places {
+            self.tree.rename(spot, &target)?;
+            if spot.root == 0 {
+                Special::read(&self.root().folder)?.rename(&self.root().folder, self.names(), name, new)?;
+            }
+        }
+        let spot = &moved[0].1;
+        self.tree.root(spot).folder.sync()?;
+        self.tree.recount(spot);
+        Ok(())
+    }
+
+    /// RENAME of the inbox makes a mailbox of its mail; the inbox and what lies below it stay. RFC 9051 §6.3.6.
+    fn rename_inbox(&mut self, to: &str) -> Result<(), Trouble> {
+        self.create(to, &[])?;
+        let mut inbox = self.open(INBOX, false)?;
+        let uids: Vec<Uid> = imap::Folder::messages(&inbox).iter().map(|message| message.uid).collect();
+        self.relocate(&mut inbox, &uids, to).map(drop)
+    }
+
+    /// Keeps the mail of a mailbox that is being removed.
+    fn keep_deleted(&self, spot: &Spot) -> Result<(), Trouble> {
+        if self.settings.undelete == 0 {
+            return Ok(());
+        }
+        let kept = undelete::place(&self.tree.root(spot).path, &spot.disk);
+        std::fs::create_dir_all(&kept)?;
+        let (folder, kept) = (self.tree.folder(spot)?, sys::durable::open_any(&kept)?);
+        for place in ["new", "cur"] {
+            let place = folder.folder(place)?;
+            for name in place.names()? {
+                use std::os::unix::ffi::OsStrExt;
+                place.rename(&name, &kept, undelete::named(self.now(), name.as_bytes()))?;
+            }
+        }
+        Ok(kept.sync()?)
+    }
+}
+
+/// The folder above: of `.a.b`, `.a`.
+fn above_of(disk: &std::ffi::OsStr) -> std::ffi::OsString {
+    use std::os::unix::ffi::OsStrExt;
+    let octets = disk.as_bytes();
+    let end = octets.iter().rposition(|octet| *octet == b'.').unwrap_or(0);
+    std::ffi::OsStr::from_bytes(&octets[..end]).to_owned()
+}
+
+impl Store for Account {
+    type Folder = Opened;
+    type Draft = Draft;
+
+    fn separator(&self) -> char {
+        self.settings.separator
+    }
+
+    fn namespaces(&self) -> Vec<Namespace> {
+        let mut parts = vec![Namespace { prefix: String::new(), kind: NamespaceKind::Personal }];
+        if self.tree.roots.len() > 1 {
+            let prefix = format!("{SHARED}{}", self.settings.separator);
+            parts.push(Namespace { prefix, kind: NamespaceKind::Shared });
+        }
+        parts
+    }
+
+    fn list(&mut self) -> Result<Vec<Listed>, Trouble> {
+        let (names, special) = (self.names(), Special::read(&self.root().folder)?);
+        let subscribed = subscriptions::read(&self.root().folder, names)?;
+        let visible = self.visible()?;
+        let mut all: BTreeMap<String, Listed> = BTreeMap::new();
+        for (name, spot) in &visible {
+            let special = if spot.root == 0 { special.of(names, name) } else { None };
+            all.insert(name.clone(), Listed { name: name.clone(), special, ..Listed::default() });
+        }
+        for name in &subscribed {
+            let missing = Listed { name: name.clone(), no_select: true, missing: true, ..Listed::default() };
+            all.entry(name.clone()).or_insert(missing).subscribed = true;
+        }
+        for name in visible.keys() {
+            let mut above = names.above(name);
+            while let Some(parent) = above {
+                let entry = all.entry(parent.to_owned());
+                let found = entry.or_insert_with(|| Listed {
+                    name: parent.to_owned(),
+                    no_select: true,
+                    ..Listed::default()
+                });
+                // Subscribed, no mailbox, but there are some below.
+                found.missing = false;
+                above = names.above(parent);
+            }
+        }
+        Ok(all.into_values().collect())
+    }
+
+    fn create(&mut self, name: &str, special: &[String]) -> Result<String, Trouble> {
+        let name = self.names().spelled(name.strip_suffix(self.settings.separator).unwrap_or(name));
+        let what = match special {
+            [] => None,
+            [one] => Some(special::known(one).ok_or(Trouble::Cannot("no mailbox can be for that here"))?),
+            _ => return Err(Trouble::Cannot("a mailbox is for one thing only")),
+        };
+        let spot = self.tree.plan(&name);
+        self.may_create(&name, &spot)?;
+        let _lock = self.tree.root(&spot).lock()?;
+        if self.tree.find(&name).is_ok() {
+            return Err(Trouble::Exists);
+        }
+        if self.tree.all()?.len() >= MOST {
+            return Err(Trouble::Limit("too many mailboxes"));
+        }
+        let mut uses = Special::read(&self.root().folder)?;
+        if what.is_some_and(|what| spot.root != 0 || uses.is_taken(what)) {
+            return Err(Trouble::Cannot("another mailbox is for that"));
+        }
+        self.tree.make(&spot)?;
+        if let Some(what) = what {
+            uses.set(&self.root().folder, self.names(), &name, what)?;
+        }
+        Ok(Mailbox::peek(self.place(&spot)?, false)?.id)
+    }
+
+    fn delete(&mut self, name: &str) -> Result<(), Trouble> {
+        let (spot, _) = self.reach(name, 'x')?;
+        if spot.disk.is_empty() {
+            return Err(Trouble::Cannot("this mailbox always stays"));
+        }
+        self.target = None;
+        let _lock = self.tree.root(&spot).lock()?;
+        self.keep_deleted(&spot)?;
+        self.tree.remove(&spot)?;
+        if spot.root == 0 {
+            let root = &self.root().folder;
+            Special::read(root)?.forget(root, self.names(), name)?;
+        }
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), Trouble> {
+        let to = self.names().spelled(to.strip_suffix(self.settings.separator).unwrap_or(to));
+        self.target = None;
+        if self.names().is_inbox(from) {
+            return self.rename_inbox(&to);
+        }
+        let from = self.names().spelled(from);
+        let _lock = self.tree.root(&self.tree.plan(&from)).lock()?;
+        self.rename_tree(&from, &to)
+    }
+
+    fn subscribe(&mut self, name: &str, on: bool) -> Result<(), Trouble> {
+        if on && !self.names().is_inbox(name) && self.tree.find(name).is_err() {
+            self.names().check(name)?;
+        }
+        let _lock = self.root().lock()?;
+        subscriptions::change(&self.root().folder, self.names(), name, on)
+    }
+
+    fn status(&mut self, name: &str, sizes: bool) -> Result<Status, Trouble> {
+        let (spot, _) = self.reach(name, 'r')?;
+        if !self.tree.root(&spot).is_shared() {
+            return Mailbox::peek(self.place(&spot)?, sizes);
+        }
+        // What is unseen is for this user to say.
+        let seen = imap::Folder::status(&self.mailbox(&spot, true)?);
+        let status = Mailbox::peek(self.place(&spot)?, sizes)?;
+        Ok(Status { unseen: seen.unseen, ..status })
+    }
+
+    fn open(&mut self, name: &str, read_only: bool) -> Result<Opened, Trouble> {
+        let (spot, rights) = self.reach(name, 'r')?;
+        let mailbox = self.mailbox(&spot, read_only)?;
+        Ok(Opened::new(mailbox, rights, spot, self.settings.fulltext))
+    }
+
+    fn append_limit(&self) -> Option<u64> {
+        self.settings.append_limit
+    }
+
+    fn accepts(&mut self, name: &str) -> Result<(), Trouble> {
+        self.reach(name, 'i').map(drop)
+    }
+
+    fn draft(&mut self) -> Result<Draft, Trouble> {
+        Draft::begin(&self.root().path.join("tmp"))
+    }
+
+    fn append(&mut self, name: &str, letters: Vec<Letter<Draft>>) -> Result<Arrived, Trouble> {
+        self.add_letters(name, letters)
+    }
+
+    fn copy(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
+        self.add_copies(from, uids, target)
+    }
+
+    fn relocate(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
+        self.add_and_remove(from, uids, target)
+    }
+
+    fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble> {
+        let spot = self.tree.find(name)?;
+        let quota = self.settings.quota;
+        if quota == Quota::NONE || self.tree.root(&spot).is_shared() {
+            return Ok(Vec::new());
+        }
+        let (octets, messages) = self.own.usage(&quota)?;
+        let limit = |limit| Some(limit).filter(|limit| *limit > 0);
+        Ok(vec![QuotaRoot {
+            name: QUOTA_ROOT.to_owned(),
+            storage: (octets, limit(quota.octets)),
+            messages: (messages, limit(quota.messages)),
+        }])
+    }
+
+    fn metadata(&mut self, name: &str) -> Result<Vec<(String, Vec<u8>)>, Trouble> {
+        if name.is_empty() {
+            let entries = annotations::read(&self.root().folder, annotations::OF_SERVER)?;
+            return Ok(entries.into_iter().collect());
+        }
+        let (spot, _) = self.reach(name, 'r')?;
+        let mut entries = annotations::Entries::new();
+        for private in BTreeSet::from([false, self.tree.root(&spot).is_shared()]) {
+            let (folder, file) = self.notes(&spot, private)?;
+            entries.extend(annotations::read(&folder, &file)?);
+        }
+        Ok(entries.into_iter().collect())
+    }
+
+    fn annotate(&mut self, name: &str, entry: &str, value: Option<&[u8]>) -> Result<(), Trouble> {
+        let private = annotations::check(entry)?.starts_with("/private/");
+        let _lock = self.root().lock()?;
+        if name.is_empty() {
+            return annotations::change(&self.root().folder, annotations::OF_SERVER, entry, value);
+        }
+        let (spot, _) = self.reach(name, if private { 'r' } else { 'w' })?;
+        let shared = self.tree.root(&spot);
+        let _theirs = (shared.is_shared() && !private).then(|| shared.lock()).transpose()?;
+        let (folder, file) = self.notes(&spot, private)?;
+        annotations::change(&folder, &file, entry, value)
+    }
+
+    fn rights(&mut self, name: &str) -> Result<String, Trouble> {
+        let rights = self.may(&self.tree.find(name)?)?;
+        if rights == Rights::default() { Err(Trouble::NoMailbox) } else { Ok(rights.to_string()) }
+    }
+
+    fn acl(&mut self, name: &str) -> Result<Vec<(String, String)>, Trouble> {
+        let (spot, rights) = self.reach(name, 'a')?;
+        match self.tree.root(&spot).is_shared() {
+            true => Ok(self.list_of(&spot)?.lines()),
+            false => Ok(vec![(self.settings.user.clone(), rights.to_string())]),
+        }
+    }
+
+    fn set_acl(&mut self, name: &str, who: &str, rights: &str) -> Result<(), Trouble> {
+        let (spot, _) = self.reach(name, 'a')?;
+        if !self.tree.root(&spot).is_shared() {
+            return Err(Trouble::Cannot("others can't reach this mailbox, whatever rights they have"));
+        }
+        let _lock = self.tree.root(&spot).lock()?;
+        self.list_of(&spot)?.change(&self.tree.folder(&spot)?, who, Rights::read(rights))
+    }
+
+    fn news(&mut self) -> Result<Vec<News>, Trouble> {
+        let visible = self.visible()?;
+        let now = Watched::look(&self.tree, &visible);
+        let news = self.watched.as_ref().map(|before| now.since(before)).unwrap_or_default();
+        self.watched = Some(now);
+        Ok(news)
+    }
+
+    fn now(&self) -> i64 {
+        sys::unix_seconds() as i64
+    }
+}
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

@@ -1,0 +1,454 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use imap::{Change, Flags, Folder, Happened, Marks, Needle};
+
+use super::*;
+
+struct House {
+    home: tempfile::TempDir,
+    settings: Settings,
+}
+
+impl House {
+    fn new() -> House {
+        let settings = Settings { user: "bob@x.test".to_owned(), ..Settings::default() };
+        House { home: tempfile::tempdir().unwrap(), settings }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn account(&self) -> Account {
+        Account::open(&self.path("m"), self.settings.clone()).unwrap()
+    }
+}
+
+fn letter(account: &mut Account, text: &str) -> Letter<Draft> {
+    let mut draft = account.draft().unwrap();
+    draft.write_all(text.as_bytes()).unwrap();
+    let marks = Marks { flags: Flags::SEEN, keywords: vec!["$Work".to_owned()] };
+    Letter { draft, marks, date: Some(1_000_000) }
+}
+
+fn append(account: &mut Account, name: &str, text: &str) -> Result<Uid, Trouble> {
+    let letter = letter(account, text);
+    account.append(name, vec![letter]).map(|arrived| arrived.uids[0].1)
+}
+
+fn names(account: &mut Account) -> Vec<String> {
+    account.list().unwrap().into_iter().map(|listed| listed.name).collect()
+}
+
+fn read(folder: &mut Opened, uid: Uid) -> String {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut Folder::open(folder, uid).unwrap(), &mut text).unwrap();
+    text
+}
+
+#[test]
+fn every_account_is_given_its_folders_once() {
+    let house = House::new();
+    let mut account = house.account();
+    assert_eq!(names(&mut account), ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"]);
+    let sent = account.list().unwrap().remove(4);
+    assert_eq!((sent.special, sent.subscribed), (Some("\\Sent"), true));
+    account.delete("Junk").unwrap();
+    account.rename("Sent", "Gesendet").unwrap();
+    let mut account = house.account();
+    assert_eq!(names(&mut account)[..4], ["Archive", "Drafts", "Gesendet", "INBOX"]);
+    let list = account.list().unwrap();
+    assert_eq!(list[2].special, Some("\\Sent"));
+    // Still subscribed, by their names.
+    let missing: Vec<_> =
+        list.iter().filter(|listed| listed.missing).map(|listed| listed.name.as_str()).collect();
+    assert_eq!(missing, ["Junk", "Sent"]);
+}
+
+#[test]
+fn a_folder_of_another_server_becomes_the_special_one() {
+    let house = House::new();
+    Maildir::create(&house.path("m")).unwrap();
+    Maildir::create(&house.path("m/.Sent")).unwrap();
+    std::fs::write(house.path("m/.Sent/cur/1.a:2,S"), "Subject: x\n\ny\n").unwrap();
+    let mut account = house.account();
+    assert_eq!(account.status("Sent", false).unwrap().messages, 1);
+    assert_eq!(account.list().unwrap()[4].special, Some("\\Sent"));
+}
+
+#[test]
+fn mailboxes_are_made_removed_and_renamed_with_all_below() {
+    let house = House::new();
+    let mut account = house.account();
+    let id = account.create("a.b.c.", &[]).unwrap();
+    account.create("a.b", &[]).unwrap();
+    append(&mut account, "a.b.c", "Subject: x\n\n").unwrap();
+    let before = account.status("a.b.c", false).unwrap();
+    assert_eq!(before.id, id);
+    assert_eq!(account.create("a.b", &[]), Err(Trouble::Exists));
+    assert_eq!(account.create("inbox", &[]), Err(Trouble::Exists));
+    let a = account.list().unwrap().into_iter().find(|listed| listed.name == "a").unwrap();
+    assert!(a.no_select && !a.missing);
+    account.rename("a", "z.y").unwrap();
+    // RFC 8474 §4.2: the id stays, and so does all else.
+    assert_eq!(account.status("z.y.b.c", false).unwrap(), before);
+    assert_eq!(account.status("a.b.c", false), Err(Trouble::NoMailbox));
+    assert_eq!(account.rename("z.y", "z.y.x"), Err(Trouble::Cannot("a mailbox can't be moved below itself")));
+    assert_eq!(account.rename("z.y.b", "Sent"), Err(Trouble::Exists));
+    assert_eq!(account.rename("none", "some"), Err(Trouble::NoMailbox));
+    account.delete("z.y.b").unwrap();
+    assert_eq!(account.status("z.y.b.c", false).unwrap(), before);
+    account.delete("z.y.b.c").unwrap();
+    assert!(!names(&mut account).iter().any(|name| name.starts_with('z')));
+    assert!(matches!(account.delete("INBOX"), Err(Trouble::Cannot(_))));
+}
+
+#[test]
+fn a_mailbox_of_the_same_name_is_another_mailbox() {
+    let house = House::new();
+    let mut account = house.account();
+    let one = account.create("x", &[]).unwrap();
+    let before = account.status("x", false).unwrap();
+    append(&mut account, "x", "a\n").unwrap();
+    account.delete("x").unwrap();
+    let two = account.create("x", &[]).unwrap();
+    append(&mut account, "x", "b\n").unwrap();
+    let after = account.status("x", false).unwrap();
+    assert!(one != two);
+    assert!(before.uid_validity != after.uid_validity || after.uid_next > 2);
+}
+
+#[test]
+fn no_name_leads_out_of_the_maildir() {
+    // I10, I11
+    let house = House::new();
+    let mut account = house.account();
+    let count = |house: &House| std::fs::read_dir(house.home.path()).unwrap().count();
+    let bad = [
+        "../../x",
+        "/etc/x",
+        "a/../../b",
+        ".",
+        "..",
+        "a//b",
+        "INBOX/../x",
+        "~root",
+        "a\nb",
+        "a\0b",
+        "",
+        "a..b",
+    ];
+    let long = ["x".repeat(1000), ["d"; 200].join(".")];
+    for name in bad.into_iter().chain(long.iter().map(String::as_str)) {
+        assert!(account.create(name, &[]).is_err(), "{name:?}");
+        assert!(account.rename("Sent", name).is_err(), "{name:?}");
+        assert!(account.subscribe(name, true).is_err(), "{name:?}");
+        assert!(account.open(name, false).is_err() && account.status(name, false).is_err(), "{name:?}");
+        assert!(account.delete(name).is_err() && account.accepts(name).is_err(), "{name:?}");
+        assert!(append(&mut account, name, "x").is_err(), "{name:?}");
+    }
+    assert_eq!(count(&house), 1);
+    for name in ["&Jjo", "&&&", "Übung 😀", "a&b"] {
+        account.create(name, &[]).unwrap();
+        assert!(names(&mut account).contains(&name.to_owned()), "{name}");
+    }
+}
+
+#[test]
+fn the_inbox_stays_when_it_is_renamed_and_its_mail_goes() {
+    let house = House::new();
+    let mut account = house.account();
+    append(&mut account, "INBOX", "Subject: x\n\nhello\n").unwrap();
+    account.create("INBOX.child", &[]).unwrap();
+    account.rename("inbox", "old").unwrap();
+    assert_eq!(account.status("INBOX", false).unwrap().messages, 0);
+    let mut old = account.open("old", false).unwrap();
+    assert_eq!(read(&mut old, 1), "Subject: x\n\nhello\n");
+    assert!(names(&mut account).contains(&"INBOX.child".to_owned()));
+}
+
+#[test]
+fn what_is_appended_has_its_flags_and_its_date() {
+    let house = House::new();
+    let mut account = house.account();
+    let uid = append(&mut account, "Sent", "Subject: x\r\n\r\nhello\r\n").unwrap();
+    let mut sent = account.open("Sent", false).unwrap();
+    let message = sent.messages()[0];
+    assert_eq!((message.uid, message.flags, sent.date(uid).unwrap()), (uid, Flags::SEEN, 1_000_000));
+    assert_eq!(sent.keywords(), ["$Work"]);
+    assert_eq!(read(&mut sent, uid), "Subject: x\n\nhello\n");
+    // Many, one by one, and after another has taken the mailbox's place.
+    append(&mut account, "Sent", "2\n").unwrap();
+    account.rename("Sent", "Old").unwrap();
+    account.create("Sent", &[]).unwrap();
+    append(&mut account, "Sent", "3\n").unwrap();
+    assert_eq!(account.status("Old", false).unwrap().messages, 2);
+    assert_eq!(account.status("Sent", false).unwrap().messages, 1);
+}
+
+#[test]
+fn another_program_may_put_another_folder_in_a_mailboxs_place() {
+    let house = House::new();
+    let mut account = house.account();
+    append(&mut account, "Sent", "1\n").unwrap();
+    std::fs::rename(house.path("m/.Sent"), house.path("m/.Moved")).unwrap();
+    Maildir::create(&house.path("m/.Sent")).unwrap();
+    append(&mut account, "Sent", "2\n").unwrap();
+    assert_eq!(account.status("Moved", false).unwrap().messages, 1);
+    assert_eq!(account.status("Sent", false).unwrap().messages, 1);
+}
+
+#[test]
+fn too_large_a_message_and_one_too_many_leave_nothing() {
+    // I22
+    let mut house = House::new();
+    house.settings.append_limit = Some(100);
+    house.settings.quota = Quota { octets: 150, messages: 3 };
+    let mut account = house.account();
+    assert_eq!(append(&mut account, "INBOX", &"x".repeat(101)), Err(Trouble::TooBig));
+    append(&mut account, "INBOX", &"x".repeat(90)).unwrap();
+    assert_eq!(append(&mut account, "INBOX", &"x".repeat(90)), Err(Trouble::OverQuota));
+    let letters = (0..3).map(|_| letter(&mut account, "x\n")).collect();
+    assert_eq!(account.append("INBOX", letters), Err(Trouble::OverQuota));
+    let mut inbox = account.open("INBOX", false).unwrap();
+    assert_eq!(account.copy(&mut inbox, &[1], "Sent"), Err(Trouble::OverQuota));
+    // A move takes no room, and Trash counts for nothing.
+    account.relocate(&mut inbox, &[1], "Sent").unwrap();
+    let mut sent = account.open("Sent", false).unwrap();
+    account.copy(&mut sent, &[1], "Trash").unwrap();
+    // A draft that was not appended is nowhere.
+    drop(letter(&mut account, "lost"));
+    assert_eq!(std::fs::read_dir(house.path("m/tmp")).unwrap().count(), 0);
+    assert_eq!(account.status("INBOX", false).unwrap().messages, 0);
+    // RFC 9208
+    let root = account.quota("INBOX").unwrap().remove(0);
+    assert_eq!((root.storage, root.messages), ((90, Some(150)), (1, Some(3))));
+}
+
+#[test]
+fn copies_keep_flags_dates_and_what_is_kept_of_them_and_moves_leave_nothing() {
+    let house = House::new();
+    let mut account = house.account();
+    for n in 0..3 {
+        append(&mut account, "INBOX", &format!("Subject: {n}\n\nx\n")).unwrap();
+    }
+    let mut inbox = account.open("INBOX", false).unwrap();
+    inbox.keep(2, b"record");
+    let copied = account.copy(&mut inbox, &[1, 2], "Archive").unwrap();
+    assert_eq!(copied.uids, [(1, 1), (2, 2)]);
+    let mut archive = account.open("Archive", false).unwrap();
+    assert_eq!((archive.messages()[1].flags, archive.keywords()), (Flags::SEEN, &["$Work".to_owned()][..]));
+    assert_eq!(archive.date(2).unwrap(), 1_000_000);
+    // RFC 8474 §5.1
+    assert_eq!(archive.email_id(2).unwrap(), inbox.email_id(2).unwrap());
+    let mut record = Vec::new();
+    assert!(archive.kept(2, &mut record).unwrap() && record == b"record");
+    assert!(!archive.kept(1, &mut record).unwrap());
+    let moved = account.relocate(&mut inbox, &[1, 3], "Archive").unwrap();
+    assert_eq!(moved.uids, [(1, 3), (3, 4)]);
+    inbox.refresh().unwrap();
+    assert_eq!(inbox.messages().len(), 1);
+    archive.refresh().unwrap();
+    assert_eq!(read(&mut archive, 4), "Subject: 2\n\nx\n");
+    // To itself.
+    account.copy(&mut archive, &[1], "Archive").unwrap();
+    account.relocate(&mut archive, &[2], "Archive").unwrap();
+    archive.refresh().unwrap();
+    assert_eq!(archive.messages().iter().map(|message| message.uid).collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
+    assert_eq!(account.copy(&mut archive, &[2], "INBOX"), Err(Trouble::Gone));
+    assert_eq!(account.copy(&mut archive, &[1], "none"), Err(Trouble::NoMailbox));
+}
+
+#[test]
+fn special_uses_are_given_by_create() {
+    // RFC 6154 §3
+    let house = House::new();
+    let mut account = house.account();
+    let with = |what: &str| vec![what.to_owned()];
+    assert!(matches!(account.create("x", &with("\\Sent")), Err(Trouble::Cannot(_))));
+    assert!(matches!(account.create("x", &with("\\All")), Err(Trouble::Cannot(_))));
+    account.delete("Sent").unwrap();
+    account.create("x", &with("\\sent")).unwrap();
+    assert_eq!(account.list().unwrap().last().unwrap().special, Some("\\Sent"));
+}
+
+#[test]
+fn annotations_go_with_their_mailbox() {
+    let house = House::new();
+    let mut account = house.account();
+    account.annotate("Sent", "/private/comment", Some(b"mine")).unwrap();
+    account.annotate("", "/shared/comment", Some(b"server")).unwrap();
+    account.rename("Sent", "x").unwrap();
+    assert_eq!(account.metadata("x").unwrap(), [("/private/comment".to_owned(), b"mine".to_vec())]);
+    assert_eq!(account.metadata("").unwrap().len(), 1);
+    account.annotate("x", "/private/comment", None).unwrap();
+    assert!(account.metadata("x").unwrap().is_empty());
+    assert_eq!(account.metadata("Sent"), Err(Trouble::NoMailbox));
+}
+
+#[test]
+fn what_happens_in_other_mailboxes_is_news() {
+    let house = House::new();
+    let mut account = house.account();
+    account.status("Sent", false).unwrap();
+    assert!(account.news().unwrap().is_empty());
+    let mut other = house.account();
+    append(&mut other, "Sent", "x\n").unwrap();
+    other.create("new", &[]).unwrap();
+    other.delete("Junk").unwrap();
+    let news: Vec<_> = account.news().unwrap().into_iter().map(|news| (news.name, news.what)).collect();
+    let expected = [("Junk", Happened::Removed), ("Sent", Happened::Messages), ("new", Happened::Created)];
+    assert_eq!(news, expected.map(|(name, what)| (name.to_owned(), what)));
+    assert!(account.news().unwrap().is_empty());
+}
+
+#[test]
+fn removed_mail_is_kept_and_counts_to_no_quota() {
+    let mut house = House::new();
+    house.settings.undelete = 5;
+    house.settings.quota = Quota::octets(1000);
+    let mut account = house.account();
+    append(&mut account, "INBOX", "one\n").unwrap();
+    append(&mut account, "INBOX", "two\n").unwrap();
+    append(&mut account, "Sent", "three\n").unwrap();
+    let mut inbox = account.open("INBOX", false).unwrap();
+    inbox.expunge(&[1]).unwrap();
+    account.relocate(&mut inbox, &[2], "Archive").unwrap();
+    account.delete("Sent").unwrap();
+    assert_eq!(account.quota("INBOX").unwrap()[0].storage.0, 4);
+    let deletions = Deletions::open(&house.path("m")).unwrap().unwrap();
+    let kept: Vec<_> = deletions.list(0).unwrap();
+    let mut from: Vec<_> = kept.iter().map(|deleted| deleted.mailbox.as_str()).collect();
+    from.sort();
+    assert_eq!(from, ["INBOX", "Sent"]);
+    kept.iter().for_each(|deleted| drop(deletions.restore(deleted).unwrap()));
+    inbox.refresh().unwrap();
+    assert_eq!(inbox.messages().len(), 1);
+    assert_eq!(read(&mut inbox, 3), "one\n");
+    assert_eq!(account.quota("INBOX").unwrap()[0].storage.0, 14);
+    assert!(names(&mut account).contains(&"Restored".to_owned()));
+}
+
+fn sales(acl: &str) -> House {
+    let mut house = House::new();
+    house.settings.shared = vec![("sales".to_owned(), house.path("s"))];
+    Maildir::create(&house.path("s")).unwrap();
+    std::fs::write(house.path("s/new/1.a"), "Subject: offer\n\nx\n").unwrap();
+    std::fs::write(house.path("s/fulmar-acl"), acl).unwrap();
+    house
+}
+
+#[test]
+fn shared_folders_give_what_their_list_says() {
+    let house = sales("anyone lrs\nbob@x.test wi\n");
+    let mut account = house.account();
+    assert_eq!(account.namespaces().len(), 2);
+    assert!(names(&mut account).contains(&"Shared.sales".to_owned()));
+    assert_eq!(account.rights("Shared.sales").unwrap(), "lrswi");
+    let mut sales = account.open("Shared.sales", false).unwrap();
+    let marks = |flags| Marks { flags, keywords: Vec::new() };
+    sales.store(&[1], Change::Add, &marks(Flags::FLAGGED | Flags::DELETED), None).unwrap();
+    assert_eq!(sales.messages()[0].flags, Flags::FLAGGED);
+    sales.store(&[1], Change::Replace, &marks(Flags::ANSWERED | Flags::DELETED), None).unwrap();
+    assert_eq!(sales.messages()[0].flags, Flags::ANSWERED);
+    assert_eq!(sales.store(&[1], Change::Add, &marks(Flags::DELETED), None), Err(Trouble::NotAllowed));
+    assert_eq!(sales.expunge(&[1]), Err(Trouble::NotAllowed));
+    assert_eq!(account.relocate(&mut sales, &[1], "INBOX"), Err(Trouble::NotAllowed));
+    account.copy(&mut sales, &[1], "INBOX").unwrap();
+    append(&mut account, "Shared.sales", "Subject: y\n\n").unwrap();
+    assert_eq!(account.create("Shared.sales.x", &[]), Err(Trouble::NotAllowed));
+    assert_eq!(account.set_acl("Shared.sales", "bob@x.test", "a"), Err(Trouble::NotAllowed));
+    assert!(matches!(account.delete("Shared.sales"), Err(Trouble::NotAllowed)));
+}
+
+#[test]
+fn who_may_not_see_a_shared_folder_is_told_that_there_is_none() {
+    let house = sales("eve@x.test lrswipkxtea\n");
+    let mut account = house.account();
+    assert!(!names(&mut account).contains(&"Shared.sales".to_owned()));
+    assert_eq!(account.rights("Shared.sales"), Err(Trouble::NoMailbox));
+    assert_eq!(account.status("Shared.sales", false), Err(Trouble::NoMailbox));
+    assert_eq!(account.accepts("Shared.sales"), Err(Trouble::NoMailbox));
+}
+
+#[test]
+fn seen_is_each_users_own_in_a_shared_folder() {
+    let mut house = sales("anyone lrs\n");
+    let mut account = house.account();
+    let seen = Marks { flags: Flags::SEEN, keywords: Vec::new() };
+    let mut sales = account.open("Shared.sales", false).unwrap();
+    sales.store(&[1], Change::Add, &seen, None).unwrap();
+    assert_eq!(account.status("Shared.sales", false).unwrap().unseen, 0);
+    drop(sales);
+    let sales = house.account().open("Shared.sales", false).unwrap();
+    assert!(sales.messages()[0].flags.has(Flags::SEEN));
+    house.settings.user = "eve@x.test".to_owned();
+    let mut eve = Account::open(&house.path("eve"), house.settings.clone()).unwrap();
+    assert_eq!(eve.status("Shared.sales", false).unwrap().unseen, 1);
+}
+
+#[test]
+fn who_administers_a_shared_folder_says_who_may_do_what() {
+    let house = sales("bob@x.test lrswipkxtea\n");
+    let mut account = house.account();
+    account.set_acl("Shared.sales", "eve@x.test", "lr").unwrap();
+    assert_eq!(account.acl("Shared.sales").unwrap()[1], ("eve@x.test".to_owned(), "lr".to_owned()));
+    account.create("Shared.sales.2026", &[]).unwrap();
+    // What says nothing is as what is above it.
+    assert_eq!(account.acl("Shared.sales.2026").unwrap().len(), 2);
+    account.annotate("Shared.sales.2026", "/private/comment", Some(b"mine")).unwrap();
+    account.annotate("Shared.sales.2026", "/shared/comment", Some(b"ours")).unwrap();
+    assert_eq!(account.metadata("Shared.sales.2026").unwrap().len(), 2);
+    assert!(
+        !house.path("s/.2026/fulmar-metadata").exists() || {
+            let text = std::fs::read_to_string(house.path("s/.2026/fulmar-metadata")).unwrap();
+            !text.contains("mine")
+        }
+    );
+    account.rename("Shared.sales.2026", "Shared.sales.2027").unwrap();
+    account.delete("Shared.sales.2027").unwrap();
+    assert_eq!(account.acl("INBOX").unwrap(), [("bob@x.test".to_owned(), "lrswipkxtea".to_owned())]);
+}
+
+#[test]
+fn a_search_is_narrowed_by_what_the_one_before_has_read() {
+    let house = House::new();
+    let mut account = house.account();
+    for word in ["apple", "Grüße", "cherry"] {
+        append(&mut account, "INBOX", &format!("Subject: {word} pie\n\ntext of {word}\n")).unwrap();
+    }
+    let mut inbox = account.open("INBOX", false).unwrap();
+    let all = inbox.narrow(Needle::Text("apple")).unwrap();
+    assert_eq!(all, [1, 2, 3]);
+    let mut found = Vec::new();
+    let work = |_, text: &[u8]| text.windows(5).any(|piece| piece == b"apple");
+    inbox.each_text(&all, &work, &mut |uid, holds| found.extend(holds.then_some(uid))).unwrap();
+    assert_eq!(found, [1]);
+    assert_eq!(inbox.narrow(Needle::Text("ppl")).unwrap(), [1]);
+    assert_eq!(inbox.narrow(Needle::Body("grüße")).unwrap(), [2]);
+    assert_eq!(inbox.narrow(Needle::Text("pie\n")).unwrap(), [1, 2, 3]);
+    assert_eq!(inbox.narrow(Needle::Text("-")), None);
+    append(&mut account, "INBOX", "Subject: later\n\nx\n").unwrap();
+    inbox.refresh().unwrap();
+    assert_eq!(inbox.narrow(Needle::Text("cherry")).unwrap(), [3, 4]);
+    let mut house = house;
+    house.settings.fulltext = false;
+    let mut inbox = house.account().open("INBOX", false).unwrap();
+    assert_eq!(inbox.narrow(Needle::Text("cherry")), None);
+}
+
+#[test]
+fn an_index_elsewhere_serves_as_well() {
+    let mut house = House::new();
+    house.settings.index = Some(house.path("i"));
+    std::fs::create_dir(house.path("i")).unwrap();
+    let mut account = house.account();
+    let uid = append(&mut account, "Sent", "x\n").unwrap();
+    let before = account.status("Sent", false).unwrap();
+    account.rename("Sent", "x.y").unwrap();
+    assert_eq!(account.status("x.y", false).unwrap(), before);
+    let mut opened = house.account().open("x.y", false).unwrap();
+    assert_eq!(read(&mut opened, uid), "x\n");
+    assert!(!house.path("m/.x.y/fulmar-index").exists());
+}

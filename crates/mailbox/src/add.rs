@@ -1,0 +1,215 @@
+//! Adding messages: new ones, and copies as second names of the same files.
+//!
+//! All or none, and durably: the files are synced before the lock is taken, then get their names in `cur`, which is
+//! synced once, then their UIDs. A copy is a hard link, or where that can't be, a file of its own.
+
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use imap::{Flags, Marks, Message, Trouble, Uid};
+use maildir::Name;
+use sys::durable::Folder;
+
+use crate::draft::{self, Draft};
+use crate::keywords;
+use crate::listing::Listing;
+use crate::mailbox::Mailbox;
+use crate::place::{Held, unavailable};
+use crate::record::{New, Record};
+use crate::state::fingerprint;
+
+/// A message of a mailbox, to be added to another one.
+#[derive(Debug)]
+pub struct Original {
+    pub(crate) folder: Rc<Folder>,
+    pub(crate) name: Vec<u8>,
+    pub(crate) octets: u64,
+    pub(crate) email: u64,
+}
+
+impl Original {
+    /// Octets on disk.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+}
+
+/// Where an arriving message's text is.
+#[derive(Debug)]
+pub enum Source {
+    /// It was written.
+    Draft(Draft),
+    /// It is a message already.
+    Of(Original),
+}
+
+/// A message that is to be added.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its text.
+    pub source: Source,
+    /// Its flags.
+    pub marks: Marks,
+    /// Its internal date; `None`: now, or that of the original. A copy keeps its original's in any case.
+    pub date: Option<i64>,
+    /// When it was saved into this mailbox.
+    pub saved: i64,
+    /// What is kept of it, if that is known.
+    pub record: Option<Vec<u8>>,
+    /// Its EMAILID; `None`: a new one, or that of the original.
+    pub email_id: Option<String>,
+}
+
+/// One that has its file.
+struct Placed {
+    base: Vec<u8>,
+    tail: Vec<u8>,
+    keywords: u64,
+    email: u64,
+    octets: u64,
+    date: Option<i64>,
+}
+
+impl Mailbox {
+    /// Adds messages, all or none; gives their UIDs, which ascend.
+    pub fn add(&mut self, mut arrivals: Vec<Arrival>) -> Result<Vec<Uid>, Trouble> {
+        for arrival in &mut arrivals {
+            if let Source::Draft(draft) = &mut arrival.source {
+                let finished = draft.finish(arrival.date);
+                finished
+                    .map_err(|error| unavailable(&self.place.temporary, "can't write a message", &error))?;
+            }
+        }
+        let held = self.lock_to_change()?;
+        let mut placed = Vec::with_capacity(arrivals.len());
+        let added = self.add_all(&held, &mut arrivals, &mut placed);
+        if added.is_err() {
+            for one in &placed {
+                let name = [&one.base[..], &one.tail].concat();
+                let _ = self.folders.cur.remove(OsStr::from_bytes(&name));
+            }
+        }
+        added
+    }
+
+    fn add_all(
+        &mut self,
+        held: &Held,
+        arrivals: &mut [Arrival],
+        placed: &mut Vec<Placed>,
+    ) -> Result<Vec<Uid>, Trouble> {
+        for arrival in arrivals.iter_mut() {
+            let keywords = self.bits(held, &arrival.marks.keywords, true)?;
+            placed.push(self.put_in_place(arrival, keywords)?);
+        }
+        self.folders.cur.sync()?;
+        let messages: Vec<(u64, &[u8])> = placed.iter().map(|one| (one.email, &one.base[..])).collect();
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let first = self.assign(held, &messages)?;
+        let (modseq, mut records) = (self.next_modseq(), Vec::new());
+        let kept = self.keep_new(first, arrivals);
+        for (((uid, one), arrival), kept) in (first..).zip(placed.iter()).zip(arrivals.iter()).zip(kept) {
+            let (email, keywords, date, saved) = (one.email, one.keywords, one.date, arrival.saved);
+            let (base, tail) = (&one.base[..], &one.tail[..]);
+            Record::New(New { uid, modseq, saved, date, kept, email, keywords, base, tail })
+                .put(&mut records);
+        }
+        records.extend(self.notes());
+        self.commit(held, &records, Some(modseq))?;
+        let counted = placed.iter().filter(|one| !keywords::flags(&one.tail).has(Flags::DELETED));
+        let octets: Vec<i64> = counted.map(|one| one.octets as i64).collect();
+        self.count(octets.iter().sum(), octets.len() as i64);
+        self.show_own_seen()?;
+        Ok((first..).take(placed.len()).collect())
+    }
+
+    /// Keeps the records that come with messages; gives their places, 0 for none.
+    fn keep_new(&mut self, first: Uid, arrivals: &[Arrival]) -> Vec<u64> {
+        self.write_kept();
+        let before = self.cache.placed.len();
+        for (uid, arrival) in (first..).zip(arrivals) {
+            if let Some(record) = &arrival.record {
+                self.cache.keep(uid, record);
+            }
+        }
+        self.cache.write_out();
+        let mut places = vec![0; arrivals.len()];
+        for (uid, place) in self.cache.placed.drain(before..) {
+            places[(uid - first) as usize] = place;
+        }
+        places
+    }
+
+    /// Gives an arriving message its name in `cur`.
+    fn put_in_place(&self, arrival: &mut Arrival, keywords: u64) -> Result<Placed, Trouble> {
+        let message = Message { flags: arrival.marks.flags, keywords, ..Message::default() };
+        let tail = keywords::tail(&message, b"", self.state.keywords.len());
+        let cant = |error: io::Error| match error.kind() {
+            ErrorKind::NotFound => Trouble::Gone,
+            _ => unavailable(&self.place.maildir, "can't add a message", &error),
+        };
+        let (base, octets, email) = match &mut arrival.source {
+            Source::Draft(draft) => {
+                let base = draft.base().into_bytes();
+                let name = [&base[..], &tail].concat();
+                draft.settle(&self.folders.cur, &name).map_err(cant)?;
+                (base, draft.octets(), None)
+            }
+            Source::Of(original) => {
+                let wire = Name::read(&original.name).wire();
+                let base = draft::base(&maildir::unique(), original.octets, wire).into_bytes();
+                let name = [&base[..], &tail].concat();
+                self.copy(original, &name).map_err(cant)?;
+                (base, original.octets, Some(original.email))
+            }
+        };
+        let told =
+            arrival.email_id.as_deref().and_then(|id| u64::from_str_radix(id.strip_prefix('M')?, 16).ok());
+        let email = told.or(email).unwrap_or_else(|| fingerprint(&base));
+        let date = arrival.date.filter(|date| *date >= 0 && matches!(arrival.source, Source::Draft(_)));
+        Ok(Placed { base, tail, keywords, email, octets, date })
+    }
+
+    fn copy(&self, original: &mut Original, name: &[u8]) -> io::Result<()> {
+        let target = OsStr::from_bytes(name);
+        let link = |original: &Original| {
+            original.folder.link(OsStr::from_bytes(&original.name), &self.folders.cur, target)
+        };
+        let mut linked = link(original);
+        if linked.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            // Renamed meanwhile.
+            let base = Name::read(&original.name).base.to_vec();
+            let listing = Listing::read(&original.folder)?.sorted();
+            original.name = listing.find(&base).ok_or(ErrorKind::NotFound)?.to_vec();
+            linked = link(original);
+        }
+        match linked {
+            Err(error) if !can_be_linked(&error) => {
+                copy_whole(&self.place.temporary, original, &self.folders.cur, name)
+            }
+            other => other,
+        }
+    }
+}
+
+/// On another file system, or with too many names already, or on one that has no links.
+fn can_be_linked(error: &io::Error) -> bool {
+    use ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+    !matches!(error.kind(), CrossesDevices | TooManyLinks | PermissionDenied | Unsupported)
+}
+
+fn copy_whole(temporary: &Path, original: &Original, cur: &Folder, name: &[u8]) -> io::Result<()> {
+    let mut file = original.folder.read(OsStr::from_bytes(&original.name))?;
+    let date = file.metadata()?.mtime();
+    let failed = |trouble: Trouble| io::Error::other(format!("{trouble:?}"));
+    let mut draft = Draft::begin(temporary).map_err(failed)?;
+    draft.copy(&mut file)?;
+    draft.finish(Some(date))?;
+    draft.settle(cur, name)
+}

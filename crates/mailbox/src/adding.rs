@@ -1,0 +1,172 @@
+//! Messages that come into a mailbox of an account: appended, copied, moved. All of one call, or none.
+
+use std::os::unix::fs::MetadataExt;
+
+use imap::{Arrived, Folder, Letter, Marks, Message, Store, Trouble, Uid};
+use maildir::Maildir;
+
+use crate::account::Account;
+use crate::add::{Arrival, Source};
+use crate::draft::Draft;
+use crate::mailbox::Mailbox;
+use crate::opened::{Opened, allowed};
+use crate::tree::Spot;
+
+/// Octets of kept records that travel with copies; the others are made anew when somebody asks.
+const MOST_RECORDS: usize = 32 << 20;
+
+/// The mailbox that messages were last added to: many are often added one by one.
+#[derive(Debug)]
+pub(crate) struct Target {
+    spot: Spot,
+    /// Device and number of its `cur`: another program may put another in its place.
+    cur: (u64, u64),
+    mailbox: Mailbox,
+}
+
+impl Account {
+    pub(crate) fn add_letters(
+        &mut self,
+        name: &str,
+        letters: Vec<Letter<Draft>>,
+    ) -> Result<Arrived, Trouble> {
+        let (spot, rights) = self.reach(name, 'i')?;
+        let limit = self.settings.append_limit.unwrap_or(u64::MAX);
+        if letters.iter().any(|letter| letter.draft.wire() > limit) {
+            return Err(Trouble::TooBig);
+        }
+        self.need_room(&spot, letters.iter().map(|letter| letter.draft.octets()))?;
+        let saved = self.now();
+        let arrival = |letter: Letter<Draft>| Arrival {
+            source: Source::Draft(letter.draft),
+            marks: allowed(rights, &letter.marks),
+            date: letter.date,
+            saved,
+            record: None,
+            email_id: None,
+        };
+        let arrivals: Vec<Arrival> = letters.into_iter().map(arrival).collect();
+        let from = vec![0; arrivals.len()];
+        self.add(&spot, &from, arrivals)
+    }
+
+    pub(crate) fn add_copies(
+        &mut self,
+        from: &mut Opened,
+        uids: &[Uid],
+        target: &str,
+    ) -> Result<Arrived, Trouble> {
+        let (spot, rights) = self.reach(target, 'i')?;
+        let mut octets = Vec::with_capacity(uids.len());
+        for uid in uids {
+            octets.push(from.mailbox.octets(*uid)?);
+        }
+        self.need_room(&spot, octets.into_iter())?;
+        let arrivals = copies(from, uids, self.now(), |marks| allowed(rights, marks))?;
+        self.add(&spot, uids, arrivals)
+    }
+
+    pub(crate) fn add_and_remove(
+        &mut self,
+        from: &mut Opened,
+        uids: &[Uid],
+        target: &str,
+    ) -> Result<Arrived, Trouble> {
+        from.rights.need('t')?;
+        from.rights.need('e')?;
+        if from.read_only() {
+            return Err(Trouble::Cannot("this mailbox is open for reading only"));
+        }
+        let (spot, rights) = self.reach(target, 'i')?;
+        if spot.root != from.spot.root {
+            // Within an account a move makes it no fuller.
+            let octets: Result<Vec<u64>, Trouble> =
+                uids.iter().map(|uid| from.mailbox.octets(*uid)).collect();
+            self.need_room(&spot, octets?.into_iter())?;
+        }
+        let arrivals = copies(from, uids, self.now(), |marks| allowed(rights, marks))?;
+        let arrived = self.add(&spot, uids, arrivals)?;
+        // They are not gone: nothing is to be kept of them here.
+        let undelete = from.mailbox.options.undelete.take();
+        let removed = from.mailbox.expunge(uids);
+        from.mailbox.options.undelete = undelete;
+        removed.map(|()| arrived)
+    }
+
+    fn add(&mut self, spot: &Spot, from: &[Uid], arrivals: Vec<Arrival>) -> Result<Arrived, Trouble> {
+        let mut target = self.target(spot)?;
+        let uids = target.mailbox.add(arrivals)?;
+        let uid_validity = target.mailbox.status().uid_validity;
+        target.mailbox.rest();
+        self.target = Some(target);
+        Ok(Arrived { uid_validity, uids: from.iter().copied().zip(uids).collect() })
+    }
+
+    /// The mailbox, open for adding. The caller puts it back if all went well.
+    fn target(&mut self, spot: &Spot) -> Result<Target, Trouble> {
+        let seen = std::fs::metadata(self.tree.path(spot).join("cur")).map_err(|_| Trouble::NoMailbox)?;
+        let cur = (seen.dev(), seen.ino());
+        match self.target.take() {
+            Some(target) if target.spot == *spot && target.cur == cur => Ok(target),
+            _ => Ok(Target { spot: spot.clone(), cur, mailbox: self.mailbox(spot, false)? }),
+        }
+    }
+
+    /// Does the quota leave room for messages of these sizes?
+    fn need_room(&self, spot: &Spot, sizes: impl ExactSizeIterator<Item = u64>) -> Result<(), Trouble> {
+        let quota = self.settings.quota;
+        if self.tree.root(spot).is_shared() || sizes.len() == 0 || is_trash(spot) {
+            return Ok(());
+        }
+        let (count, octets) = (sizes.len() as u64, sizes.sum());
+        let fits = has_room(&self.own, quota, count, octets)?;
+        if fits { Ok(()) } else { Err(Trouble::OverQuota) }
+    }
+}
+
+/// What lies there counts to no quota: Maildir++.
+fn is_trash(spot: &Spot) -> bool {
+    spot.disk == ".Trash"
+}
+
+fn has_room(maildir: &Maildir, quota: maildir::Quota, count: u64, octets: u64) -> std::io::Result<bool> {
+    if !maildir.has_room(&quota, octets)? {
+        return Ok(false);
+    }
+    Ok(count == 1 || quota.messages == 0 || maildir.usage(&quota)?.1.saturating_add(count) <= quota.messages)
+}
+
+/// Messages as they are to arrive elsewhere: by a link, with flags, keywords, date and what was kept of them.
+fn copies(
+    from: &mut Opened,
+    uids: &[Uid],
+    saved: i64,
+    marks: impl Fn(&Marks) -> Marks,
+) -> Result<Vec<Arrival>, Trouble> {
+    let (mut arrivals, mut octets, mut record) = (Vec::with_capacity(uids.len()), 0, Vec::new());
+    for uid in uids {
+        let mailbox = &mut from.mailbox;
+        let message = *mailbox
+            .messages()
+            .binary_search_by_key(uid, |message| message.uid)
+            .map(|place| &mailbox.messages()[place])
+            .map_err(|_| Trouble::Gone)?;
+        let kept = octets < MOST_RECORDS && mailbox.kept(*uid, &mut record)?;
+        octets += if kept { record.len() } else { 0 };
+        arrivals.push(Arrival {
+            source: Source::Of(mailbox.original(*uid)?),
+            marks: marks(&marks_of(mailbox, &message)),
+            date: None,
+            saved,
+            record: kept.then(|| record.clone()),
+            email_id: None,
+        });
+    }
+    Ok(arrivals)
+}
+
+fn marks_of(mailbox: &Mailbox, message: &Message) -> Marks {
+    let names = mailbox.keywords().iter().enumerate();
+    let keywords = names.filter(|(bit, _)| message.keywords >> bit & 1 == 1).map(|(_, name)| name.clone());
+    Marks { flags: message.flags, keywords: keywords.collect() }
+}

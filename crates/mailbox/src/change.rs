@@ -1,0 +1,299 @@
+//! Changing flags and removing messages. Everything under the lock, after what others have recorded has been read.
+//!
+//! Flags are file names: a change is a rename, which is not synced (a power cut may take back flags, but no mail).
+//! Removals are synced.
+
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+
+use imap::{Change, Flags, Marks, Message, Trouble, Uid};
+use maildir::Name;
+
+use crate::keywords::{self, WITH_LETTER};
+use crate::listing::inode;
+use crate::mailbox::Mailbox;
+use crate::place::{Held, unavailable};
+use crate::record::Record;
+use crate::state::MOST_KEYWORDS;
+
+/// What is to be made of messages' flags.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    change: Change,
+    flags: Flags,
+    keywords: u64,
+}
+
+impl Wish {
+    fn of(&self, message: &Message) -> Message {
+        let (flags, keywords) = match self.change {
+            Change::Add => (message.flags | self.flags, message.keywords | self.keywords),
+            Change::Remove => (message.flags & !self.flags, message.keywords & !self.keywords),
+            Change::Replace => (self.flags, self.keywords),
+        };
+        Message { flags, keywords, ..*message }
+    }
+}
+
+/// What has come of a change so far.
+#[derive(Debug, Default)]
+struct Done {
+    records: Vec<u8>,
+    /// Places of messages whose files have other names by now.
+    lost: Vec<usize>,
+    /// What the quota counts more or, negative, less.
+    octets: i64,
+    messages: i64,
+    seen: Vec<(usize, bool)>,
+    changed: bool,
+}
+
+impl Mailbox {
+    /// Changes flags; gives the messages that `unchanged_since` kept from it.
+    pub(crate) fn mark(
+        &mut self,
+        uids: &[Uid],
+        change: Change,
+        marks: &Marks,
+        unchanged_since: Option<u64>,
+    ) -> Result<Vec<Uid>, Trouble> {
+        let held = self.lock_to_change()?;
+        let keywords = self.bits(&held, &marks.keywords, change != Change::Remove)?;
+        let wish = Wish { change, flags: marks.flags, keywords };
+        let mut done = Done { records: self.notes(), ..Done::default() };
+        let mut refused = Vec::new();
+        for uid in uids {
+            let Some(at) = self.state.position(*uid) else { continue };
+            if unchanged_since.is_some_and(|since| self.state.messages[at].modseq > since) {
+                refused.push(*uid);
+                continue;
+            }
+            let name = self.state.name(at);
+            let failed = self.mark_one(at, &name, &wish, &mut done);
+            self.finish_if(failed, &held, &mut done)?;
+        }
+        for at in std::mem::take(&mut done.lost) {
+            let Some(name) = self.renamed(at)? else { continue };
+            let failed = self.mark_one(at, &name, &wish, &mut done);
+            self.finish_if(failed, &held, &mut done)?;
+        }
+        self.finish(&held, &mut done)?;
+        Ok(refused)
+    }
+
+    pub(crate) fn lock_to_change(&mut self) -> Result<Held, Trouble> {
+        if !self.writable || self.options.read_only {
+            return Err(Trouble::NotAllowed);
+        }
+        let held = self.lock()?;
+        self.catch_up(Some(&held))?;
+        self.show_own_seen()?;
+        Ok(held)
+    }
+
+    /// After a failure, what was done before it is recorded all the same.
+    fn finish_if(
+        &mut self,
+        failed: Result<(), Trouble>,
+        held: &Held,
+        done: &mut Done,
+    ) -> Result<(), Trouble> {
+        let Err(trouble) = failed else { return Ok(()) };
+        self.finish(held, done)?;
+        Err(trouble)
+    }
+
+    fn finish(&mut self, held: &Held, done: &mut Done) -> Result<(), Trouble> {
+        let modseq = if done.changed { Some(self.next_modseq()) } else { None };
+        let records = std::mem::take(&mut done.records);
+        if !records.is_empty() {
+            self.commit(held, &records, modseq)?;
+        }
+        self.count(done.octets, done.messages);
+        if self.seen.is_none() {
+            return Ok(());
+        }
+        self.show_own_seen()?;
+        if done.seen.is_empty() {
+            return Ok(());
+        }
+        for (at, has) in std::mem::take(&mut done.seen) {
+            let flags = &mut self.state.messages[at].flags;
+            *flags = if has { *flags | Flags::SEEN } else { *flags & !Flags::SEEN };
+        }
+        self.write_own_seen()
+    }
+
+    /// Marks a message whose file is called `name`.
+    fn mark_one(&mut self, at: usize, name: &[u8], wish: &Wish, done: &mut Done) -> Result<(), Trouble> {
+        let old_tail = &name[self.state.base(at).len().min(name.len())..];
+        let mut message = self.state.messages[at];
+        if !self.state.has_name(at, name) {
+            let known = self.state.keywords.len();
+            message.flags = keywords::flags(old_tail);
+            message.keywords = keywords::with_letters(message.keywords, old_tail, known);
+        }
+        let mut wanted = wish.of(&message);
+        if (wanted.flags, wanted.keywords) == (message.flags, message.keywords) {
+            return Ok(());
+        }
+        if self.seen.is_some() {
+            if (wanted.flags & Flags::SEEN) != (message.flags & Flags::SEEN) {
+                done.seen.push((at, wanted.flags.has(Flags::SEEN)));
+            }
+            let others = keywords::flags(old_tail) & Flags::SEEN;
+            wanted.flags = wanted.flags & !Flags::SEEN | others;
+        }
+        let tail = keywords::tail(&wanted, old_tail, self.state.keywords.len());
+        if tail != old_tail && !self.rename(at, name, &tail, done)? {
+            return Ok(());
+        }
+        let uid = message.uid;
+        Record::Tail { uid, tail: &tail }.put(&mut done.records);
+        if wanted.keywords & !WITH_LETTER != message.keywords & !WITH_LETTER {
+            Record::Keywords { uid, keywords: wanted.keywords }.put(&mut done.records);
+        }
+        done.changed = true;
+        // Maildir++ does not count what is marked as deleted.
+        let sign = i64::from(message.flags.has(Flags::DELETED)) - i64::from(wanted.flags.has(Flags::DELETED));
+        if sign != 0 && self.options.quota != maildir::Quota::NONE {
+            (done.octets, done.messages) =
+                (done.octets + sign * self.octets_at(at) as i64, done.messages + sign);
+        }
+        Ok(())
+    }
+
+    /// False: the file is not there (it is put down as lost).
+    fn rename(&mut self, at: usize, name: &[u8], tail: &[u8], done: &mut Done) -> Result<bool, Trouble> {
+        let new = [self.state.base(at), tail].concat();
+        let (from, to) = (OsStr::from_bytes(name), OsStr::from_bytes(&new));
+        let cur = &self.folders.cur;
+        let renamed = match cur.rename_new(from, cur, to) {
+            // Another file of this base: if it is this one's second name, that one goes; else the next look finds a
+            // base for it, and this one has to wait.
+            Err(error)
+                if error.kind() == ErrorKind::AlreadyExists && inode(cur, name) == inode(cur, &new) =>
+            {
+                cur.remove(from)
+            }
+            other => other,
+        };
+        match renamed {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                done.lost.push(at);
+                Ok(false)
+            }
+            Err(error) => Err(unavailable(&self.place.maildir, "can't rename a message", &error)),
+        }
+    }
+
+    pub(crate) fn octets_at(&self, at: usize) -> u64 {
+        let told = Name::read(self.state.base(at)).octets();
+        let stat = || self.folder_of(at).stat(OsStr::from_bytes(&self.state.name(at)));
+        told.unwrap_or_else(|| stat().map_or(0, |seen| seen.st_size as u64))
+    }
+
+    /// Counts to the quota.
+    pub(crate) fn count(&self, octets: i64, messages: i64) {
+        if self.options.quota == maildir::Quota::NONE || (octets, messages) == (0, 0) {
+            return;
+        }
+        if let Ok(maildir) = maildir::Maildir::open(&self.place.maildir) {
+            maildir.count(&self.options.quota, octets, messages);
+        }
+    }
+
+    /// The bits of these keywords; `make`: those that have none get one.
+    pub(crate) fn bits(&mut self, held: &Held, names: &[String], make: bool) -> Result<u64, Trouble> {
+        let before = self.state.keywords.len();
+        let (mut bits, mut records) = (0, Vec::new());
+        let mut known = self.state.keywords.clone();
+        for name in names {
+            let at = known.iter().position(|known| known.eq_ignore_ascii_case(name));
+            match at {
+                Some(at) => bits |= 1 << at,
+                None if !make => {}
+                None if !keywords::is_name(name) => return Err(Trouble::Limit("a keyword is too long")),
+                None if known.len() >= MOST_KEYWORDS => {
+                    return Err(Trouble::Limit("this mailbox has too many keywords"));
+                }
+                None => {
+                    bits |= 1 << known.len();
+                    Record::Keyword(name.as_bytes()).put(&mut records);
+                    known.push(name.clone());
+                }
+            }
+        }
+        if known.len() > before {
+            self.commit(held, &records, None)?;
+            self.write_keywords()?;
+        }
+        Ok(bits)
+    }
+
+    /// Removes messages for good, or to where they can be had back from.
+    pub(crate) fn remove(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
+        let held = self.lock_to_change()?;
+        let mut uids = uids.to_vec();
+        uids.sort_unstable();
+        uids.dedup();
+        let (mut gone, mut octets, mut messages, mut trouble) = (Vec::new(), 0, 0, None);
+        for uid in uids {
+            let Some(at) = self.state.position(uid) else { continue };
+            let size = if self.options.quota == maildir::Quota::NONE { 0 } else { self.octets_at(at) as i64 };
+            match self.remove_one(at) {
+                Ok(removed) => {
+                    let counted = removed && !keywords::flags(self.state.tail(at)).has(Flags::DELETED);
+                    (octets, messages) = (octets - i64::from(counted) * size, messages - i64::from(counted));
+                    gone.push(uid);
+                }
+                Err(error) => {
+                    trouble = Some(unavailable(&self.place.maildir, "can't remove a message", &error))
+                }
+            }
+        }
+        if !gone.is_empty() {
+            self.folders.cur.sync()?;
+            let (modseq, mut records) = (self.next_modseq(), self.notes());
+            for (first, last) in self.state.ranges(&gone) {
+                Record::Gone { first, last, modseq }.put(&mut records);
+            }
+            self.commit(&held, &records, Some(modseq))?;
+            self.count(octets, messages);
+            self.show_own_seen()?;
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// False: another program was faster.
+    fn remove_one(&mut self, at: usize) -> io::Result<bool> {
+        match self.put_away(&self.state.name(at)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => return other.map(|()| true),
+        }
+        let Ok(Some(name)) = self.renamed(at) else { return Ok(false) };
+        match self.put_away(&name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
+    fn put_away(&self, name: &[u8]) -> io::Result<()> {
+        let cur = &self.folders.cur;
+        if let Some(undelete) = &self.options.undelete {
+            let kept = [format!("{}-", sys::unix_seconds()).as_bytes(), name].concat();
+            let moved = sys::durable::open_any(undelete)
+                .and_then(|folder| cur.rename(OsStr::from_bytes(name), &folder, OsStr::from_bytes(&kept)));
+            match moved {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::NotFound && inode(cur, name).is_none() => {
+                    return Err(error);
+                }
+                Err(_) => {}
+            }
+        }
+        cur.remove(OsStr::from_bytes(name))
+    }
+}

@@ -1,0 +1,129 @@
+//! Reading many messages whole, several at one time.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::num::NonZero;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use imap::{MOST_TEXT, Trouble, Uid};
+use sys::durable::Folder;
+
+use crate::mailbox::Mailbox;
+
+/// More readers than this gain nothing.
+const MOST_READERS: usize = 4;
+/// Fewer messages are read by one.
+const FEW: usize = 16;
+/// A buffer that has grown beyond this is given back after its message.
+const LARGE: usize = 1 << 20;
+/// Results that may wait to be taken.
+const WAITING: usize = 64;
+
+/// What became of a message: `None` where its file is not there by this name.
+type Outcome<T> = (usize, Option<T>);
+
+impl Mailbox {
+    /// Reads each message and has `work` look at it; `done` gets the results in any order.
+    pub(crate) fn read_all<T: Send>(
+        &mut self,
+        uids: &[Uid],
+        work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
+        done: &mut dyn FnMut(Uid, T),
+    ) -> Result<(), Trouble> {
+        let places: Vec<usize> = uids.iter().filter_map(|uid| self.state.position(*uid)).collect();
+        let messages: Vec<(Uid, Vec<u8>)> =
+            places.iter().map(|at| (self.state.messages[*at].uid, self.state.name(*at))).collect();
+        let mut missing = Vec::new();
+        let mut take = |(number, result): Outcome<T>| match result {
+            Some(result) => done(messages[number].0, result),
+            None => missing.push(number),
+        };
+        let readers = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_READERS);
+        // Where nothing can be written, some may be in `new`.
+        if readers < 2 || messages.len() < FEW || !self.writable {
+            let mut buffer = Vec::new();
+            for (number, (uid, name)) in messages.iter().enumerate() {
+                take((
+                    number,
+                    read(self.folder_of(places[number]), name, &mut buffer)?.map(|()| work(*uid, &buffer)),
+                ));
+            }
+        } else {
+            read_together(&self.folders.cur, &messages, readers, work, &mut take)?;
+        }
+        let mut buffer = Vec::new();
+        for number in missing {
+            match self.with_file(places[number], |folder, name| folder.read(name)) {
+                Ok(file) => fill(file, &mut buffer)?,
+                Err(Trouble::Gone) => continue,
+                Err(trouble) => return Err(trouble),
+            }
+            done(messages[number].0, work(messages[number].0, &buffer));
+        }
+        Ok(())
+    }
+}
+
+/// Each reader takes the next message that nobody has taken, so that the files are read in about this order.
+fn read_together<T: Send>(
+    cur: &Folder,
+    messages: &[(Uid, Vec<u8>)],
+    readers: usize,
+    work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
+    take: &mut dyn FnMut(Outcome<T>),
+) -> io::Result<()> {
+    let (next, stop, failed) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(None));
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(WAITING);
+        for _ in 0..readers {
+            let (sender, next, stop, failed) = (sender.clone(), &next, &stop, &failed);
+            scope.spawn(move || {
+                let mut buffer = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((uid, name)) = messages.get(number) else { return };
+                    let result = match read(cur, name, &mut buffer) {
+                        Ok(found) => found.map(|()| work(*uid, &buffer)),
+                        Err(error) => {
+                            stop.store(true, Ordering::Relaxed);
+                            *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+                            return;
+                        }
+                    };
+                    if sender.send((number, result)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        receiver.iter().for_each(take);
+    });
+    match failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// `None`: it is not there.
+fn read(folder: &Folder, name: &[u8], buffer: &mut Vec<u8>) -> io::Result<Option<()>> {
+    match folder.read(OsStr::from_bytes(name)) {
+        Ok(file) => fill(file, buffer).map(Some),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn fill(file: File, buffer: &mut Vec<u8>) -> io::Result<()> {
+    if buffer.capacity() > LARGE {
+        *buffer = Vec::new();
+    }
+    buffer.clear();
+    file.take(MOST_TEXT).read_to_end(buffer)?;
+    Ok(())
+}

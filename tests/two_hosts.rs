@@ -1,0 +1,93 @@
+//! Two hosts with one set of users: whoever logs in at one is led to the other, if that has his mailbox.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use nix::sys::signal::Signal;
+use tests::{House, Imap, PASSWORD, PATIENCE, Pop3, message};
+
+const ALICE: &str = "alice@example.test";
+const KEY: &str = "0123456789abcdef0123456789abcdef\n";
+
+/// The host where clients come, and the one that has alice's mailbox.
+fn hosts() -> (House, House) {
+    let (front, mut back) = (House::start(), House::start());
+    back.write("control/me", "b.example.test\n");
+    back.services().stop("lookup", Signal::SIGTERM);
+    back.run();
+    for house in [&front, &back] {
+        house.write("control/hostkey", KEY);
+        house.well(&["user", "set", ALICE, "host=b.example.test"]);
+    }
+    let (imap, pop3) = (back.imap().port(), back.pop3().port());
+    front.write("control/mailhosts", &format!("b.example.test:127.0.0.1 imap={imap} pop3={pop3}\n"));
+    (front, back)
+}
+
+/// Says `input` at once; gives all that is answered.
+fn at_once(house: &House, input: &str) -> String {
+    let mut stream = TcpStream::connect(house.imap()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(input.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[test]
+fn a_login_is_led_to_the_mailbox_and_the_answer_bears_its_tag() {
+    let (front, mut back) = hosts();
+    back.send("bob@example.test", ALICE, &message("over there"));
+    back.await_mail("alice", 1);
+    let mut pop3 = Pop3::login(front.pop3(), ALICE, PASSWORD);
+    assert!(pop3.good("STAT").starts_with("1 "));
+    assert!(String::from_utf8(pop3.fetch(1)).unwrap().contains("over there"));
+    pop3.good("QUIT");
+    let mut imap = Imap::login(front.imap(), ALICE, PASSWORD);
+    assert_eq!(imap.good("STATUS INBOX (MESSAGES)").lines(), ["STATUS INBOX (MESSAGES 1)"]);
+    imap.good("LOGOUT");
+    let plain = data_encoding::BASE64.encode(format!("\0{ALICE}\0{PASSWORD}").as_bytes());
+    let said = at_once(&front, &format!("x7 AUTHENTICATE PLAIN {plain}\r\nx8 NOOP\r\nx9 LOGOUT\r\n"));
+    for tag in ["x7", "x8", "x9"] {
+        assert_eq!(said.matches(&format!("\r\n{tag} OK ")).count(), 1, "{tag}: {said}");
+    }
+    assert!(said.starts_with("* OK ") && said.matches("* OK").count() == 1, "one greeting: {said}");
+    assert!(!front.path("mail/example.test/alice").exists(), "the mailbox is there and not here");
+    assert!(
+        back.log().contains("lookup: login service=imap ip=127.0.0.1 method=HOST user=alice@example.test")
+    );
+    for log in [front.log(), back.log()] {
+        assert!(!log.contains("fulmar1.") && !log.contains(PASSWORD), "{log}");
+    }
+    // Who lives here stays here.
+    Imap::login(front.imap(), "bob@example.test", PASSWORD);
+    assert!(front.path("mail/example.test/bob").exists());
+    back.services().stop("imap", Signal::SIGTERM);
+    let said = at_once(&front, &format!("x7 AUTHENTICATE PLAIN {plain}\r\n"));
+    assert!(said.contains("\r\nx7 NO [UNAVAILABLE]"), "{said}");
+}
+
+#[test]
+fn no_pass_is_good_without_the_key_and_none_leads_in_a_circle() {
+    let (front, back) = hosts();
+    let login = |house: &House, password: &str| {
+        let mut imap = Imap::try_connect(house.imap()).unwrap();
+        imap.command(&format!("LOGIN {ALICE} \"{password}\"")).tagged
+    };
+    assert!(login(&front, "wrong").starts_with("NO [AUTHENTICATIONFAILED]"));
+    assert!(
+        login(&back, &format!("fulmar1.1.{}.192.0.2.1.{}", "00".repeat(16), "00".repeat(32)))
+            .starts_with("NO [")
+    );
+    back.write("control/hostkey", "another key, and as long as it has to be\n");
+    assert!(login(&front, PASSWORD).starts_with("NO [AUTHENTICATIONFAILED]"));
+    back.write("control/hostkey", KEY);
+    back.well(&["user", "set", ALICE, "host=c.example.test"]);
+    let said = login(&front, PASSWORD);
+    assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
+    assert!(back.log().contains("was led here, and c.example.test has the mailbox"), "{}", back.log());
+    std::fs::remove_file(front.path("control/hostkey")).unwrap();
+    let said = login(&front, PASSWORD);
+    assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
+    assert!(front.log().contains("control/hostkey"), "{}", front.log());
+}
