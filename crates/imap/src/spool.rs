@@ -9,6 +9,9 @@ use crate::reply::Reply;
 use crate::session::{Out, Session, Stop};
 use crate::store::{Store, Trouble};
 
+/// Octets of a piece that is kept in memory.
+const SHORT: u64 = 64 * 1024;
+
 /// A literal in a draft.
 pub(crate) struct Spooled<D> {
     pub(crate) draft: D,
@@ -37,6 +40,11 @@ impl<S: Store> Session<S> {
         self.target(mailbox)?;
         if self.store.append_limit().is_some_and(|limit| announced.octets > limit) {
             return Err(Trouble::TooBig.into());
+        }
+        // A short piece of a CATENATE is not worth a file.
+        let piece = self.frames.head().line[..announced.at].to_ascii_uppercase().ends_with(b"TEXT ");
+        if piece && announced.octets <= SHORT && self.frames.accept() {
+            return Ok(());
         }
         let draft = self.store.draft()?;
         if !self.frames.accept_spooled() {

@@ -1,7 +1,7 @@
 //! An account: all mailboxes that a user sees, as an IMAP session asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use imap::{Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid};
@@ -415,6 +415,10 @@ impl Store for Account {
 
     fn draft(&mut self) -> Result<Draft, Trouble> {
         Draft::begin(&self.root().path.join("tmp"))
+    }
+
+    fn reread(&mut self, draft: Draft) -> Result<Box<dyn Read>, Trouble> {
+        Ok(Box::new(draft.reread()?))
     }
 
     fn append(&mut self, name: &str, letters: Vec<Letter<Draft>>) -> Result<Arrived, Trouble> {
