@@ -295,6 +295,17 @@ impl<S: Store> Session<S> {
     pub(crate) fn refuse_literal(&mut self, reply: &Reply, out: Out<'_>) -> io::Result<()> {
         let head = self.frames.head().line.clone();
         self.refuse_line(&head, reply, out)?;
+        self.pass_over(out)
+    }
+
+    /// The command is wrong before its message has come.
+    pub(crate) fn refuse_early(&mut self, fault: &Fault, out: Out<'_>) -> io::Result<()> {
+        self.forget_spooled();
+        self.refuse(fault, out)?;
+        self.pass_over(out)
+    }
+
+    fn pass_over(&mut self, out: Out<'_>) -> io::Result<()> {
         if self.frames.refuse() == Refused::HangUp { self.hang_up(&Reply::ENDLESS, out) } else { Ok(()) }
     }
 

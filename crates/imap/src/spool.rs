@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use crate::frame::Announced;
-use crate::parse::appending;
+use crate::parse::{Appending, appending};
 use crate::reply::Reply;
 use crate::session::{Out, Session, Stop};
 use crate::store::{Store, Trouble};
@@ -23,7 +23,8 @@ impl<S: Store> Session<S> {
     /// A literal is announced.
     pub(crate) fn announced(&mut self, announced: Announced, out: Out<'_>) -> io::Result<()> {
         let accepted = match appending(self.frames.head(), self.names_are_utf8()) {
-            Some(appending) => self.begin_draft(&appending.mailbox, announced),
+            Some(Appending { fault: Some(fault), .. }) => return self.refuse_early(&fault, out),
+            Some(Appending { mailbox, .. }) => self.begin_draft(&mailbox, announced),
             None if self.frames.accept() => Ok(()),
             None => Err(Reply::LITERAL_TOO_BIG.into()),
         };
