@@ -29,9 +29,10 @@ pub(crate) struct Pattern {
 impl Pattern {
     /// Makes one. `None`: nothing can match it.
     pub(crate) fn new(text: &str, separator: char) -> Option<Pattern> {
+        let text = &with_inbox(text, separator);
         let mut pattern = Pattern::plain(text, separator)?;
         let upper = text.to_ascii_uppercase();
-        if upper != text {
+        if upper != *text {
             pattern.inbox = Pattern::plain(&upper, separator).map(Box::new);
         }
         Some(pattern)
@@ -92,6 +93,14 @@ impl Pattern {
     }
 }
 
+/// The inbox has its name in any case, also as the first level.
+fn with_inbox(text: &str, separator: char) -> String {
+    match text.split_once(separator) {
+        Some((first, rest)) if is_inbox(first) => format!("INBOX{separator}{rest}"),
+        _ => text.to_owned(),
+    }
+}
+
 fn set(bits: &mut [u64], place: usize) {
     if let Some(word) = bits.get_mut(place / 64) {
         *word |= 1 << (place % 64);
@@ -132,6 +141,7 @@ mod tests {
 
     #[test]
     fn the_inbox_fits_in_any_case() {
+        assert!(fits("inbox/%", "INBOX/Sub") && !fits("inboxes/%", "INBOXES/Sub"));
         assert!(fits("inbox", "INBOX") && fits("inB*", "INBOX") && !fits("work", "WORK"));
     }
 
