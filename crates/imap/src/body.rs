@@ -138,6 +138,7 @@ impl Body {
             self.wire.clear();
             let Body { text, message, wire, .. } = self;
             let there = cut(text, section, || message.get_or_insert_with(|| mime::scan(text)), wire);
+            blank_nul(wire);
             self.section = there.then(|| section.clone());
         }
         self.section.is_some().then(|| slice(&self.wire, partial))
@@ -156,5 +157,14 @@ impl Body {
         let body = text.get(part.body.clone()).unwrap_or_default();
         *wire = mime::decode_wire(body, part.encoding.as_deref().unwrap_or("7bit"))?;
         Ok(Some(slice(wire, partial)))
+    }
+}
+
+/// A literal holds no NUL (RFC 9051 §4.3): it becomes a blank.
+pub(crate) fn blank_nul(octets: &mut [u8]) {
+    let mut rest = octets;
+    while let Some(at) = memchr::memchr(0, rest) {
+        rest[at] = b' ';
+        rest = &mut rest[at + 1..];
     }
 }

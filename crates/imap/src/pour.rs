@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use crate::body::blank_nul;
+
 const PIECE: usize = 64 * 1024;
 
 /// A text with LF line ends, read as one with CR LF.
@@ -42,6 +44,7 @@ impl<R: Read> Pour<R> {
             piece = rest;
         }
         mime::to_wire(piece, &mut self.wire);
+        blank_nul(&mut self.wire);
         if let Some(last) = self.wire.last() {
             self.after_cr = *last == b'\r';
         }

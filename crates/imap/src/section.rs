@@ -226,4 +226,29 @@ mod tests {
             "HEADER.FIELDS (Subject \"a b\")"
         );
     }
+
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Any text falls into header and body, as it does for who takes it apart, and its fields into those that are named
+        /// and the others.
+        #[test]
+        fn nothing_is_lost_between_the_pieces(text in r"([A-Ca-c]{0,2}:? ?[x ]{0,3}\r?\n){0,6}\PC{0,3}\n?") {
+            let text = text.as_bytes();
+            let message = mime::scan(text);
+            let octets = |what| {
+                let mut out = Vec::new();
+                cut(text, &Section { part: Vec::new(), what }, || &message, &mut out);
+                out
+            };
+            let (whole, header, body) = (octets(What::Whole), octets(What::Header), octets(What::Text));
+            prop_assert_eq!(&whole, &[&header[..], &body].concat());
+            prop_assert_eq!(header_end(text).unwrap_or(text.len()), message.header.end);
+            let names = names(&["a", "BB"]);
+            let (some, others) =
+                (octets(What::HeaderFields(names.clone())), octets(What::HeaderFieldsNot(names)));
+            let empty = if header.ends_with(b"\r\n\r\n") || header == b"\r\n" { 2 } else { 0 };
+            prop_assert_eq!(some.len() + others.len() - empty, header.len());
+        }
+    }
 }

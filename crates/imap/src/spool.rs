@@ -4,10 +4,13 @@
 use std::io::{self, Write};
 
 use crate::frame::Announced;
-use crate::parse::appending;
+use crate::parse::{Appending, appending};
 use crate::reply::Reply;
 use crate::session::{Out, Session, Stop};
 use crate::store::{Store, Trouble};
+
+/// Octets of a piece that is kept in memory.
+const SHORT: u64 = 64 * 1024;
 
 /// A literal in a draft.
 pub(crate) struct Spooled<D> {
@@ -20,7 +23,8 @@ impl<S: Store> Session<S> {
     /// A literal is announced.
     pub(crate) fn announced(&mut self, announced: Announced, out: Out<'_>) -> io::Result<()> {
         let accepted = match appending(self.frames.head(), self.names_are_utf8()) {
-            Some(appending) => self.begin_draft(&appending.mailbox, announced),
+            Some(Appending { fault: Some(fault), .. }) => return self.refuse_early(&fault, out),
+            Some(Appending { mailbox, .. }) => self.begin_draft(&mailbox, announced),
             None if self.frames.accept() => Ok(()),
             None => Err(Reply::LITERAL_TOO_BIG.into()),
         };
@@ -37,6 +41,11 @@ impl<S: Store> Session<S> {
         self.target(mailbox)?;
         if self.store.append_limit().is_some_and(|limit| announced.octets > limit) {
             return Err(Trouble::TooBig.into());
+        }
+        // A short piece of a CATENATE is not worth a file.
+        let piece = self.frames.head().line[..announced.at].to_ascii_uppercase().ends_with(b"TEXT ");
+        if piece && announced.octets <= SHORT && self.frames.accept() {
+            return Ok(());
         }
         let draft = self.store.draft()?;
         if !self.frames.accept_spooled() {

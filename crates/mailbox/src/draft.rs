@@ -64,6 +64,15 @@ impl Draft {
         self.folder.read(&self.name)
     }
 
+    /// Ends the text and reads it again; nothing else is left of it.
+    pub(crate) fn reread(mut self) -> io::Result<File> {
+        if std::mem::take(&mut self.held) {
+            self.put(b"\r")?;
+        }
+        self.write_out()?;
+        self.reader()
+    }
+
     /// Ends the text and makes it durable, but not its name.
     pub(crate) fn finish(&mut self, date: Option<i64>) -> io::Result<()> {
         // A CR at the end stands for itself.

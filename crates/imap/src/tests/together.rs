@@ -121,6 +121,8 @@ fn what_is_too_large_is_refused_before_it_is_sent() {
     let mut one = Server::logged_in(store.share());
     assert_eq!(one.say("a APPEND INBOX {21}"), "a NO [TOOBIG] It is too large.\r\n");
     assert_eq!(one.say("b APPEND Nowhere {2}"), "b NO [TRYCREATE] There is no such mailbox yet.\r\n");
+    let answer = one.say("x APPEND INBOX \"99-Xxx-9999\" {2+}\r\nab\r\ny NOOP");
+    assert_eq!(answer, "x BAD That is no date.\r\ny OK Done.\r\n");
     let answer = one.say("c APPEND INBOX {21+}\r\nc LOGOUT\r\n01234567890\r\nd NOOP");
     assert_eq!(answer, "c NO [TOOBIG] It is too large.\r\nd OK Done.\r\n");
     store.limit_room(10);
