@@ -23,6 +23,8 @@ use crate::{annotations, subscriptions};
 
 /// What shared folders lie below.
 const SHARED: &str = "Shared";
+/// No message is larger: IMAP4rev1 counts octets in 32 bits.
+const LARGEST: u64 = u32::MAX as u64;
 const QUOTA_ROOT: &str = "User quota";
 
 /// An account, ready to be served.
@@ -284,7 +286,7 @@ impl Store for Account {
     }
 
     fn append_limit(&self) -> Option<u64> {
-        self.settings.append_limit
+        Some(self.settings.append_limit.unwrap_or(LARGEST))
     }
 
     fn accepts(&mut self, name: &str) -> Result<(), Trouble> {

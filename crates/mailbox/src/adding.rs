@@ -32,7 +32,7 @@ impl Account {
         letters: Vec<Letter<Draft>>,
     ) -> Result<Arrived, Trouble> {
         let (spot, rights) = self.reach(name, 'i')?;
-        let limit = self.settings.append_limit.unwrap_or(u64::MAX);
+        let limit = self.append_limit().unwrap_or(u64::MAX);
         if letters.iter().any(|letter| letter.draft.wire() > limit) {
             return Err(Trouble::TooBig);
         }
