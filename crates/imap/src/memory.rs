@@ -182,7 +182,7 @@ impl Store for Memory {
         let mut account = self.account();
         account.may_change(name)?;
         if name == "INBOX" {
-            return Err(Trouble::Cannot("The inbox can't be deleted."));
+            return Err(Trouble::Cannot("This mailbox always stays."));
         }
         let with_children = !account.below(name).is_empty();
         let shelf = account.shelf(name)?;
