@@ -77,6 +77,9 @@ impl Pattern {
                 at[word] = at[word] & stays[word] | moved << 1 | carry;
                 carry = moved >> 63;
             }
+            if at.iter().all(|word| *word == 0) {
+                return false;
+            }
             self.pass_wildcards(&mut at);
         }
         at[self.length / 64] >> (self.length % 64) & 1 == 1
