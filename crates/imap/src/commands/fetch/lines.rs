@@ -180,7 +180,7 @@ impl<'a, F: Folder> Lines<'a, F> {
     /// Hands on what is left.
     pub(super) fn end(mut self, out: Out<'_>) -> Answer {
         self.flush(out)?;
-        self.open.body = self.sliced.then_some(self.body);
+        self.open.body = (self.sliced && self.body.has_more()).then_some(self.body);
         Ok(self.refusal.unwrap_or(Reply::DONE))
     }
 
