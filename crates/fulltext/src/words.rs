@@ -49,7 +49,8 @@ impl Words {
                 Folder::open(path).ok()?
             }
         };
-        let mut words = Words { folder, uid_validity, files: Vec::new(), builder: Builder::new(), lock: None };
+        let mut words =
+            Words { folder, uid_validity, files: Vec::new(), builder: Builder::new(), lock: None };
         words.look().ok()?;
         Some(words)
     }

@@ -183,6 +183,11 @@ impl<S: Store> Session<S> {
         self.notices.as_ref().map_or(Wish::PLAIN, |notices| &notices.wish)
     }
 
+    /// Does it want to know what happens in mailboxes that are not open?
+    pub fn watches_others(&self) -> bool {
+        self.notices.as_ref().is_some_and(Notices::watches)
+    }
+
     /// Does the client want to be told of news without asking, by IDLE or by NOTIFY?
     pub fn listening(&self) -> bool {
         self.idling()
