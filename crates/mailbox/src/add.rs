@@ -14,6 +14,7 @@ use imap::{Flags, Marks, Message, Trouble, Uid};
 use maildir::Name;
 use sys::durable::Folder;
 
+use crate::change::PIECE;
 use crate::draft::{self, Draft};
 use crate::keywords;
 use crate::listing::Listing;
@@ -105,6 +106,9 @@ impl Mailbox {
         for arrival in arrivals.iter_mut() {
             let keywords = self.bits(held, &arrival.marks.keywords, true)?;
             placed.push(self.put_in_place(arrival, keywords)?);
+            if placed.len().is_multiple_of(PIECE) {
+                self.drain();
+            }
         }
         self.folders.cur.sync()?;
         let messages: Vec<(u64, &[u8])> = placed.iter().map(|one| (one.email, &one.base[..])).collect();
@@ -125,6 +129,7 @@ impl Mailbox {
         let counted = placed.iter().filter(|one| !keywords::flags(&one.tail).has(Flags::DELETED));
         let octets: Vec<i64> = counted.map(|one| one.octets as i64).collect();
         self.count(octets.iter().sum(), octets.len() as i64);
+        self.hear_myself()?;
         self.show_own_seen()?;
         Ok((first..).take(placed.len()).collect())
     }

@@ -28,6 +28,9 @@ const GATHERED: usize = 64 * 1024;
 /// Smaller files are never made shorter.
 const SMALL: u64 = 1 << 20;
 
+/// Where messages' records are.
+pub(crate) type Places = Vec<(Uid, u64)>;
+
 /// The file, as one session uses it.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
@@ -149,14 +152,14 @@ impl Cache {
         &self,
         folder: &Folder,
         live: impl Fn(Uid, u64) -> bool,
-    ) -> io::Result<Option<(u64, Vec<(Uid, u64)>)>> {
+    ) -> io::Result<Option<(u64, Places)>> {
         let Some(file) = &self.file else { return Ok(None) };
         let size = file.metadata()?.len();
         if size < SMALL {
             return Ok(None);
         }
         let mut useful = 0;
-        each(file, |uid, at, record| {
+        each(At(file, 0), size, &mut |uid, at, record| {
             useful += if live(uid, at) { record.len() as u64 } else { 0 };
             Ok(())
         })?;
@@ -166,7 +169,7 @@ impl Cache {
         let number = u64::from_ne_bytes(sys::random()?).max(1);
         let (mut places, mut end) = (Vec::new(), HEAD as u64);
         replace(folder, number, |new| {
-            each(file, |uid, at, record| {
+            each(At(file, 0), size, &mut |uid, at, record| {
                 if live(uid, at) {
                     new.write_all(record)?;
                     places.push((uid, end));
@@ -212,11 +215,17 @@ fn replace(
     written
 }
 
-/// Calls `each` with every record, head included; ends at one that is damaged.
-fn each(file: &File, mut each: impl FnMut(Uid, u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
-    let size = file.metadata()?.len();
-    let mut reader = io::BufReader::with_capacity(WINDOW.0, At(file, HEAD as u64));
-    let (mut at, mut record) = (HEAD as u64, Vec::new());
+/// Calls `each` with the UID, place and octets, head included, of every record of a file of this size; ends at one
+/// that can't be. A record's CRC is for those to check who use it.
+pub(crate) fn each(
+    file: impl Read,
+    size: u64,
+    each: &mut dyn FnMut(Uid, u64, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut reader = io::BufReader::with_capacity(WINDOW.0, file);
+    let mut record = vec![0; HEAD];
+    reader.read_exact(&mut record)?;
+    let mut at = HEAD as u64;
     while at + RECORD as u64 <= size {
         record.resize(RECORD, 0);
         reader.read_exact(&mut record)?;

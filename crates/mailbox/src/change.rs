@@ -18,6 +18,9 @@ use crate::record::Record;
 use crate::state::MOST_KEYWORDS;
 use crate::undelete;
 
+/// After so many changes, what the watch tells of them is taken in, before there is too much of it.
+pub(crate) const PIECE: usize = 5000;
+
 /// What is to be made of messages' flags.
 #[derive(Clone, Copy, Debug)]
 struct Wish {
@@ -41,12 +44,12 @@ impl Wish {
 #[derive(Debug, Default)]
 struct Done {
     records: Vec<u8>,
-    /// Places of messages whose files have other names by now.
-    lost: Vec<usize>,
+    /// Messages whose files have other names by now.
+    lost: Vec<Uid>,
     /// What the quota counts more or, negative, less.
     octets: i64,
     messages: i64,
-    seen: Vec<(usize, bool)>,
+    seen: Vec<(Uid, bool)>,
     changed: bool,
 }
 
@@ -64,7 +67,11 @@ impl Mailbox {
         let wish = Wish { change, flags: marks.flags, keywords };
         let mut done = Done { records: self.notes(), ..Done::default() };
         let mut refused = Vec::new();
-        for uid in uids {
+        for (number, uid) in uids.iter().enumerate() {
+            if number % PIECE == PIECE - 1 {
+                self.finish(&held, &mut done)?;
+                self.hear_myself()?;
+            }
             let Some(at) = self.state.position(*uid) else { continue };
             if unchanged_since.is_some_and(|since| self.state.messages[at].modseq > since) {
                 refused.push(*uid);
@@ -74,7 +81,8 @@ impl Mailbox {
             let failed = self.mark_one(at, &name, &wish, &mut done);
             self.finish_if(failed, &held, &mut done)?;
         }
-        for at in std::mem::take(&mut done.lost) {
+        for uid in std::mem::take(&mut done.lost) {
+            let Some(at) = self.state.position(uid) else { continue };
             let Some(name) = self.renamed(at)? else { continue };
             let failed = self.mark_one(at, &name, &wish, &mut done);
             self.finish_if(failed, &held, &mut done)?;
@@ -93,6 +101,12 @@ impl Mailbox {
         Ok(held)
     }
 
+    /// Takes in what the watch tells, most of which is this session's own doing.
+    pub(crate) fn hear_myself(&mut self) -> Result<(), Trouble> {
+        self.drain();
+        self.forget_known()
+    }
+
     /// After a failure, what was done before it is recorded all the same.
     fn finish_if(
         &mut self,
@@ -106,12 +120,12 @@ impl Mailbox {
     }
 
     fn finish(&mut self, held: &Held, done: &mut Done) -> Result<(), Trouble> {
-        let modseq = if done.changed { Some(self.next_modseq()) } else { None };
+        let modseq = if std::mem::take(&mut done.changed) { Some(self.next_modseq()) } else { None };
         let records = std::mem::take(&mut done.records);
         if !records.is_empty() {
             self.commit(held, &records, modseq)?;
         }
-        self.count(done.octets, done.messages);
+        self.count(std::mem::take(&mut done.octets), std::mem::take(&mut done.messages));
         if self.seen.is_none() {
             return Ok(());
         }
@@ -119,7 +133,8 @@ impl Mailbox {
         if done.seen.is_empty() {
             return Ok(());
         }
-        for (at, has) in std::mem::take(&mut done.seen) {
+        for (uid, has) in std::mem::take(&mut done.seen) {
+            let Some(at) = self.state.position(uid) else { continue };
             let flags = &mut self.state.messages[at].flags;
             *flags = if has { *flags | Flags::SEEN } else { *flags & !Flags::SEEN };
         }
@@ -137,11 +152,15 @@ impl Mailbox {
         }
         let mut wanted = wish.of(&message);
         if (wanted.flags, wanted.keywords) == (message.flags, message.keywords) {
+            // As far as is known: another program may have changed them.
+            if inode(&self.folders.cur, name).is_none() {
+                done.lost.push(self.state.messages[at].uid);
+            }
             return Ok(());
         }
         if self.seen.is_some() {
             if (wanted.flags & Flags::SEEN) != (message.flags & Flags::SEEN) {
-                done.seen.push((at, wanted.flags.has(Flags::SEEN)));
+                done.seen.push((message.uid, wanted.flags.has(Flags::SEEN)));
             }
             let others = keywords::flags(old_tail) & Flags::SEEN;
             wanted.flags = wanted.flags & !Flags::SEEN | others;
@@ -183,7 +202,7 @@ impl Mailbox {
         match renamed {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                done.lost.push(at);
+                done.lost.push(self.state.messages[at].uid);
                 Ok(false)
             }
             Err(error) => Err(unavailable(&self.place.maildir, "can't rename a message", &error)),
@@ -211,6 +230,14 @@ impl Mailbox {
         let before = self.state.keywords.len();
         let (mut bits, mut records) = (0, Vec::new());
         let mut known = self.state.keywords.clone();
+        let unknown = |name: &String| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if make && names.iter().any(unknown) {
+            // An index that was damaged may know fewer than have letters.
+            for name in self.own_keywords()?.into_iter().skip(before) {
+                Record::Keyword(name.as_bytes()).put(&mut records);
+                known.push(name);
+            }
+        }
         for name in names {
             let at = known.iter().position(|known| known.eq_ignore_ascii_case(name));
             match at {
@@ -240,15 +267,24 @@ impl Mailbox {
         let mut uids = uids.to_vec();
         uids.sort_unstable();
         uids.dedup();
+        for piece in uids.chunks(2 * PIECE) {
+            let removed = self.remove_piece(&held, piece);
+            self.hear_myself()?;
+            removed?;
+        }
+        self.show_own_seen()
+    }
+
+    fn remove_piece(&mut self, held: &Held, uids: &[Uid]) -> Result<(), Trouble> {
         let (mut gone, mut octets, mut messages, mut trouble) = (Vec::new(), 0, 0, None);
         for uid in uids {
-            let Some(at) = self.state.position(uid) else { continue };
+            let Some(at) = self.state.position(*uid) else { continue };
             let size = if self.options.quota == maildir::Quota::NONE { 0 } else { self.octets_at(at) as i64 };
             match self.remove_one(at) {
                 Ok(removed) => {
                     let counted = removed && !keywords::flags(self.state.tail(at)).has(Flags::DELETED);
                     (octets, messages) = (octets - i64::from(counted) * size, messages - i64::from(counted));
-                    gone.push(uid);
+                    gone.push(*uid);
                 }
                 Err(error) => {
                     trouble = Some(unavailable(&self.place.maildir, "can't remove a message", &error))
@@ -261,9 +297,8 @@ impl Mailbox {
             for (first, last) in self.state.ranges(&gone) {
                 Record::Gone { first, last, modseq }.put(&mut records);
             }
-            self.commit(&held, &records, Some(modseq))?;
+            self.commit(held, &records, Some(modseq))?;
             self.count(octets, messages);
-            self.show_own_seen()?;
         }
         trouble.map_or(Ok(()), Err)
     }

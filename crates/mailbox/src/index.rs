@@ -266,6 +266,12 @@ fn write_whole(mut file: &File, head: &Head, state: &State) -> io::Result<u64> {
     Ok(length)
 }
 
+/// The head of a file that has been read, and what comes after that.
+pub(crate) fn split_head(octets: &[u8]) -> Option<(Head, &[u8])> {
+    let (head, rest) = octets.split_first_chunk()?;
+    Some((Head::read(head)?, rest))
+}
+
 /// The UIDVALIDITY in the head of the file, whatever may come after that.
 pub(crate) fn uid_validity(folder: &Folder) -> Option<u32> {
     let mut head = [0; HEAD];

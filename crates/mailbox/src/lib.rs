@@ -12,6 +12,7 @@ mod annotations;
 mod cache;
 mod change;
 mod draft;
+pub mod examine;
 mod index;
 mod keywords;
 mod listing;

@@ -13,7 +13,7 @@ use maildir::Name;
 use crate::add::Original;
 use crate::cache::Cache;
 use crate::index::{self, Index};
-use crate::listing::Listing;
+use crate::listing::{Listing, inode};
 use crate::place::{Folders, Options, Place, boot, unavailable};
 use crate::record::{Facts, Stamp};
 use crate::seen::Seen;
@@ -22,6 +22,8 @@ use crate::watch::{Happened, Watch};
 
 /// A listing that was made so long ago is made anew when it does not have a name.
 const FRESH: Duration = Duration::from_secs(1);
+/// So many times between two refreshes also one that is fresh.
+const AGAIN: u32 = 16;
 
 /// A mailbox, open.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ pub struct Mailbox {
     pub(crate) seen: Option<Seen>,
     /// Where files are that have been renamed since the last refresh.
     listing: Option<(Listing, Duration)>,
+    listed: u32,
 }
 
 impl Mailbox {
@@ -112,6 +115,7 @@ impl Mailbox {
             id: [0; 16],
             seen,
             listing: None,
+            listed: 0,
         };
         mailbox.load(None)?;
         Ok(mailbox)
@@ -197,19 +201,21 @@ impl Mailbox {
         let now = sys::monotonic();
         if let Some((listing, made)) = &self.listing {
             let found = listing.find(self.state.base(at));
-            if found.is_some_and(|name| !self.state.has_name(at, name)) || now.saturating_sub(*made) < FRESH {
+            let fresh = self.listed > AGAIN && now.saturating_sub(*made) < FRESH;
+            if fresh || found.is_some_and(|name| inode(self.folder_of(at), name).is_some()) {
                 return Ok(found.map(<[u8]>::to_vec));
             }
         }
         let listing = Listing::read(self.folder_of(at))?.sorted();
         let found = listing.find(self.state.base(at)).map(<[u8]>::to_vec);
         self.listing = Some((listing, now));
+        self.listed += 1;
         Ok(found)
     }
 
     /// Gives memory back that was needed for what has been asked since the last time.
     pub(crate) fn rest(&mut self) {
-        self.listing = None;
+        (self.listing, self.listed) = (None, 0);
         self.cache.rest();
     }
 }
@@ -402,3 +408,11 @@ impl Drop for Mailbox {
 #[cfg(test)]
 #[path = "mailbox_tests.rs"]
 pub(crate) mod tests;
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod model;
+
+#[cfg(test)]
+#[path = "killed_tests.rs"]
+mod killed;

@@ -1,7 +1,7 @@
 //! Where a mailbox is: its folders, opened once, and the lock of those who write.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -96,6 +96,20 @@ impl Folders {
     pub(crate) fn writable(&self, place: &Place) -> io::Result<()> {
         nix::unistd::access(&place.maildir.join("cur"), nix::unistd::AccessFlags::W_OK)?;
         self.index.append(LOCK, 0o600).map(drop)
+    }
+
+    /// The UIDVALIDITY that was noted last, in the file that is locked: a last resort against giving one twice.
+    pub(crate) fn noted_uid_validity(&self) -> Option<u32> {
+        let mut text = String::new();
+        io::Read::read_to_string(&mut self.index.read(LOCK).ok()?.take(20), &mut text).ok()?;
+        text.trim_end().parse().ok()
+    }
+
+    /// Notes one.
+    pub(crate) fn note_uid_validity(&self, uid_validity: u32) -> io::Result<()> {
+        let mut file = self.index.append(LOCK, 0o600)?;
+        file.set_len(0)?;
+        writeln!(file, "{uid_validity}")
     }
 
     /// Waits for the lock.

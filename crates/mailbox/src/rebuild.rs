@@ -42,9 +42,10 @@ impl Mailbox {
         self.id = id(&origin.list)?;
         let old = std::mem::take(&mut self.state);
         let modseq = old.facts.modseq.saturating_add(1).max(sys::unix_micros());
-        self.state.personal = self.seen.is_some();
         self.make_state(&origin, &old, same, modseq)?;
         if !origin.ours {
+            let noted = self.folders.note_uid_validity(self.uid_validity);
+            noted.map_err(|error| self.cant("write", &error))?;
             self.write_list(held, origin.list.next.saturating_add(10_000))?;
             self.write_keywords()?;
         }
@@ -73,7 +74,7 @@ impl Mailbox {
         let folder = &self.folders.index;
         let read =
             |folder: &Folder, name: &str| text(folder, name).map_err(|error| self.cant("read", &error));
-        let own_keywords = read(folder, KEYWORDS)?.map(|text| keywords::read(&text)).unwrap_or_default();
+        let own_keywords = self.own_keywords()?;
         let ours = read(folder, uids::NAME)?;
         if let Some(list) = ours.as_ref().and_then(|text| List::read(text)) {
             return Ok(Origin { list, ours: true, keywords: own_keywords });
@@ -89,6 +90,7 @@ impl Mailbox {
         let now = sys::unix_seconds().clamp(1, u64::from(u32::MAX)) as u32;
         let before = ours.and_then(|text| List::likely_uid_validity(&text));
         let before = before.max(Some(self.uid_validity)).max(index::uid_validity(folder));
+        let before = before.max(self.folders.noted_uid_validity());
         let uid_validity = now.max(before.unwrap_or_default().saturating_add(1));
         let list = List { uid_validity, next: 1, ..List::default() };
         Ok(Origin { list, ours: false, keywords: own_keywords })
@@ -123,12 +125,12 @@ impl Mailbox {
             let new = New { uid: line.uid, modseq, email: line.email, base, tail, ..New::default() };
             let before = if same { old.position(line.uid) } else { None };
             let before = before.filter(|at| old.base(*at) == base).map(|at| old.as_new(at));
-            Record::New(match before {
-                Some(before) if before.tail == tail => New { kept: 0, ..before },
+            // Its modseq is new: what is lost may have been told to clients.
+            let made = match before {
                 Some(before) => New { kept: 0, tail, modseq, ..before },
                 None => New { saved: arrival(base), ..new },
-            })
-            .put(&mut records);
+            };
+            Record::New(made).put(&mut records);
         }
         let made = self.state.apply_all(crate::record::Octets(&records), modseq);
         made.map_err(|_| self.cant("make", &ErrorKind::InvalidData.into()))?;
@@ -138,6 +140,12 @@ impl Mailbox {
         facts.seen = if same && old.facts.seen > 0 { old.facts.seen } else { facts.next };
         facts.list = self.folders.index.stat(uids::NAME).map_or(0, |seen| seen.st_size as u64);
         Ok(())
+    }
+
+    /// The names of keywords in our file of them.
+    pub(crate) fn own_keywords(&self) -> Result<Vec<String>, Trouble> {
+        let text = text(&self.folders.index, KEYWORDS).map_err(|error| self.cant("read", &error))?;
+        Ok(text.map(|text| keywords::read(&text)).unwrap_or_default())
     }
 
     /// Writes the file that names the keywords.
@@ -156,18 +164,13 @@ impl Mailbox {
         let cant = |error: io::Error| unavailable(&self.place.index, "no index can be made", &error);
         let ours = text(&self.folders.index, uids::NAME).map_err(cant)?.and_then(|text| List::read(&text));
         let origin = match ours {
-            Some(list) => {
-                let names = text(&self.folders.index, KEYWORDS).map_err(cant)?;
-                let keywords = names.map(|text| keywords::read(&text)).unwrap_or_default();
-                Origin { list, ours: true, keywords }
-            }
+            Some(list) => Origin { list, ours: true, keywords: self.own_keywords()? },
             None => match self.foreign_origin()? {
                 Some(origin) => origin,
                 None => self.list_of_all()?,
             },
         };
         (self.uid_validity, self.id) = (origin.list.uid_validity, id(&origin.list)?);
-        self.state.personal = self.seen.is_some();
         // The next look finds out which are in `new`.
         let modseq = sys::unix_micros();
         self.make_unwritten(&origin, modseq)

@@ -39,13 +39,14 @@ pub(crate) struct State {
     bases: Vec<u8>,
     /// Octets in `bases` that belong to messages which are gone.
     unused: usize,
-    tails: Vec<Box<[u8]>>,
+    tails: Vec<(Box<[u8]>, Flags)>,
+    /// Messages whose files do not say `\Seen`, and those whose files say `\Deleted`.
+    unseen: u32,
+    deleted: u32,
     pub(crate) keywords: Vec<String>,
     /// First and last UID and modseq, by ascending modseq.
     pub(crate) gone: Vec<(Uid, Uid, u64)>,
     pub(crate) facts: Facts,
-    /// `\Seen` of the messages is this user's, not the files'.
-    pub(crate) personal: bool,
     table: Table,
 }
 
@@ -72,7 +73,7 @@ impl State {
     }
 
     pub(crate) fn tail(&self, at: usize) -> &[u8] {
-        &self.tails[self.extras[at].tail as usize]
+        &self.tails[self.extras[at].tail as usize].0
     }
 
     /// The file's name.
@@ -168,7 +169,9 @@ impl State {
             Record::Gone { first, last, modseq } => self.remove(&mut vec![(*first, *last, *modseq)]),
             Record::Tail { uid, tail } => {
                 let Some(at) = self.position(*uid) else { return Err(Damaged) };
+                self.tally(self.extras[at].tail, false);
                 self.extras[at].tail = self.tail_number(tail);
+                self.tally(self.extras[at].tail, true);
                 let message = &mut self.messages[at];
                 message.keywords = keywords::with_letters(message.keywords, tail, self.keywords.len());
                 (message.flags, message.modseq) = (keywords::flags(tail), modseq);
@@ -216,6 +219,7 @@ impl State {
         }
         self.bases.extend(new.base);
         let tail = self.tail_number(new.tail);
+        self.tally(tail, true);
         let date = new.date.unwrap_or(i64::MIN);
         let (email, kept) = (new.email, new.kept);
         self.extras.push(Extra { email, kept, date, base_at, tail, base_length, in_new: false });
@@ -235,12 +239,22 @@ impl State {
 
     /// There are few: a tail is a set of flags. The last ones are the likeliest.
     fn tail_number(&mut self, tail: &[u8]) -> u32 {
-        let known = self.tails.iter().rev().take(256).position(|known| **known == *tail);
+        let known = self.tails.iter().rev().take(256).position(|known| *known.0 == *tail);
         let number = known.map_or(self.tails.len(), |back| self.tails.len() - 1 - back);
         if known.is_none() {
-            self.tails.push(tail.into());
+            self.tails.push((tail.into(), keywords::flags(tail)));
         }
         number as u32
+    }
+
+    /// Counts a message with this tail, or counts it no more.
+    fn tally(&mut self, tail: u32, more: bool) {
+        let flags = self.tails[tail as usize].1;
+        let (unseen, deleted) = (u32::from(!flags.has(Flags::SEEN)), u32::from(flags.has(Flags::DELETED)));
+        (self.unseen, self.deleted) = match more {
+            true => (self.unseen + unseen, self.deleted + deleted),
+            false => (self.unseen - unseen, self.deleted - deleted),
+        };
     }
 
     fn add_keyword(&mut self, name: &[u8]) -> Result<(), Damaged> {
@@ -250,6 +264,35 @@ impl State {
         }
         self.keywords.push(name.to_owned());
         Ok(())
+    }
+
+    /// Gives memory back that is not needed, once there is much of it.
+    pub(crate) fn tidy(&mut self) {
+        if self.messages.capacity() > self.messages.len() + self.messages.len() / 4 + 100 {
+            self.messages.shrink_to_fit();
+            self.extras.shrink_to_fit();
+        }
+        if self.unused > self.bases.len() / 2 && self.unused > 10_000 {
+            let mut bases = Vec::with_capacity(self.bases.len() - self.unused);
+            for extra in &mut self.extras {
+                let base = &self.bases[extra.base_at as usize..][..extra.base_length.into()];
+                extra.base_at = bases.len() as u32;
+                bases.extend_from_slice(base);
+            }
+            (self.bases, self.unused) = (bases, 0);
+        }
+        if self.bases.capacity() > self.bases.len() + self.bases.len() / 4 + 10_000 {
+            self.bases.shrink_to_fit();
+        }
+    }
+
+    /// More keywords have names.
+    pub(crate) fn set_keywords(&mut self, names: Vec<String>) {
+        self.keywords = names;
+        for at in 0..self.messages.len() {
+            let had = self.messages[at].keywords;
+            self.messages[at].keywords = keywords::with_letters(had, self.tail(at), self.keywords.len());
+        }
     }
 
     fn remove(&mut self, going: &mut Vec<(Uid, Uid, u64)>) {
@@ -266,6 +309,7 @@ impl State {
             }
             if going.get(range).is_some_and(|(first, _, _)| *first <= uid) {
                 self.unused += usize::from(self.extras[at].base_length);
+                self.tally(self.extras[at].tail, false);
                 continue;
             }
             (self.messages[kept], self.extras[kept]) = (self.messages[at], self.extras[at]);
@@ -292,17 +336,11 @@ impl State {
         ranges.into_iter().map(|(first, last, _)| (first, last)).collect()
     }
 
-    /// Counts anew what STATUS tells. To be called after changes.
+    /// Puts what STATUS tells into the facts; `\\Seen` as the files have it. To be called after changes.
     pub(crate) fn count(&mut self) {
-        let with = |flag: Flags| self.messages.iter().filter(|message| message.flags.has(flag)).count();
         let messages = self.messages.len();
         let recent = messages - self.messages.partition_point(|message| message.uid < self.facts.seen);
-        let seen = match self.personal {
-            true => (0..messages).filter(|at| keywords::flags(self.tail(*at)).has(Flags::SEEN)).count(),
-            false => with(Flags::SEEN),
-        };
-        self.facts.unseen = (messages - seen) as u32;
-        self.facts.deleted = with(Flags::DELETED) as u32;
+        (self.facts.unseen, self.facts.deleted) = (self.unseen, self.deleted);
         (self.facts.messages, self.facts.recent) = (messages as u32, recent as u32);
     }
 

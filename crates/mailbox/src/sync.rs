@@ -35,6 +35,7 @@ impl Mailbox {
         }
         self.record_what_is_due(MANY)?;
         self.show_own_seen()?;
+        self.state.tidy();
         Ok(self.look_of_it() != before)
     }
 
@@ -88,10 +89,17 @@ impl Mailbox {
         let opened = Index::open(&self.folders.index, self.writable);
         match (opened, held) {
             (Ok((index, state, caught)), held) if self.is_of_this_boot(&state) => {
+                // One that is valid but ends before what has been read of it already has lost its end.
+                let lost = self.index.is_some() && state.facts.modseq < self.state.facts.modseq;
                 self.adopt(index, state)?;
-                match held.filter(|_| caught == Caught::Unfinished) {
-                    Some(held) => self.renew(held),
-                    None => Ok(()),
+                match held {
+                    Some(held) if lost || caught == Caught::Unfinished => self.renew(held),
+                    None if lost && self.writable => {
+                        let held = self.lock()?;
+                        self.catch_up(Some(&held))?;
+                        self.renew(&held)
+                    }
+                    _ => Ok(()),
                 }
             }
             (opened, Some(held)) => self.rebuild(held, opened.err()),
@@ -120,8 +128,13 @@ impl Mailbox {
             state.facts.next = state.facts.next.max(ceiling).max(state.facts.ceiling);
             state.facts.boot = boot();
         }
+        if self.index.is_some() {
+            // A file that has lost its end does not know what this session has seen there.
+            let known = &self.state.facts;
+            state.facts.next = state.facts.next.max(known.next);
+            state.facts.modseq = state.facts.modseq.max(known.modseq);
+        }
         (self.uid_validity, self.id) = (index.head.uid_validity, index.head.id);
-        state.personal = self.seen.is_some();
         (self.index, self.state) = (Some(index), state);
         (self.looked, self.looked_at) = (false, None);
         self.open_cache();
@@ -133,16 +146,28 @@ impl Mailbox {
     }
 
     /// The end of the index is not to be read: a writer was killed, or the file is damaged. What is known up to
-    /// there is written anew; the rest is found out by a look at all names.
+    /// there is written anew; the rest is found out by a look at all names. If the list of UIDs is damaged too, nobody
+    /// knows which UIDs were given.
     fn renew(&mut self, held: &Held) -> Result<(), Trouble> {
+        let Some(ceiling) = uids::ceiling(&self.folders.index) else {
+            return self.rebuild(held, Some(std::io::ErrorKind::InvalidData.into()));
+        };
         sys::log!(
             "{}: warning: {}: the index ends in an unfinished record, written anew",
             sys::logging::name(),
             self.place.index.display()
         );
         self.state.gone.clear();
+        let names = self.own_keywords()?;
+        if names.len() > self.state.keywords.len() {
+            self.state.set_keywords(names);
+        }
         let modseq = self.next_modseq();
+        // What is lost may have been told to clients; now each message is as new as can be.
+        self.state.messages.iter_mut().for_each(|message| message.modseq = modseq);
         let facts = &mut self.state.facts;
+        // What is lost may have given UIDs.
+        facts.next = facts.next.max(facts.ceiling).max(ceiling);
         (facts.modseq, facts.floor) = (modseq, modseq);
         (facts.cur, facts.new) = (Stamp::default(), Stamp::default());
         (self.looked, self.looked_at) = (false, None);
@@ -219,11 +244,7 @@ impl Mailbox {
         let state = &mut self.state;
         self.happened.touched.retain(|base, touch| {
             let Some(at) = state.find(base) else { return touch.came.is_some() };
-            match (&touch.came, &touch.went) {
-                (Some(came), _) => !state.has_name(at, came),
-                (None, Some(went)) => state.has_name(at, went),
-                (None, None) => false,
-            }
+            touch.came.as_ref().is_none_or(|came| !state.has_name(at, came))
         });
         if self.happened.new {
             self.happened.new = Listing::read(&self.folders.new)?.len() > 0;
@@ -316,6 +337,7 @@ impl Mailbox {
 
     /// The mailbox is closed.
     pub(crate) fn leave(&mut self) -> Result<(), Trouble> {
+        self.folders.stamps()?;
         self.drain();
         self.catch_up(None)?;
         self.forget_known()?;

@@ -122,6 +122,13 @@ impl List {
         self.next = self.next.max(above);
     }
 
+    /// The whole file.
+    pub fn write(&self) -> Vec<u8> {
+        let mut text = self.write_head().into_bytes();
+        self.lines.iter().for_each(|line| write_line(&mut text, line.uid, line.email, &line.base));
+        text
+    }
+
     /// The first line of the file.
     pub fn write_head(&self) -> String {
         let head = format!("3 V{} N{} G{}", self.uid_validity, self.next, self.id);
@@ -191,18 +198,12 @@ mod tests {
         Line { uid, email: fingerprint(base.as_bytes()), base: base.into() }
     }
 
-    fn written(list: &List) -> Vec<u8> {
-        let mut text = list.write_head().into_bytes();
-        list.lines.iter().for_each(|line| write_line(&mut text, line.uid, line.email, &line.base));
-        text
-    }
-
     #[test]
     fn a_list_is_read_as_it_was_written_and_a_damaged_line_gives_no_uid_to_anybody() {
         let id = "0123456789abcdef0123456789abcdef".to_owned();
         let lines = vec![line(1, "a,S=1"), Line { email: 5, ..line(3, "b :x") }, line(9, "c")];
         let list = List { uid_validity: 77, next: 10_010, id, lines, damaged: 0 };
-        let text = written(&list);
+        let text = list.write();
         assert_eq!(List::read(&text).unwrap(), list);
         for at in 0..text.len() {
             let mut bad = text.clone();
@@ -225,7 +226,7 @@ mod tests {
     fn of_two_lines_for_one_message_the_later_counts_and_the_next_uid_is_above_all() {
         let lines = vec![line(5, "a"), line(7, "a"), line(6, "b"), line(6, "c")];
         let list = List { uid_validity: 1, next: 2, id: String::new(), lines, damaged: 0 };
-        let read = List::read(&written(&list)).unwrap();
+        let read = List::read(&list.write()).unwrap();
         assert_eq!((read.lines, read.next), (vec![line(6, "c"), line(7, "a")], 8));
     }
 

@@ -16,7 +16,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDe
 use crate::place::Place;
 
 /// More than so many names are not worth being told apart.
-const MOST: usize = 10_000;
+const MOST: usize = 50_000;
 
 /// A watch over the folders.
 #[derive(Debug)]
@@ -42,8 +42,6 @@ pub(crate) struct Happened {
 pub(crate) struct Touch {
     /// The last name that came and has not gone again.
     pub(crate) came: Option<Vec<u8>>,
-    /// The last name that went.
-    pub(crate) went: Option<Vec<u8>>,
     /// It went by being renamed, and to where has not been seen.
     pub(crate) moved: bool,
 }
@@ -132,7 +130,6 @@ impl Happened {
         if touch.came.as_deref() == Some(name) {
             touch.came = None;
         }
-        touch.went = Some(name.to_vec());
         touch.moved = moved;
     }
 }

@@ -22,8 +22,11 @@ mod imap_utf7;
 #[path = "../../../bin/fulmar/import/records.rs"]
 mod import_records;
 mod imported;
+mod keywords;
 mod lines;
 mod mailbox;
+mod mailbox_cache;
+mod mailbox_index;
 mod maildir;
 mod manuscript;
 mod mime;
@@ -43,6 +46,7 @@ mod sasl;
 mod secrecy;
 mod smtp;
 mod smtp_client;
+mod uidlist;
 mod users;
 
 /// Panics if what it is to keep is broken.
@@ -65,8 +69,11 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("imap_session", imap_session::run),
     ("imap_utf7", imap_utf7::run),
     ("imported", imported::run),
+    ("keywords", keywords::run),
     ("lines", lines::run),
     ("mailbox", mailbox::run),
+    ("mailbox_cache", mailbox_cache::run),
+    ("mailbox_index", mailbox_index::run),
     ("maildir", maildir::run),
     ("manuscript", manuscript::run),
     ("mime", mime::run),
@@ -84,6 +91,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("secrecy", secrecy::run),
     ("smtp", smtp::run),
     ("smtp_client", smtp_client::run),
+    ("uidlist", uidlist::run),
     ("users", users::run),
 ];
 
