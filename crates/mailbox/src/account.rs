@@ -1,7 +1,7 @@
 //! An account: all mailboxes that a user sees, as an IMAP session asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use imap::{Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid};
@@ -23,6 +23,8 @@ use crate::{annotations, subscriptions};
 
 /// What shared folders lie below.
 const SHARED: &str = "Shared";
+/// No message is larger: IMAP4rev1 counts octets in 32 bits.
+const LARGEST: u64 = u32::MAX as u64;
 const QUOTA_ROOT: &str = "User quota";
 
 /// An account, ready to be served.
@@ -124,6 +126,20 @@ impl Account {
         if free { Quota::NONE } else { self.settings.quota }
     }
 
+    /// Makes those mailboxes above this one that are not there.
+    pub(crate) fn make_above(&self, name: &str, spot: &Spot) -> Result<(), Trouble> {
+        let mut above = self.names().above(name);
+        while let Some(parent) = above {
+            let planned = self.tree.plan(parent);
+            if planned.root != spot.root || planned.disk.is_empty() || self.tree.find(parent).is_ok() {
+                break;
+            }
+            self.tree.make(&planned)?;
+            above = self.names().above(parent);
+        }
+        Ok(())
+    }
+
     /// Names of all mailboxes that this user may see, with their places.
     pub(crate) fn visible(&self) -> Result<BTreeMap<String, Spot>, Trouble> {
         let mut visible = BTreeMap::new();
@@ -187,8 +203,8 @@ impl Store for Account {
         let name = self.names().spelled(name.strip_suffix(self.settings.separator).unwrap_or(name));
         let what = match special {
             [] => None,
-            [one] => Some(special::known(one).ok_or(Trouble::Cannot("no mailbox can be for that here"))?),
-            _ => return Err(Trouble::Cannot("a mailbox is for one thing only")),
+            [one] => Some(special::known(one).ok_or(Trouble::Cannot("No mailbox can be for that here."))?),
+            _ => return Err(Trouble::Cannot("A mailbox is for one thing only.")),
         };
         let spot = self.tree.plan(&name);
         self.may_create(&name, &spot)?;
@@ -197,12 +213,13 @@ impl Store for Account {
             return Err(Trouble::Exists);
         }
         if self.tree.all()?.len() >= MOST {
-            return Err(Trouble::Limit("too many mailboxes"));
+            return Err(Trouble::Limit("There are too many mailboxes."));
         }
         let mut uses = Special::read(&self.root().folder)?;
         if what.is_some_and(|what| spot.root != 0 || uses.is_taken(what)) {
-            return Err(Trouble::Cannot("another mailbox is for that"));
+            return Err(Trouble::Cannot("Another mailbox is for that."));
         }
+        self.make_above(&name, &spot)?;
         self.tree.make(&spot)?;
         if let Some(what) = what {
             uses.set(&self.root().folder, self.names(), &name, what)?;
@@ -213,7 +230,7 @@ impl Store for Account {
     fn delete(&mut self, name: &str) -> Result<(), Trouble> {
         let (spot, _) = self.reach(name, 'x')?;
         if spot.disk.is_empty() {
-            return Err(Trouble::Cannot("this mailbox always stays"));
+            return Err(Trouble::Cannot("This mailbox always stays."));
         }
         self.target = None;
         let _lock = self.tree.root(&spot).lock()?;
@@ -264,7 +281,7 @@ impl Store for Account {
     }
 
     fn append_limit(&self) -> Option<u64> {
-        self.settings.append_limit
+        Some(self.settings.append_limit.unwrap_or(LARGEST))
     }
 
     fn accepts(&mut self, name: &str) -> Result<(), Trouble> {
@@ -273,6 +290,10 @@ impl Store for Account {
 
     fn draft(&mut self) -> Result<Draft, Trouble> {
         Draft::begin(&self.root().path.join("tmp"))
+    }
+
+    fn reread(&mut self, draft: Draft) -> Result<Box<dyn Read>, Trouble> {
+        Ok(Box::new(draft.reread()?))
     }
 
     fn append(&mut self, name: &str, letters: Vec<Letter<Draft>>) -> Result<Arrived, Trouble> {
@@ -345,7 +366,7 @@ impl Store for Account {
     fn set_acl(&mut self, name: &str, who: &str, rights: &str) -> Result<(), Trouble> {
         let (spot, _) = self.reach(name, 'a')?;
         if !self.tree.root(&spot).is_shared() {
-            return Err(Trouble::Cannot("others can't reach this mailbox, whatever rights they have"));
+            return Err(Trouble::Cannot("Others can't reach this mailbox, whatever rights they have."));
         }
         let _lock = self.tree.root(&spot).lock()?;
         self.list_of(&spot)?.change(&self.tree.folder(&spot)?, who, Rights::read(rights))

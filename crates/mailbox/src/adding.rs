@@ -32,7 +32,7 @@ impl Account {
         letters: Vec<Letter<Draft>>,
     ) -> Result<Arrived, Trouble> {
         let (spot, rights) = self.reach(name, 'i')?;
-        let limit = self.settings.append_limit.unwrap_or(u64::MAX);
+        let limit = self.append_limit().unwrap_or(u64::MAX);
         if letters.iter().any(|letter| letter.draft.wire() > limit) {
             return Err(Trouble::TooBig);
         }
@@ -76,7 +76,7 @@ impl Account {
         from.rights.need('t')?;
         from.rights.need('e')?;
         if from.read_only() {
-            return Err(Trouble::Cannot("this mailbox is open for reading only"));
+            return Err(Trouble::Cannot("This mailbox is open for reading only."));
         }
         let (spot, rights) = self.reach(target, 'i')?;
         if self.quota_of(&spot) != self.quota_of(&from.spot) {

@@ -243,9 +243,9 @@ impl Mailbox {
             match at {
                 Some(at) => bits |= 1 << at,
                 None if !make => {}
-                None if !keywords::is_name(name) => return Err(Trouble::Limit("a keyword is too long")),
+                None if !keywords::is_name(name) => return Err(Trouble::Limit("A keyword is too long.")),
                 None if known.len() >= MOST_KEYWORDS => {
-                    return Err(Trouble::Limit("this mailbox has too many keywords"));
+                    return Err(Trouble::Limit("This mailbox has too many keywords."));
                 }
                 None => {
                     bits |= 1 << known.len();

@@ -25,22 +25,26 @@ impl Account {
 
     pub(crate) fn rename_tree(&mut self, from: &str, to: &str) -> Result<(), Trouble> {
         if self.names().is_below(to, from) {
-            return Err(Trouble::Cannot("a mailbox can't be moved below itself"));
+            return Err(Trouble::Cannot("A mailbox can't be put into itself."));
         }
         let moved = self.moved(from, to)?;
+        if self.tree.find(to).is_ok() {
+            return Err(Trouble::Exists);
+        }
         let mut places = Vec::new();
         for (name, spot, new) in &moved {
             let target = self.tree.plan(new);
             self.may_create(new, &target)?;
             self.may(spot)?.need('x')?;
             if spot.disk.is_empty() || target.root != spot.root {
-                return Err(Trouble::Cannot("it can't be moved there"));
+                return Err(Trouble::Cannot("It can't be moved there."));
             }
             if self.tree.find(new).is_ok() {
                 return Err(Trouble::Exists);
             }
             places.push((name, spot, new, target));
         }
+        self.make_above(to, &places[0].3)?;
         for (name, spot, new, target) in places {
             self.tree.rename(spot, &target)?;
             if spot.root == 0 {
