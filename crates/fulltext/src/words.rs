@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
 use sys::durable::Folder;
@@ -45,10 +45,7 @@ impl Words {
     pub fn open(path: &Path, uid_validity: u32) -> Option<Words> {
         let folder = match Folder::open(path) {
             Ok(folder) => folder,
-            Err(_) => {
-                std::fs::create_dir(path).ok()?;
-                Folder::open(path).ok()?
-            }
+            Err(_) => make(path).ok()?,
         };
         let mut words =
             Words { folder, uid_validity, files: Vec::new(), builder: Builder::new(), lock: None };
@@ -144,7 +141,7 @@ impl Words {
     }
 
     fn begin(&mut self) -> bool {
-        let Ok(file) = self.folder.append(LOCK, 0o600) else { return false };
+        let Ok(file) = self.folder.append(LOCK, mode(&self.folder)) else { return false };
         if !sys::durable::lock(&file).unwrap_or(false) {
             return false;
         }
@@ -184,7 +181,8 @@ impl Words {
         let octets = builder.finish(self.uid_validity);
         // Not synced: sums tell what a power cut has left.
         let temporary = format!("{}{UNFINISHED}", name.display());
-        let written = self.folder.create(&temporary, 0o600).and_then(|mut file| file.write_all(&octets));
+        let written =
+            self.folder.create(&temporary, mode(&self.folder)).and_then(|mut file| file.write_all(&octets));
         let there = written.and_then(|()| self.folder.rename(&temporary, &self.folder, &name));
         if there.is_err() {
             let _ = self.folder.remove(&temporary);
@@ -249,6 +247,22 @@ impl Open {
         self.file.read_exact_at(&mut octets, from).ok()?;
         Some(octets)
     }
+}
+
+/// For those whom the folder above is for.
+fn make(path: &Path) -> io::Result<Folder> {
+    let above = Folder::open(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+    std::fs::create_dir(path)?;
+    let bits = if mode(&above) == 0o600 { 0o700 } else { 0o2770 };
+    std::fs::set_permissions(path, Permissions::from_mode(bits))?;
+    Folder::open(path)
+}
+
+/// Permission bits for files in `folder`, which a group may share.
+fn mode(folder: &Folder) -> u32 {
+    const OF_GROUP: u32 = 0o2020;
+    let shared = folder.stat(".").is_ok_and(|seen| seen.st_mode & OF_GROUP == OF_GROUP);
+    if shared { 0o660 } else { 0o600 }
 }
 
 fn sizes(file: &File) -> Option<Sizes> {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use imap::{Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid};
 use maildir::{Maildir, Quota};
+use nix::sys::stat::{Mode, umask};
 
 use crate::adding::Target;
 use crate::draft::Draft;
@@ -53,6 +54,10 @@ impl Account {
             // One that this user can't reach is none of his.
             let name = format!("{SHARED}{}{name}", settings.separator);
             roots.extend(Root::open(&name, path, None).ok());
+        }
+        if roots.len() > 1 {
+            // What a group shares has the bits that it is made with.
+            umask(Mode::from_bits_truncate(0o007));
         }
         let account = Account { settings, tree: Tree { names, roots }, own, target: None, watched: None };
         account.give_folders()?;
@@ -105,11 +110,10 @@ impl Account {
     }
 
     pub(crate) fn place(&self, spot: &Spot) -> Result<Place, Trouble> {
-        Ok(Place {
-            maildir: self.tree.path(spot),
-            index: self.tree.index(spot)?,
-            temporary: self.root().path.join("tmp"),
-        })
+        // In a shared one, what is written there is the group's from the beginning.
+        let shared = self.tree.root(spot).is_shared();
+        let temporary = if shared { self.tree.path(spot) } else { self.root().path.clone() }.join("tmp");
+        Ok(Place { maildir: self.tree.path(spot), index: self.tree.index(spot)?, temporary })
     }
 
     pub(crate) fn mailbox(&self, spot: &Spot, how: Options) -> Result<Mailbox, Trouble> {

@@ -455,3 +455,43 @@ fn an_index_elsewhere_serves_as_well() {
     assert_eq!(read(&mut opened, uid), "x\n");
     assert!(!house.path("m/.x.y/fulmar-index").exists());
 }
+
+#[test]
+fn what_a_group_shares_all_of_it_may_read_and_write() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = sales("anyone lrswipkxtea\n");
+    for name in ["", "new", "cur", "tmp"] {
+        let bits = std::fs::Permissions::from_mode(0o2770);
+        std::fs::set_permissions(house.path("s").join(name), bits).unwrap();
+    }
+    let mut account = house.account();
+    append(&mut account, "INBOX", "Subject: x\n\ny\n").unwrap();
+    append(&mut account, "Shared.sales", "Subject: a\n\nb\n").unwrap();
+    account.create("Shared.sales.new", &[]).unwrap();
+    let mut inbox = account.open("INBOX", false).unwrap();
+    account.copy(&mut inbox, &[1], "Shared.sales.new").unwrap();
+    let mut sales = account.open("Shared.sales", false).unwrap();
+    let all: Vec<Uid> = sales.messages().iter().map(|message| message.uid).collect();
+    sales.narrow(Needle::Text("xyz"));
+    sales.each_text(&all, &|_, _| (), &mut |_, ()| ()).unwrap();
+    sales.store(&[2], Change::Add, &Marks { flags: Flags::FLAGGED, ..Marks::default() }, None).unwrap();
+    account.annotate("Shared.sales", "/shared/comment", Some(b"ours")).unwrap();
+    drop(sales);
+    let mut folders = vec![house.path("s")];
+    let (mut files, mut found) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let (path, seen) = entry.map(|entry| (entry.path(), entry.metadata().unwrap())).unwrap();
+            files += 1;
+            let strangers = path.ends_with("fulmar-acl") || path.ends_with("maildirfolder");
+            let is_theirs = path.file_name().unwrap().to_string_lossy().starts_with("1.a");
+            if seen.permissions().mode() & 0o060 != 0o060 && !strangers && !is_theirs {
+                found.push(path.clone());
+            }
+            folders.extend(seen.is_dir().then_some(path));
+        }
+    }
+    assert!(found.is_empty() && files > 20, "{found:?}");
+    let own = house.path("m/cur").read_dir().unwrap().next().unwrap().unwrap();
+    assert_eq!(own.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}

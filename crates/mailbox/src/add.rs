@@ -19,9 +19,12 @@ use crate::draft::{self, Draft};
 use crate::keywords;
 use crate::listing::Listing;
 use crate::mailbox::Mailbox;
-use crate::place::{Held, unavailable};
+use crate::place::{Held, mode, unavailable};
 use crate::record::{New, Record};
 use crate::state::fingerprint;
+
+/// Permission bits of what is the owner's alone.
+const PRIVATE: u32 = 0o600;
 
 /// A message of a mailbox, to be added to another one.
 #[derive(Debug)]
@@ -163,6 +166,7 @@ impl Mailbox {
             Source::Draft(draft) => {
                 let base = draft.base().into_bytes();
                 let name = [&base[..], &tail].concat();
+                self.share(draft).map_err(cant)?;
                 draft.settle(&self.folders.cur, &name).map_err(cant)?;
                 (base, draft.octets(), None)
             }
@@ -181,7 +185,18 @@ impl Mailbox {
         Ok(Placed { base, tail, keywords, email, octets, date })
     }
 
+    /// A message in a folder that a group shares is the group's.
+    fn share(&self, draft: &Draft) -> io::Result<()> {
+        match mode(&self.folders.cur) {
+            PRIVATE => Ok(()),
+            mode => draft.give(mode, self.folders.cur.stat(".")?.st_gid),
+        }
+    }
+
     fn copy(&self, original: &mut Original, name: &[u8]) -> io::Result<()> {
+        if mode(&self.folders.cur) != PRIVATE {
+            return copy_whole(&self.place.temporary, original, &self.folders.cur, name);
+        }
         let target = OsStr::from_bytes(name);
         let link = |original: &Original| {
             original.folder.link(OsStr::from_bytes(&original.name), &self.folders.cur, target)

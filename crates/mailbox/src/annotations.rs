@@ -7,6 +7,7 @@ use std::io;
 use imap::Trouble;
 use sys::durable::Folder;
 
+use crate::place::mode;
 use crate::texts;
 
 /// Of a mailbox.
@@ -47,7 +48,7 @@ pub(crate) fn change(folder: &Folder, file: &str, entry: &str, value: Option<&[u
     }
     let line = |(name, value): (&String, &Vec<u8>)| format!("{name}\t{}\n", escape(value));
     let text: String = entries.iter().map(line).collect();
-    Ok(folder.replace(file, text.as_bytes(), 0o600)?)
+    Ok(folder.replace(file, text.as_bytes(), mode(folder))?)
 }
 
 /// Entry names make no difference of case. RFC 5464 §4.1.

@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 use imap::Uid;
 use sys::durable::Folder;
 
+use crate::place::mode;
 use crate::record::Octets;
 
 const NAME: &str = "fulmar-cache";
@@ -201,7 +202,7 @@ fn replace(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     let temporary = format!(".{NAME}.{number:016x}.tmp");
-    let file = folder.create(&temporary, 0o600)?;
+    let file = folder.create(&temporary, mode(folder))?;
     let mut writer = io::BufWriter::new(file);
     let written = writer
         .write_all(MAGIC)

@@ -10,7 +10,7 @@ use imap::Trouble;
 use message::Sizes;
 use sys::durable::{Folder, open_any};
 
-use crate::place::unavailable;
+use crate::place::{mode, unavailable};
 
 /// Octets that are gathered before they are written.
 const PIECE: usize = 64 * 1024;
@@ -33,7 +33,7 @@ impl Draft {
     pub fn begin(temporary: &Path) -> Result<Draft, Trouble> {
         let made = open_any(temporary).and_then(|folder| {
             let name = maildir::unique();
-            let file = folder.create(&name, 0o600)?;
+            let file = folder.create(&name, mode(&folder))?;
             Ok((folder, name, file))
         });
         let (folder, name, file) =
@@ -108,6 +108,13 @@ impl Draft {
                 read => self.put(&piece[..read])?,
             }
         }
+    }
+
+    /// Gives it to a group.
+    pub(crate) fn give(&self, mode: u32, group: u32) -> io::Result<()> {
+        use std::os::unix::fs::{PermissionsExt, fchown};
+        fchown(&self.file, None, Some(group))?;
+        self.file.set_permissions(std::fs::Permissions::from_mode(mode))
     }
 
     fn put(&mut self, piece: &[u8]) -> io::Result<()> {

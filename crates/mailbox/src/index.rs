@@ -13,6 +13,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use sys::durable::Folder;
 
+use crate::place::mode;
 use crate::record::{AROUND, Facts, Frame, Octets, Record, frame, last_frame, read_frame};
 use crate::state::{Damaged, State};
 
@@ -221,7 +222,7 @@ impl Index {
     /// Puts a new file of the whole state into the place of the old one.
     pub(crate) fn replace(folder: &Folder, head: &Head, state: &State) -> io::Result<Index> {
         let temporary = format!(".{NAME}.{:016x}.tmp", u64::from_ne_bytes(sys::random()?));
-        let written = write_whole(&folder.create(&temporary, 0o600)?, head, state);
+        let written = write_whole(&folder.create(&temporary, mode(folder))?, head, state);
         let made = written.and_then(|changes| {
             folder.rename(&temporary, folder, NAME)?;
             let file = folder.edit(NAME)?;

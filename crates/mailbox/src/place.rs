@@ -95,7 +95,7 @@ impl Folders {
     /// May this process write the index, and rename messages?
     pub(crate) fn writable(&self, place: &Place) -> io::Result<()> {
         nix::unistd::access(&place.maildir.join("cur"), nix::unistd::AccessFlags::W_OK)?;
-        self.index.append(LOCK, 0o600).map(drop)
+        self.index.append(LOCK, mode(&self.index)).map(drop)
     }
 
     /// The UIDVALIDITY that was noted last, in the file that is locked: a last resort against giving one twice.
@@ -119,7 +119,7 @@ impl Folders {
         loop {
             let file = self
                 .index
-                .append(LOCK, 0o600)
+                .append(LOCK, mode(&self.index))
                 .map_err(|error| unavailable(&place.index.join(LOCK), "can't open the lock", &error))?;
             let held = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
             // Whoever waited may have got the lock of a file that is not the one of this name any more.
@@ -155,6 +155,14 @@ fn missing(path: &Path, error: io::Error) -> Trouble {
         ErrorKind::NotFound => Trouble::NoMailbox,
         _ => unavailable(path, "can't open the mailbox", &error),
     }
+}
+
+/// Permission bits for files in `folder`. What a group shares (the folder has its bits and hands the group on) every
+/// one of the group may read and write.
+pub(crate) fn mode(folder: &Folder) -> u32 {
+    const OF_GROUP: u32 = 0o2020;
+    let shared = folder.stat(".").is_ok_and(|seen| seen.st_mode & OF_GROUP == OF_GROUP);
+    if shared { 0o660 } else { 0o600 }
 }
 
 /// Writes the log line and gives the trouble.

@@ -14,7 +14,7 @@ use crate::index;
 use crate::keywords;
 use crate::listing::Listing;
 use crate::mailbox::Mailbox;
-use crate::place::{Held, boot, unavailable};
+use crate::place::{Held, boot, mode, unavailable};
 use crate::record::{New, Record};
 use crate::state::State;
 use crate::uidlist::List;
@@ -154,7 +154,7 @@ impl Mailbox {
             return Ok(());
         }
         let text = keywords::write(&self.state.keywords);
-        let written = self.folders.index.replace(KEYWORDS, text.as_bytes(), 0o600);
+        let written = self.folders.index.replace(KEYWORDS, text.as_bytes(), mode(&self.folders.index));
         written.map_err(|error| self.cant("write", &error))
     }
 

@@ -10,6 +10,7 @@ use std::io;
 use imap::Trouble;
 use sys::durable::Folder;
 
+use crate::place::mode;
 use crate::texts;
 
 const FILE: &str = "fulmar-acl";
@@ -121,7 +122,7 @@ impl List {
             return Err(Trouble::Limit("There are too many identifiers."));
         }
         let text: String = self.0.iter().map(|(who, rights)| format!("{who} {rights}\n")).collect();
-        Ok(folder.replace(FILE, text.as_bytes(), 0o640)?)
+        Ok(folder.replace(FILE, text.as_bytes(), mode(folder))?)
     }
 }
 

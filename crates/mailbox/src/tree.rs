@@ -4,9 +4,10 @@
 //! nothing of what is in a mailbox.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use maildir::Maildir;
 use sys::durable::{Folder, Kind, open_any};
 
 use crate::names::{INBOX, Names};
+use crate::place::mode;
 use crate::uidlist::List;
 use crate::{texts, uids};
 
@@ -27,6 +29,8 @@ const INDEX_NAME: &str = "fulmar-index-name";
 const UID_VALIDITY: &str = "fulmar-uidvalidity";
 /// A folder that is being removed has this name, and a token.
 const REMOVED: &str = "fulmar-removed.";
+/// Of files that are for the owner alone.
+const PRIVATE: u32 = 0o600;
 /// Folders of one Maildir.
 pub(crate) const MOST: usize = 10_000;
 
@@ -54,6 +58,8 @@ impl Root {
 
     /// Waits for whoever changes this tree now. Held until it is dropped.
     pub(crate) fn lock(&self) -> io::Result<std::fs::File> {
+        // Made by the folder, with the bits that fit it.
+        drop(self.folder.append(LOCK, mode(&self.folder))?);
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         sys::durable::locked(&options, &self.path.join(LOCK), PATIENCE)
@@ -183,15 +189,26 @@ impl Tree {
         let now = sys::unix_seconds().clamp(1, u64::from(u32::MAX)) as u32;
         let last = texts::read_if_there(root, UID_VALIDITY)?.trim().parse().unwrap_or(0u32);
         let uid_validity = now.max(last.saturating_add(1));
-        root.replace(UID_VALIDITY, uid_validity.to_string().as_bytes(), 0o600)?;
+        root.replace(UID_VALIDITY, uid_validity.to_string().as_bytes(), mode(root))?;
         Maildir::create(&self.path(spot))?;
+        if mode(root) != PRIVATE {
+            self.share(spot)?;
+        }
         let id = format!("{:032x}", u128::from_ne_bytes(sys::random()?));
         let list = List { uid_validity, next: 1, id, ..List::default() };
         let index = open_any(&self.index(spot)?)?;
         match index.stat(uids::NAME) {
             Ok(_) => Ok(()),
-            Err(_) => index.replace(uids::NAME, list.write_head().as_bytes(), 0o600),
+            Err(_) => index.replace(uids::NAME, list.write_head().as_bytes(), mode(&index)),
         }
+    }
+
+    /// Opens a mailbox that was made to the group that its tree belongs to.
+    fn share(&self, spot: &Spot) -> io::Result<()> {
+        let path = self.path(spot);
+        ["tmp", "new", "cur", ""]
+            .iter()
+            .try_for_each(|name| std::fs::set_permissions(path.join(name), Permissions::from_mode(0o2770)))
     }
 
     /// Removes a mailbox with its mail. It is gone, durably, before its files are.

@@ -9,6 +9,7 @@ use sys::durable::Folder;
 
 use crate::mailbox::{Mailbox, hex};
 use crate::place::Held;
+use crate::place::mode;
 use crate::uidlist::{List, write_line};
 
 /// Its name.
@@ -64,7 +65,7 @@ impl Mailbox {
     }
 
     fn append_lines(&mut self, lines: &[u8]) -> io::Result<()> {
-        let mut file = self.folders.index.append(NAME, 0o600)?;
+        let mut file = self.folders.index.append(NAME, mode(&self.folders.index))?;
         file.write_all(lines)?;
         self.state.facts.list += lines.len() as u64;
         Ok(())
@@ -112,7 +113,7 @@ impl Mailbox {
             let email = self.state.extra(at).email;
             write_line(&mut text, self.state.messages[at].uid, email, self.state.base(at));
         }
-        let written = self.folders.index.replace(NAME, &text, 0o600);
+        let written = self.folders.index.replace(NAME, &text, mode(&self.folders.index));
         written.map_err(|error| self.cant("write", &error))?;
         (self.state.facts.ceiling, self.state.facts.list) = (ceiling, text.len() as u64);
         Ok(())
