@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_packed_unfolds_again_whatever_the_buffer() {
-        let text: Vec<u8> = (0..100_000u32).map(|n| (n * n / 7) as u8).collect();
+        let text: Vec<u8> = (0..100_000u32).map(|n| (n.wrapping_mul(n) / 7) as u8).collect();
         let mut deflated = Deflated::new();
         let mut packed = Vec::new();
         for piece in text.chunks(7_001) {

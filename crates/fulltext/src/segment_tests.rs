@@ -52,7 +52,7 @@ fn a_file_with_any_octet_changed_or_cut_anywhere_gives_nothing_wrong() {
         let mut broken = file.clone();
         broken[at] ^= 0x41;
         assert!(matches!(search(&broken, "apple").as_deref(), None | Some([3])), "{at}");
-        assert!(matches!(search(&file[..at], "apple").as_deref(), None), "{at}");
+        assert!(search(&file[..at], "apple").is_none(), "{at}");
     }
 }
 
