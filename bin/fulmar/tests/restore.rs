@@ -45,7 +45,8 @@ impl House {
         thread::spawn(move || {
             while let Ok(socket) = listener.accept() {
                 while let Ok(Some(packet)) = socket.recv() {
-                    let ours = packet.bytes.starts_with(b"owner\0alice") || packet.bytes.ends_with(b"alias@x.test");
+                    let ours =
+                        packet.bytes.starts_with(b"owner\0alice") || packet.bytes.ends_with(b"alias@x.test");
                     let answer = if ours { answer.as_bytes() } else { b"D5.1.1 no such user" };
                     let _ = socket.send(answer, &[]);
                 }
@@ -69,7 +70,8 @@ impl House {
 
     fn files(&self, folder: &str) -> Vec<PathBuf> {
         let folder = self.alice().join("Maildir").join(folder);
-        std::fs::read_dir(folder).map_or_else(|_| Vec::new(), |all| all.map(|entry| entry.unwrap().path()).collect())
+        std::fs::read_dir(folder)
+            .map_or_else(|_| Vec::new(), |all| all.map(|entry| entry.unwrap().path()).collect())
     }
 }
 
