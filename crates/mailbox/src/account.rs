@@ -238,6 +238,8 @@ impl Store for Account {
         }
         self.target = None;
         let _lock = self.tree.root(&spot).lock()?;
+        // Another session may have had it before.
+        let spot = self.tree.find(name)?;
         self.keep_deleted(&spot)?;
         self.tree.remove(&spot)?;
         if spot.root == 0 {
@@ -254,6 +256,9 @@ impl Store for Account {
             return self.rename_inbox(&to);
         }
         let from = self.names().spelled(from);
+        if self.tree.find(&from).is_ok() {
+            self.reach(&from, 'x')?;
+        }
         let _lock = self.tree.root(&self.tree.plan(&from)).lock()?;
         self.rename_tree(&from, &to)
     }
@@ -269,7 +274,7 @@ impl Store for Account {
     fn status(&mut self, name: &str, sizes: bool) -> Result<Status, Trouble> {
         let (spot, _) = self.reach(name, 'r')?;
         if !self.tree.root(&spot).is_shared() {
-            return Mailbox::peek(self.place(&spot)?, sizes);
+            return self.steady(&spot, |_| Mailbox::peek(self.place(&spot)?, sizes));
         }
         // What is unseen is for this user to say.
         let seen =
@@ -280,7 +285,8 @@ impl Store for Account {
 
     fn open(&mut self, name: &str, read_only: bool) -> Result<Opened, Trouble> {
         let (spot, rights) = self.reach(name, 'r')?;
-        let mailbox = self.mailbox(&spot, Options { read_only, ..Options::default() })?;
+        let how = Options { read_only, ..Options::default() };
+        let mailbox = self.steady(&spot, |_| self.mailbox(&spot, how))?;
         Ok(Opened::new(mailbox, rights, spot, self.settings.fulltext))
     }
 

@@ -495,3 +495,36 @@ fn what_a_group_shares_all_of_it_may_read_and_write() {
     let own = house.path("m/cur").read_dir().unwrap().next().unwrap().unwrap();
     assert_eq!(own.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn sessions_that_make_rename_and_remove_the_same_mailboxes_leave_a_sound_account() {
+    let house = House::new();
+    house.account();
+    let work = |seed: u64| {
+        let (mut account, mut dice) = (house.account(), seed);
+        for _ in 0..60 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let name = |shift: u32| ["a", "a.b", "a.b.c", "d"][(dice >> shift & 3) as usize];
+            let done = match dice >> 60 & 3 {
+                0 => account.create(name(40), &[]).map(drop),
+                1 => account.rename(name(40), name(44)),
+                2 => account.delete(name(40)),
+                _ => append(&mut account, name(40), "x\n").map(drop),
+            };
+            let expected = matches!(
+                done,
+                Ok(())
+                    | Err(Trouble::NoMailbox | Trouble::Exists | Trouble::Cannot(_) | Trouble::MailboxGone)
+            );
+            assert!(expected, "{done:?}");
+        }
+    };
+    std::thread::scope(|scope| (1..4).for_each(|seed| drop(scope.spawn(move || work(seed * 7919)))));
+    let mut account = house.account();
+    for listed in account.list().unwrap().iter().filter(|listed| !listed.no_select) {
+        let status = account.status(&listed.name, false).unwrap();
+        assert_eq!(account.open(&listed.name, false).unwrap().messages().len() as u32, status.messages);
+    }
+    let left = std::fs::read_dir(house.path("m")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!left.into_iter().any(|name| name.to_string_lossy().starts_with("fulmar-removed")));
+}

@@ -1,7 +1,5 @@
 //! Messages that come into a mailbox of an account: appended, copied, moved. All of one call, or none.
 
-use std::os::unix::fs::MetadataExt;
-
 use imap::{Arrived, Folder, Letter, Marks, Message, Store, Trouble, Uid};
 use maildir::{Maildir, Quota};
 
@@ -95,19 +93,21 @@ impl Account {
     }
 
     fn add(&mut self, spot: &Spot, from: &[Uid], arrivals: Vec<Arrival>) -> Result<Arrived, Trouble> {
-        let mut target = self.target(spot)?;
-        let uids = target.mailbox.add(arrivals)?;
+        let cached = self.target.take();
+        let (mut target, uids) = self.steady(spot, |cur| {
+            let mut target = self.target(spot, cur, cached)?;
+            let uids = target.mailbox.add(arrivals)?;
+            Ok((target, uids))
+        })?;
         let uid_validity = target.mailbox.status().uid_validity;
         target.mailbox.rest();
         self.target = Some(target);
         Ok(Arrived { uid_validity, uids: from.iter().copied().zip(uids).collect() })
     }
 
-    /// The mailbox, open for adding. The caller puts it back if all went well.
-    fn target(&mut self, spot: &Spot) -> Result<Target, Trouble> {
-        let seen = std::fs::metadata(self.tree.path(spot).join("cur")).map_err(|_| Trouble::NoMailbox)?;
-        let cur = (seen.dev(), seen.ino());
-        match self.target.take() {
+    /// The mailbox whose `cur` this is, open for adding: the one that is open already, if it is that.
+    fn target(&self, spot: &Spot, cur: (u64, u64), cached: Option<Target>) -> Result<Target, Trouble> {
+        match cached {
             Some(target) if target.spot == *spot && target.cur == cur => Ok(target),
             _ => {
                 let how = Options { only_to_add: true, ..Options::default() };

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use imap::Trouble;
@@ -70,6 +71,28 @@ impl Account {
             false if rights.has('l') || rights.has('r') => Err(Trouble::NotAllowed),
             false => Err(Trouble::NoMailbox),
         }
+    }
+
+    /// Does something with a mailbox, of whose `cur` it is given device and number. What fails because another session
+    /// or program has removed or renamed the mailbox meanwhile, fails because there is no such mailbox.
+    pub(crate) fn steady<T>(
+        &self,
+        spot: &Spot,
+        act: impl FnOnce((u64, u64)) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let cur = self.tree.path(spot).join("cur");
+        let number = || std::fs::metadata(&cur).map(|seen| (seen.dev(), seen.ino()));
+        let before = number().map_err(|_| Trouble::NoMailbox)?;
+        act(before).map_err(|trouble| match trouble {
+            Trouble::Gone | Trouble::MailboxGone | Trouble::Unavailable(_)
+                if number().ok() != Some(before) =>
+            {
+                Trouble::NoMailbox
+            }
+            // This one is not open for the client: he can try again.
+            Trouble::MailboxGone => Trouble::Unavailable("the mailbox has been made anew".to_owned()),
+            other => other,
+        })
     }
 
     /// May this user make a mailbox of this name?

@@ -16,7 +16,7 @@ use maildir::Maildir;
 use sys::durable::{Folder, Kind, open_any};
 
 use crate::names::{INBOX, Names};
-use crate::place::mode;
+use crate::place::{mode, unavailable};
 use crate::uidlist::List;
 use crate::{texts, uids};
 
@@ -220,8 +220,15 @@ impl Tree {
         root.rename_new(&spot.disk, root, &hidden)?;
         root.sync()?;
         self.recount(spot);
-        std::fs::remove_dir_all(self.root(spot).path.join(hidden))?;
-        index.map_or(Ok(()), std::fs::remove_dir_all)
+        // It is gone already: what is left is swept by the next login.
+        let mut left = vec![self.root(spot).path.join(hidden)];
+        left.extend(index);
+        for path in left {
+            if let Err(error) = erase(&path) {
+                unavailable(&path, "can't remove it", &error);
+            }
+        }
+        Ok(())
     }
 
     /// Ends removals that were cut short.
@@ -233,7 +240,7 @@ impl Tree {
                 left.push(OsStr::from_bytes(name).to_owned());
             }
         })?;
-        left.into_iter().try_for_each(|name| std::fs::remove_dir_all(own.path.join(name)))
+        left.into_iter().try_for_each(|name| erase(&own.path.join(name)))
     }
 
     /// Gives a mailbox another place in the same tree; not synced.
@@ -245,6 +252,19 @@ impl Tree {
     /// Has the quota's use counted anew: much mail has come or gone.
     pub(crate) fn recount(&self, spot: &Spot) {
         let _ = self.root(spot).folder.remove("maildirsize");
+    }
+}
+
+/// Removes a folder with all in it. Sessions that have it open may put something in meanwhile.
+fn erase(path: &Path) -> io::Result<()> {
+    let mut tries = 5;
+    loop {
+        match std::fs::remove_dir_all(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !path.exists() => return Ok(()),
+            Err(error) if tries == 0 => return Err(error),
+            Err(_) => tries -= 1,
+            Ok(()) => return Ok(()),
+        }
     }
 }
 
