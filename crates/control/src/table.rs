@@ -232,7 +232,7 @@ pub const TABLE: &[File] = &[
     of("tlsservermethod", Foreign, Nothing, LATER, "TLS versions and ciphers are those of the TLS library."),
     of("todointerval", Foreign, Nothing, LATER, "New mail is taken up at once."),
     of("uids", Map(Word), Nothing, &["fulmar", "gate", "lookup", "queued", "send", "smtpd", "spawn"], "Who programs run as, `role:user` or `role:uid:gid`, for the roles fulmar-net, -tls, -users, -queue, -remote, -mail, -admin, -web, -log and -acme; the users of these names by default."),
-    of("undelete", number("days", 0, 3650), Value("0"), IMAP, "How long mail that was expunged by IMAP can be brought back by fulmar restore; 0: not at all."),
+    of("undelete", number("days", 0, 3650), Value("0"), &["imapd", "fulmar"], "How long mail that was expunged by IMAP can be brought back by fulmar restore; 0: not at all."),
     of("users", List(Word), Value("cdb"), &["lookup"], "Where users are kept: `cdb`, the folder users/, always asked first; `system`, users/assign and /etc/passwd, for locals and virtualdomains; `sqlite:PATH`, `postgres://user:password@host/database`, `mysql://...`, the tables of etc/sql/, in the order of the lines. lookup reads it when it starts, and does not start with any other; with a password in it nobody else should read it."),
     of("virtualdomains", Map(Route), Nothing, ROUTES, "Domains and addresses that one local user controls: `domain:prepend`, `user@domain:prepend`, `.suffix:prepend`, `:prepend` for all others; with nothing after the colon, an exception."),
 ];
