@@ -67,7 +67,7 @@ impl Builder {
 
     /// Is there room for so many more messages?
     pub(crate) fn has_room(&self, more: usize) -> bool {
-        self.uids.len() + more <= MOST && self.words.len() < 32 << 20 && self.entries.len() < 8 << 20
+        self.uids.len() + more <= MOST && self.words.len() < 16 << 20 && self.entries.len() < 4 << 20
     }
 
     /// Adds a message that is not there yet.

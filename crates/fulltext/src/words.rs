@@ -19,6 +19,8 @@ const LOCK: &str = "lock";
 /// Files that are looked at; there are some dozens.
 const MOST_FILES: usize = 2000;
 const LONGEST_LISTS: u64 = 256 << 20;
+/// A file of so many octets is not joined to others: of smaller ones, two at least make one.
+const LARGE: u64 = 3 << 20;
 /// So many files of one class are joined to one.
 const JOINED: usize = 8;
 
@@ -37,6 +39,7 @@ pub struct Words {
 struct Known {
     name: OsString,
     uids: Vec<u32>,
+    octets: u64,
 }
 
 impl Words {
@@ -62,19 +65,20 @@ impl Words {
         })?;
         for name in names {
             match self.numbers(&name) {
-                Some(uids) => self.files.push(Known { name, uids }),
+                Some((uids, octets)) => self.files.push(Known { name, uids, octets }),
                 None => drop(self.folder.remove(&name)),
             }
         }
         Ok(())
     }
 
-    fn numbers(&self, name: &OsStr) -> Option<Vec<u32>> {
+    fn numbers(&self, name: &OsStr) -> Option<(Vec<u32>, u64)> {
         let file = self.folder.read(name).ok()?;
         let sizes = sizes(&file)?;
         let mut beginning = vec![0; sizes.upto_uids()];
         file.read_exact_at(&mut beginning, 0).ok()?;
-        (sizes.uid_validity == self.uid_validity).then(|| uids(&beginning))
+        let octets = file.metadata().ok()?.len();
+        (sizes.uid_validity == self.uid_validity).then(|| (uids(&beginning), octets))
     }
 
     /// Those of `uids` that the index does not know.
@@ -188,7 +192,7 @@ impl Words {
             let _ = self.folder.remove(&temporary);
         }
         there.ok()?;
-        self.files.push(Known { name, uids: builder.uids().to_vec() });
+        self.files.push(Known { name, uids: builder.uids().to_vec(), octets: octets.len() as u64 });
         Some(())
     }
 
@@ -199,8 +203,11 @@ impl Words {
         self.join(&thin, &alive)?;
         let class = |file: &Known| file.uids.len().checked_ilog(JOINED).unwrap_or(0);
         for wanted in 0..MOST.ilog(JOINED) {
-            let small: Vec<usize> =
-                (0..self.files.len()).filter(|place| class(&self.files[*place]) == wanted).collect();
+            let small = |place: &usize| {
+                let file = &self.files[*place];
+                class(file) == wanted && file.octets < LARGE
+            };
+            let small: Vec<usize> = (0..self.files.len()).filter(small).collect();
             if small.len() >= JOINED {
                 self.join(&small, &alive)?;
             }
