@@ -13,5 +13,6 @@ mod segment;
 mod terms;
 mod words;
 
+pub use segment::examine;
 pub use terms::Terms;
 pub use words::Words;

@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use memchr::{memchr, memrchr};
 
 use crate::hash::{Hasher, Slots};
+use crate::needle::patterns;
 use crate::terms::Terms;
 
 const MAGIC: &[u8; 8] = b"fulwrds1";
@@ -309,6 +310,22 @@ impl Segment {
         }
         (low < high && self.block(low)?[0] as usize <= start).then_some(low)
     }
+}
+
+/// What the octets of a file of the index say: those of its messages that may hold `needle` (folded). `None`: it is
+/// broken.
+pub fn examine(file: &[u8], needle: &str) -> Option<Vec<u32>> {
+    by_patterns(file, &patterns(needle))
+}
+
+fn by_patterns(file: &[u8], patterns: &[Vec<u8>]) -> Option<Vec<u32>> {
+    let head = usize::try_from(Sizes::read(file)?.head()).ok()?;
+    let (head, lists) = file.split_at_checked(head)?;
+    let read = |from: u32, octets: Option<u32>| {
+        let lists = lists.get(from as usize..)?;
+        lists.get(..octets.map_or(lists.len(), |octets| octets as usize)).map(<[u8]>::to_vec)
+    };
+    Segment::read(head.to_vec())?.candidates(patterns, &read)
 }
 
 /// Reads so many octets of a file's lists (`None`: to the end), from there.

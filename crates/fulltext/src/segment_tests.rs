@@ -10,16 +10,8 @@ fn built(texts: &[(u32, &str)]) -> Vec<u8> {
     builder.finish(7)
 }
 
-/// As [`Words`](crate::Words) does it.
 fn search(file: &[u8], pattern: &str) -> Option<Vec<u32>> {
-    let head = Sizes::read(file)?.head() as usize;
-    let segment = Segment::read(file.get(..head)?.to_vec())?;
-    let lists = &file[head..];
-    let read = |from: u32, octets: Option<u32>| {
-        let lists = lists.get(from as usize..)?;
-        lists.get(..octets.map_or(lists.len(), |octets| octets as usize)).map(<[u8]>::to_vec)
-    };
-    segment.candidates(&[pattern.as_bytes().to_vec()], &read)
+    by_patterns(file, &[pattern.as_bytes().to_vec()])
 }
 
 #[test]
@@ -69,4 +61,21 @@ fn segments_are_joined_without_those_that_are_gone() {
     assert_eq!(search(&file, "t").unwrap(), [2, 3]);
     assert_eq!(search(&file, "\na\n").unwrap(), [2]);
     assert_eq!(search(&file, "one").unwrap(), [0; 0]);
+}
+
+/// Seeds for the fuzz target are made by this: `SEEDS=folder cargo test -p fulltext seeds`.
+#[test]
+fn seeds_are_files_that_are_read() {
+    let long = "x".repeat(200);
+    for (name, texts) in [
+        ("two", &[(3, "apple pie"), (5, "hello world")][..]),
+        ("one", &[(1, "台北 apple")]),
+        ("long", &[(7, &long)]),
+    ] {
+        let file = built(texts);
+        assert_eq!(examine(&file, " ").unwrap().len(), texts.len());
+        if let Some(folder) = std::env::var_os("SEEDS") {
+            std::fs::write(std::path::Path::new(&folder).join(name), file).unwrap();
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod digest;
 mod dns;
 mod dot;
 mod envelope;
+mod folder_names;
 mod header;
 mod imap_frame;
 mod imap_login;
@@ -48,6 +49,7 @@ mod smtp;
 mod smtp_client;
 mod uidlist;
 mod users;
+mod words;
 
 /// Panics if what it is to keep is broken.
 type Target = fn(&[u8]);
@@ -62,6 +64,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("dns", dns::run),
     ("dot", dot::run),
     ("envelope", envelope::run),
+    ("folder_names", folder_names::run),
     ("header", header::run),
     ("imap_frame", imap_frame::run),
     ("imap_login", imap_login::run),
@@ -93,6 +96,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("smtp_client", smtp_client::run),
     ("uidlist", uidlist::run),
     ("users", users::run),
+    ("words", words::run),
 ];
 
 /// Runs the target `name` on `data`.
