@@ -87,6 +87,7 @@ impl Mailbox {
             self.finish_if(failed, &held, &mut done)?;
         }
         self.finish(&held, &mut done)?;
+        self.after_change()?;
         Ok(refused)
     }
 
@@ -97,6 +98,7 @@ impl Mailbox {
         let held = self.lock()?;
         self.catch_up(Some(&held))?;
         self.show_own_seen()?;
+        self.before_change()?;
         Ok(held)
     }
 
@@ -271,6 +273,7 @@ impl Mailbox {
             self.hear_myself()?;
             removed?;
         }
+        self.after_change()?;
         self.show_own_seen()
     }
 

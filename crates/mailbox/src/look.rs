@@ -61,6 +61,7 @@ impl Mailbox {
         self.record(held, found)?;
         self.looked = true;
         self.looked_at = Some(stamps).filter(|_| certain);
+        self.unsure = None;
         Ok(())
     }
 

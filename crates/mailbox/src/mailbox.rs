@@ -42,6 +42,10 @@ pub struct Mailbox {
     pub(crate) looked: bool,
     /// Without a watch: when the folders had been changed last when that was, if nothing can have been missed.
     pub(crate) looked_at: Option<(Stamp, Stamp)>,
+    /// Without a watch: since when `looked_at` rests on this session's own changes alone.
+    pub(crate) unsure: Option<Duration>,
+    /// Before this session's change, nothing of others was unknown.
+    pub(crate) was_sure: bool,
     pub(crate) recent_from: Uid,
     pub(crate) cache: Cache,
     /// Dates that the index does not know yet.
@@ -116,6 +120,8 @@ impl Mailbox {
             happened: Happened::default(),
             looked: false,
             looked_at: None,
+            unsure: None,
+            was_sure: false,
             recent_from: Uid::MAX,
             cache: Cache::default(),
             dates: Vec::new(),
