@@ -46,6 +46,8 @@ pub struct Mailbox {
     pub(crate) unsure: Option<Duration>,
     /// Before this session's change, nothing of others was unknown.
     pub(crate) was_sure: bool,
+    /// The index was written by another boot, and does not know yet that UIDs go on elsewhere.
+    pub(crate) new_boot: bool,
     pub(crate) recent_from: Uid,
     pub(crate) cache: Cache,
     /// Dates that the index does not know yet.
@@ -122,6 +124,7 @@ impl Mailbox {
             looked_at: None,
             unsure: None,
             was_sure: false,
+            new_boot: false,
             recent_from: Uid::MAX,
             cache: Cache::default(),
             dates: Vec::new(),

@@ -375,7 +375,12 @@ fn the_lists_of_other_servers_are_taken_over_with_their_keywords() {
     let home = Home::new();
     home.put("cur/1.a,S=1:2,S", "a");
     home.put("courierimapuiddb", "1 88 7\n5 1.a,S=1\n");
+    std::fs::create_dir(home.path().join("courierimapkeywords")).unwrap();
+    home.put("courierimapkeywords/:list", "Work\n$Junk\n\n1.a,S=1:1 7\nnone:0\n");
+    assert_eq!(Mailbox::peek(home.place(), false).unwrap().messages, 1);
     let mailbox = home.open();
+    assert_eq!((mailbox.keywords(), mailbox.messages()[0].keywords), (&["$Junk".to_owned()][..], 1));
+    assert!(home.files("cur").contains("1.a,S=1:2,Sa"));
     assert_eq!((uids(&mailbox), mailbox.status().uid_validity, mailbox.status().uid_next), (vec![5], 88, 7));
 }
 

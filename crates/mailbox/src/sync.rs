@@ -134,6 +134,7 @@ impl Mailbox {
             let ceiling = uids::ceiling(&self.folders.index).unwrap_or_default();
             state.facts.next = state.facts.next.max(ceiling).max(state.facts.ceiling);
             state.facts.boot = boot();
+            self.new_boot = boot() != 0;
         }
         if self.index.is_some() {
             // A file that has lost its end does not know what this session has seen there.
@@ -317,7 +318,7 @@ impl Mailbox {
         let stamps = self.sure_stamps()?;
         let notes = self.dates.len() + self.cache.placed.len() >= many;
         let new_cache = !self.cache.is_there();
-        if !claims && stamps.is_none() && !notes && !new_cache {
+        if !claims && stamps.is_none() && !notes && !new_cache && !self.new_boot {
             return Ok(());
         }
         let held = self.lock()?;
@@ -333,6 +334,7 @@ impl Mailbox {
             self.new_cache();
         }
         let notes = self.notes();
+        self.new_boot = false;
         self.commit(&held, &notes, None)
     }
 
