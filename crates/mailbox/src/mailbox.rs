@@ -67,8 +67,7 @@ impl Mailbox {
     }
 
     fn open_once(place: Place, options: Options) -> Result<Mailbox, Trouble> {
-        let watch = Watch::begin(&place);
-        let mut mailbox = Mailbox::open_with(place, options, watch)?;
+        let mut mailbox = Mailbox::open_with(place, options, true)?;
         mailbox.recent_from = mailbox.state.facts.seen;
         mailbox.refresh()?;
         mailbox.recent_from = mailbox.recent_from.min(mailbox.state.facts.next);
@@ -91,7 +90,7 @@ impl Mailbox {
 
     fn peek_whole(place: Place, sizes: bool) -> Result<Status, Trouble> {
         let options = Options { read_only: true, ..Options::default() };
-        let mut mailbox = Mailbox::open_with(place, options, None)?;
+        let mut mailbox = Mailbox::open_with(place, options, false)?;
         mailbox.refresh()?;
         let mut status = mailbox.status();
         status.recent = mailbox.state.facts.recent;
@@ -101,8 +100,10 @@ impl Mailbox {
         Ok(status)
     }
 
-    fn open_with(place: Place, options: Options, watch: Option<Watch>) -> Result<Mailbox, Trouble> {
+    /// The watch begins before anything is read, so that nothing happens in between.
+    fn open_with(place: Place, options: Options, watched: bool) -> Result<Mailbox, Trouble> {
         let folders = Folders::open(&place)?;
+        let watch = if watched { Watch::begin(&place) } else { None };
         let writable = match folders.writable(&place) {
             Ok(()) => true,
             Err(error) => {
