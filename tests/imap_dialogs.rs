@@ -14,10 +14,12 @@ const KEPT: &str = "wonderland";
 fn every_imap_dialog_goes_as_it_is_written() {
     let house = House::start();
     house.well(&["user", "passwd", USER, "--password", KEPT]);
-    // What the first login makes is there before the first dialog.
-    Imap::login(house.imap(), USER, KEPT).good("LOGOUT");
+    house.well(&["user", "set", USER, "quota=1G"]);
     let mut wrong = Vec::new();
     for path in dialogs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("dialogs/imap")) {
+        // What the first login makes is there before the dialog.
+        let _ = std::fs::remove_dir_all(house.path("mail/example.test/alice/Maildir"));
+        Imap::login(house.imap(), USER, KEPT).good("LOGOUT");
         let mut client = TcpStream::connect(house.imap()).unwrap();
         client.set_nodelay(true).unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -153,7 +153,7 @@ fn a_damaged_index_costs_no_mail_and_no_uid_names_another_message() {
             .drop_file(&format!("new/{number}.first.host"), message(&format!("letter {number}")).as_bytes());
     }
     let mut known = BTreeMap::new();
-    learn(&server, &mut known, "nothing");
+    learn(&server, &mut known, "nothing", false);
     let ours = |path: &std::path::PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         path.is_file() && (name.starts_with("fulmar-") || name.starts_with("dovecot"))
@@ -162,23 +162,36 @@ fn a_damaged_index_costs_no_mail_and_no_uid_names_another_message() {
     assert!(!files.is_empty());
     for path in files {
         for (what, damage) in DAMAGES.iter().take(if server.is_ours() { 9 } else { 5 }) {
-            if !path.is_file() {
-                let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
-                learn(&server, &mut known, "repair");
+            let odd = fs::symlink_metadata(&path).is_ok_and(|seen| !seen.is_file());
+            if odd {
+                let _ = fs::remove_dir(&path).or_else(|_| fs::remove_file(&path));
+                learn(&server, &mut known, "repair", false);
             }
             if !path.is_file() {
                 continue;
             }
             damage(&path);
-            learn(&server, &mut known, &format!("{} is {what}", path.display()));
+            let what = format!("{} is {what}", path.display());
+            // What is no file any more may be a reason to say NO; then it is mended by hand.
+            if server.try_login("alice").is_err() {
+                assert!(fs::symlink_metadata(&path).is_ok_and(|seen| !seen.is_file()), "{what}");
+                continue;
+            }
+            let odd = fs::symlink_metadata(&path).is_ok_and(|seen| !seen.is_file());
+            learn(&server, &mut known, &what, odd);
         }
+        let _ = fs::remove_dir(&path).or_else(|_| fs::remove_file(&path));
+        learn(&server, &mut known, "the last repair", false);
     }
 }
 
 /// All is there; each UID is the message it was.
-fn learn(server: &ImapServer, known: &mut BTreeMap<(u64, u64), String>, what: &str) {
+fn learn(server: &ImapServer, known: &mut BTreeMap<(u64, u64), String>, what: &str, may_refuse: bool) {
     let mut imap = server.login("alice");
     let answer = imap.command("SELECT INBOX");
+    if may_refuse && answer.tagged.starts_with("NO") {
+        return;
+    }
     assert!(answer.is_ok(), "{what}: {}", answer.tagged);
     let validity = answer.number("UIDVALIDITY").unwrap();
     let answer = imap.command("FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)] ENVELOPE)");
@@ -194,8 +207,11 @@ fn learn(server: &ImapServer, known: &mut BTreeMap<(u64, u64), String>, what: &s
         subjects.insert(subject);
     }
     assert_eq!(subjects.len(), 20, "{what}: mail is missing");
-    assert!(imap.good("STORE 1:* +FLAGS (\\Seen mark)").is_ok());
-    assert!(imap.good("STORE 3 -FLAGS (\\Seen mark)").is_ok());
+    for line in ["STORE 1:* +FLAGS (\\Seen mark)", "STORE 3 -FLAGS (\\Seen mark)"] {
+        let answer = imap.command(line);
+        // With a link for a lock, say, nothing can be changed.
+        assert!(answer.is_ok() || may_refuse, "{what}: {line}: {}", answer.tagged);
+    }
 }
 
 #[test]

@@ -90,6 +90,17 @@ fn each_mechanism_that_is_offered_lets_in_and_no_other() {
 }
 
 #[test]
+fn a_rule_says_which_mechanisms_are_offered() {
+    let house = House::start();
+    house.write("etc/tcp.imap", ":allow,AUTHMECHANISMS=\"PLAIN scram-sha-256\"\n");
+    house.well(&["cdb"]);
+    let mut imap = Imap::try_connect(house.imap()).unwrap();
+    assert_eq!(mechanisms(&mut imap), ["SCRAM-SHA-256", "PLAIN"]);
+    assert!(!imap.command("AUTHENTICATE CRAM-MD5").is_ok());
+    imap.good(&log_in(ALICE, PASSWORD));
+}
+
+#[test]
 fn a_name_and_a_password_come_quoted_or_as_literals_of_both_kinds() {
     let house = House::start();
     let (user, password) = (ALICE.as_bytes(), PASSWORD.as_bytes());
@@ -310,4 +321,45 @@ fn a_shared_mailbox_is_there_for_those_whom_it_is_shared_with() {
     assert!(alice.contains("Shared.sales") && alice.contains("Shared.all"), "{alice}");
     assert!(!bob.contains("Shared.sales") && bob.contains("Shared.all"), "{bob}");
     assert!(house.path("mail/shared/sales").is_dir());
+    let mut imap = Imap::login(house.imap(), ALICE, PASSWORD);
+    let refused = imap.try_append("Shared.all", "", message("no").as_bytes()).unwrap().tagged;
+    assert!(refused.starts_with("NO [NOPERM]"), "members may read, by themselves: {refused}");
+    for name in ["all", "sales"] {
+        house
+            .write(&format!("mail/shared/{name}/fulmar-acl"), "anyone lrs\nalice@example.test lrswipkxtea\n");
+    }
+    for name in ["Shared.all", "Shared.sales"] {
+        let answer = imap.try_append(name, "", message("for all").as_bytes()).unwrap();
+        assert!(answer.is_ok(), "{name}: {}", answer.tagged);
+    }
+    let mut imap = Imap::login(house.imap(), "bob@example.test", PASSWORD);
+    assert_eq!(imap.good("SELECT Shared.all").told("EXISTS"), Some(1));
+    assert!(!imap.command("SETACL Shared.all bob@example.test lrswipkxtea").is_ok());
+    assert!(!imap.command("SELECT Shared.sales").is_ok());
+}
+
+#[test]
+fn indexes_lie_where_the_admin_wants_them_and_who_cannot_have_one_is_put_off() {
+    let house = House::start();
+    house.write("control/indexdir", "index\n");
+    house.send("bob@example.test", ALICE, &message("first"));
+    house.await_mail("alice", 1);
+    let uids = || {
+        let mut imap = Imap::login(house.imap(), ALICE, PASSWORD);
+        let answer = imap.good("SELECT INBOX");
+        (answer.number("UIDVALIDITY").unwrap(), answer.number("UIDNEXT").unwrap())
+    };
+    let first = uids();
+    let index = house.path("index/example.test/alice");
+    let kept = std::process::Command::new("find").arg(&index).args(["-type", "f"]).output().unwrap();
+    assert!(said(&kept).contains("fulmar-uidlist"), "{}", said(&kept));
+    let beside = house.path("mail/example.test/alice/Maildir/fulmar-uidlist");
+    assert!(!beside.exists());
+    assert_eq!(uids(), first);
+    let mut pop3 = tests::Pop3::login(house.pop3(), ALICE, PASSWORD);
+    assert!(pop3.good("STAT").starts_with("1 "));
+    std::fs::rename(&index, house.path("index/moved")).unwrap();
+    std::fs::write(&index, "no folder").unwrap();
+    let said = at_once(house.imap(), format!("a1 {}\r\n", log_in(ALICE, PASSWORD)).as_bytes());
+    assert!(said.contains("\r\na1 NO [UNAVAILABLE]"), "{said}");
 }

@@ -196,3 +196,22 @@ fn idle_tells_at_once_what_others_do() {
     assert!(idle.try_done(&tag).unwrap().is_ok());
     assert!(idle.good("FETCH 1 (UID)").fetches().len() == 1);
 }
+
+#[test]
+fn what_was_delivered_a_moment_ago_is_there() {
+    let Some(server) = ImapServer::start() else { return };
+    let mut kept = server.inbox("alice");
+    for number in 1..=60 {
+        let part = if number % 2 == 0 { "new" } else { "cur" };
+        server.drop_file(&format!("{part}/{number}.now.host"), message("now").as_bytes());
+        // By a session that comes now, one that was there, and STATUS.
+        match number % 3 {
+            0 => assert_eq!(server.login("alice").good("SELECT INBOX").told("EXISTS"), Some(number)),
+            1 => assert_eq!(kept.good("NOOP").told("EXISTS"), Some(number)),
+            _ => {
+                let said = server.login("alice").good("STATUS INBOX (MESSAGES)").lines().join("");
+                assert!(said.contains(&format!("MESSAGES {number})")), "{said} of {number}");
+            }
+        }
+    }
+}

@@ -37,9 +37,8 @@ pub(crate) struct Options {
 pub(crate) fn run(home: &Home, options: &Options, shape: Shape) -> Result<(), Stop> {
     let days = Control::open(home).number("undelete").map_err(Stop::temporary)?;
     let owner = owner(home, &options.address)?;
-    let failed = |error: std::io::Error| {
-        Stop::temporary(format_args!("{}: {error}", owner.maildir.display()))
-    };
+    let failed =
+        |error: std::io::Error| Stop::temporary(format_args!("{}: {error}", owner.maildir.display()));
     sys::become_user(&owner.identity).map_err(failed)?;
     Confine::new().write(&owner.home).write(&owner.maildir).apply().map_err(failed)?;
     let deletions = Deletions::open(&owner.maildir).map_err(failed)?;
@@ -47,7 +46,8 @@ pub(crate) fn run(home: &Home, options: &Options, shape: Shape) -> Result<(), St
     let ago = |days: u64| now - DAY.saturating_mul(days.min(100_000) as i64);
     if options.purge {
         let before = ago(options.since.map_or(days, u64::from));
-        let purged = deletions.map_or(Ok(0), |deletions| deletions.purge(before, usize::MAX)).map_err(failed)?;
+        let purged =
+            deletions.map_or(Ok(0), |deletions| deletions.purge(before, usize::MAX)).map_err(failed)?;
         return print(&format!("{purged} removed for good\n"));
     }
     let since = options.since.map_or(i64::MIN, |days| ago(days.into()));
@@ -116,7 +116,8 @@ fn restore(deletions: &Deletions, all: &[Deleted]) -> Result<(), Stop> {
     if restored.is_empty() && failed == 0 {
         return print("nothing to restore\n");
     }
-    let lines: String = restored.iter().map(|(mailbox, count)| format!("{count} restored to {mailbox}\n")).collect();
+    let lines: String =
+        restored.iter().map(|(mailbox, count)| format!("{count} restored to {mailbox}\n")).collect();
     print(&lines)?;
     match failed {
         0 => Ok(()),

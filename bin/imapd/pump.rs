@@ -51,7 +51,7 @@ fn greet(conn: &mut Conn, session: &mut Session<Account>, tag: Option<&[u8]>) ->
 fn run(conn: &mut Conn, session: &mut Session<Account>) -> io::Result<End> {
     let mut input = vec![0; PIECE];
     loop {
-        let flow = match session.idling() && !conn.has_more() {
+        let flow = match session.listening() && !conn.has_more() {
             true => match wait_for(conn, session)? {
                 Some(flow) => Some(flow),
                 None => hear(conn, session, &mut input)?,
@@ -84,17 +84,19 @@ fn hear(conn: &mut Conn, session: &mut Session<Account>, input: &mut [u8]) -> io
     Ok(Some(flow))
 }
 
-/// Waits in IDLE; `None`: the client has something to say. Otherwise he has been told what is new.
+/// Waits in IDLE or NOTIFY; `None`: the client has something to say. Otherwise he has been told what is new.
 fn wait_for(conn: &mut Conn, session: &mut Session<Account>) -> io::Result<Option<Flow>> {
     let watched = session.folder().and_then(|open| open.mailbox().watch());
-    let limit = if watched.is_some() { STILL_HERE } else { LOOK };
+    // What happens in mailboxes that are not open nobody tells: they are looked at.
+    let looks = watched.is_none() || session.watches_others();
+    let limit = if looks { LOOK } else { STILL_HERE };
     let mut fds = vec![(conn.input(), Interest::Read)];
     fds.extend(watched.map(|fd| (fd, Interest::Read)));
     let ready = wait::poll(&fds, Some(limit))?;
     if ready.first().is_some_and(|client| client.read) {
         return Ok(None);
     }
-    let quiet = watched.is_some() && !ready.get(1).is_some_and(|mailbox| mailbox.read);
+    let quiet = !looks && !ready.get(1).is_some_and(|mailbox| mailbox.read);
     let mut out = Outbox::new(conn);
     let flow = match quiet {
         true => out.write_all(STILL).map(|()| Flow::More)?,

@@ -26,7 +26,7 @@ impl Hasher {
 
     pub(crate) fn of(self, word: &[u8]) -> u64 {
         let [one, two, three] = self.0;
-        let mut hash = one ^ word.len() as u64;
+        let mut hash = one;
         let mut rest = word;
         while let Some((eight, after)) = rest.split_first_chunk::<8>() {
             if after.is_empty() {
@@ -39,7 +39,8 @@ impl Hasher {
         let last = match rest.len() {
             _ if word.len() >= 8 => word.last_chunk::<8>().map_or(0, |eight| u64::from_le_bytes(*eight)),
             4.. => {
-                let four = |four: Option<&[u8; 4]>| four.map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
+                let four =
+                    |four: Option<&[u8; 4]>| four.map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
                 four(rest.first_chunk()) << 32 | four(rest.last_chunk())
             }
             0 => 0,
@@ -48,13 +49,55 @@ impl Hasher {
                 first << 16 | middle << 8 | last
             }
         };
-        folded(folded(hash ^ last, two), three) | 1
+        folded(folded(hash ^ last, two), three ^ (word.len() as u64) << 1) | 1
     }
 }
 
 fn folded(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
     product as u64 ^ (product >> 64) as u64
+}
+
+/// Hashes, each once.
+#[derive(Debug)]
+pub(crate) struct Set {
+    slots: Vec<u64>,
+    taken: usize,
+}
+
+impl Set {
+    /// `slots`: a power of two.
+    pub(crate) fn new(slots: usize) -> Set {
+        Set { slots: vec![NONE; slots], taken: 0 }
+    }
+
+    /// True: it is new.
+    pub(crate) fn insert(&mut self, hash: u64) -> bool {
+        let mask = self.slots.len() - 1;
+        let mut slot = (hash >> 20) as usize & mask;
+        while self.slots[slot] != hash {
+            if self.slots[slot] == NONE {
+                self.slots[slot] = hash;
+                self.taken += 1;
+                if self.taken * 2 > self.slots.len() {
+                    self.grow();
+                }
+                return true;
+            }
+            slot = (slot + 1) & mask;
+        }
+        false
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![NONE; self.slots.len() * 4];
+        self.taken = 0;
+        for hash in std::mem::replace(&mut self.slots, larger) {
+            if hash != NONE {
+                self.insert(hash);
+            }
+        }
+    }
 }
 
 /// Where hashes are found again; a number stands beside each.
@@ -136,5 +179,8 @@ mod tests {
         for n in 0..10_000 {
             assert_eq!(slots.number(hash(n), 77_777), n);
         }
+        let mut set = Set::new(4);
+        assert!((0..10_000).all(|n| set.insert(hash(n))));
+        assert!(!(0..10_000).any(|n| set.insert(hash(n))));
     }
 }

@@ -1,6 +1,6 @@
 //! The words of one message.
 
-use crate::hash::{Hasher, Slots};
+use crate::hash::{Hasher, Set};
 
 /// Longer words are cut in pieces of this length, in octets ...
 pub(crate) const PIECE: usize = 64;
@@ -30,7 +30,7 @@ pub struct Terms {
     octets: Vec<u8>,
     /// Hash and end of each.
     words: Vec<(u64, u32)>,
-    slots: Slots,
+    seen: Set,
     hasher: Hasher,
 }
 
@@ -44,7 +44,7 @@ impl Terms {
     /// None yet.
     pub fn new() -> Terms {
         let (octets, words) = (Vec::with_capacity(4096), Vec::with_capacity(512));
-        Terms { octets, words, slots: Slots::new(2048), hasher: Hasher::new() }
+        Terms { octets, words, seen: Set::new(4096), hasher: Hasher::new() }
     }
 
     /// Adds those of a text. No word goes on from one text to the next. Folded, as needles are.
@@ -71,8 +71,8 @@ impl Terms {
     }
 
     fn piece(&mut self, piece: &[u8]) {
-        let (hash, count) = (self.hasher.of(piece), self.words.len() as u32);
-        if self.slots.number(hash, count) == count {
+        let hash = self.hasher.of(piece);
+        if self.seen.insert(hash) {
             self.octets.extend_from_slice(piece);
             self.words.push((hash, self.octets.len() as u32));
         }

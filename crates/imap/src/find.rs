@@ -4,6 +4,7 @@
 use crate::open::Open;
 use crate::records::Records;
 use crate::search::{Field, Leaf, Needle, Price, Program, Terms, within};
+use crate::section::header_end;
 use crate::store::{self, Folder, Message, Trouble, Uid};
 use crate::syntax::SearchKey;
 
@@ -273,8 +274,7 @@ fn of_size(leaf: &Leaf, size: u64) -> bool {
 /// Whether the program holds for a message whose text is there.
 fn read(program: &Program, known: &[Known], text: &[u8]) -> bool {
     let mut known = known.to_vec();
-    let message = mime::scan(text);
-    let header = text.get(message.header.clone()).unwrap_or_default();
+    let header = text.get(..header_end(text).unwrap_or(text.len())).unwrap_or_default();
     for (known, leaf) in known.iter_mut().zip(program.leaves()).filter(|(known, _)| **known == Known::Nothing)
     {
         match leaf {
@@ -291,12 +291,16 @@ fn read(program: &Program, known: &[Known], text: &[u8]) -> bool {
             wanted.push(Looked { place, needle, header: matches!(leaf, Leaf::Text(_)) });
         }
     }
+    let value = |known: &[Known]| program.holds(&mut |place, _| known[place].value());
+    if let Some(holds) = value(&known) {
+        return holds;
+    }
+    let message = mime::scan(text);
     let mut folded = String::new();
     if wanted.iter().any(|looked| looked.header) {
         fold(&mime::header_text(text, &message), &mut folded);
         note(&mut known, &wanted, true, &folded);
     }
-    let value = |known: &[Known]| program.holds(&mut |place, _| known[place].value());
     value(&known).unwrap_or_else(|| {
         mime::search_text(text, &message, &mut |piece| {
             fold(piece, &mut folded);
@@ -310,7 +314,12 @@ fn read(program: &Program, known: &[Known], text: &[u8]) -> bool {
 /// One buffer for all pieces.
 fn fold(piece: &str, folded: &mut String) {
     folded.clear();
-    mime::fold_into(piece, folded);
+    if piece.is_ascii() {
+        folded.push_str(piece);
+        folded.make_ascii_lowercase();
+    } else {
+        mime::fold_into(piece, folded);
+    }
 }
 
 /// Text that is looked for in header and body, or only in the body.
@@ -338,3 +347,7 @@ fn in_field(header: &[u8], name: &str, needle: Option<&Needle>) -> bool {
         Some(needle) => values.any(|value| needle.is_in(&mime::fold(&mime::decode_words(value)))),
     }
 }
+
+#[cfg(test)]
+#[path = "find_tests.rs"]
+mod tests;

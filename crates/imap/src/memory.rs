@@ -1,19 +1,20 @@
 //! An account in memory: what the tests and the fuzz targets open sessions on. Several sessions can share one.
 
 mod folder;
+mod shelf;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Write};
 use std::rc::Rc;
-use std::sync::Arc;
 
 pub use folder::Opened;
+use shelf::{Account, Kept, Shelf};
 
 use crate::flags::Flags;
 use crate::store::{
-    Arrived, Folder, Happened, Letter, Listed, Marks, Namespace, NamespaceKind, News, QuotaRoot, Status,
-    Store, Trouble, Uid,
+    Arrived, Folder, Happened, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store,
+    Trouble, Uid,
 };
 
 /// All that a user may do: RFC 4314.
@@ -21,54 +22,6 @@ const ALL_RIGHTS: &str = "lrswipkxtea";
 /// RFC 6154, RFC 8457.
 const SPECIAL: &[&str] =
     &["\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Important", "\\Junk", "\\Sent", "\\Trash"];
-/// Keywords of one mailbox.
-const KEYWORDS: usize = 64;
-
-/// A message as it lies there.
-#[derive(Clone, Debug)]
-struct Kept {
-    text: Arc<[u8]>,
-    flags: Flags,
-    keywords: u64,
-    modseq: u64,
-    saved: i64,
-    date: i64,
-    /// Stays when the message is copied.
-    mail: u64,
-    record: Option<Vec<u8>>,
-}
-
-/// A mailbox.
-#[derive(Clone, Debug, Default)]
-struct Shelf {
-    id: u64,
-    no_select: bool,
-    special: Option<&'static str>,
-    uid_validity: u32,
-    uid_next: Uid,
-    recent_from: Uid,
-    highest: u64,
-    letters: BTreeMap<Uid, Kept>,
-    vanished: Vec<(u64, Uid)>,
-    keywords: Vec<String>,
-    acl: BTreeMap<String, String>,
-}
-
-/// What all sessions of an account share.
-#[derive(Debug)]
-struct Account {
-    separator: char,
-    shelves: BTreeMap<String, Shelf>,
-    subscribed: BTreeSet<String>,
-    annotations: BTreeMap<(String, String), Vec<u8>>,
-    happened: Vec<News>,
-    counter: u64,
-    clock: i64,
-    append_limit: Option<u64>,
-    quota: Option<u64>,
-    /// Mailboxes that nobody may change.
-    locked: BTreeSet<String>,
-}
 
 /// One session's way to an account.
 #[derive(Clone, Debug)]
@@ -179,176 +132,6 @@ impl Memory {
     }
 }
 
-impl Shelf {
-    fn put(&mut self, mut kept: Kept) -> Uid {
-        self.highest += 1;
-        kept.modseq = self.highest;
-        let uid = self.uid_next;
-        self.letters.insert(uid, kept);
-        self.uid_next += 1;
-        uid
-    }
-
-    fn remove(&mut self, uids: &[Uid]) {
-        for uid in uids {
-            if self.letters.remove(uid).is_some() {
-                self.highest += 1;
-                self.vanished.push((self.highest, *uid));
-            }
-        }
-    }
-
-    /// The bits of keywords, which are learnt where there is room.
-    fn bits(&mut self, names: &[String]) -> u64 {
-        let mut bits = 0;
-        for name in names {
-            let known = self.keywords.iter().position(|known| known.eq_ignore_ascii_case(name));
-            let bit = known.unwrap_or(self.keywords.len());
-            if known.is_none() && bit < KEYWORDS {
-                self.keywords.push(name.clone());
-            }
-            bits |= u64::from(bit < KEYWORDS) << bit.min(KEYWORDS - 1);
-        }
-        bits
-    }
-
-    fn status(&self, sizes: bool) -> Status {
-        let count = |test: &dyn Fn(&Uid, &Kept) -> bool| {
-            self.letters.iter().filter(|(uid, kept)| test(uid, kept)).count() as u32
-        };
-        let octets = |flags: Flags| {
-            let some = self.letters.values().filter(|kept| sizes && kept.flags.has(flags));
-            some.map(Kept::octets).sum()
-        };
-        Status {
-            messages: self.letters.len() as u32,
-            recent: count(&|uid, _| *uid >= self.recent_from),
-            unseen: count(&|_, kept| !kept.flags.has(Flags::SEEN)),
-            deleted: count(&|_, kept| kept.flags.has(Flags::DELETED)),
-            size: octets(Flags::NONE),
-            deleted_size: octets(Flags::DELETED),
-            uid_next: self.uid_next,
-            uid_validity: self.uid_validity,
-            highest_modseq: self.highest,
-            id: format!("F{:08x}", self.id),
-        }
-    }
-}
-
-impl Kept {
-    /// Octets with CR LF line ends.
-    fn octets(&self) -> u64 {
-        (self.text.len() + memchr::memchr_iter(b'\n', &self.text).count()) as u64
-    }
-}
-
-impl Account {
-    fn make(&mut self, name: &str, special: Option<&'static str>) {
-        if self.shelves.contains_key(name) {
-            return;
-        }
-        self.counter += 1;
-        let uid_validity = 1_000_000 + self.counter as u32;
-        let shelf = Shelf {
-            id: self.counter,
-            special,
-            uid_validity,
-            uid_next: 1,
-            recent_from: 1,
-            highest: 1,
-            ..Shelf::default()
-        };
-        self.shelves.insert(name.to_owned(), shelf);
-        self.note(name, Happened::Created);
-    }
-
-    fn note(&mut self, name: &str, what: Happened) {
-        self.happened.push(News { name: name.to_owned(), what });
-    }
-
-    fn letter(&mut self, text: &[u8], flags: Flags) -> Kept {
-        self.counter += 1;
-        let (now, mail) = (self.clock, self.counter);
-        let text = text.into();
-        Kept { text, flags, keywords: 0, modseq: 0, saved: now, date: now, mail, record: None }
-    }
-
-    fn shelf(&mut self, name: &str) -> Result<&mut Shelf, Trouble> {
-        self.shelves.get_mut(name).filter(|shelf| !shelf.no_select).ok_or(Trouble::NoMailbox)
-    }
-
-    fn may_change(&self, name: &str) -> Result<(), Trouble> {
-        if self.locked.contains(name) { Err(Trouble::NotAllowed) } else { Ok(()) }
-    }
-
-    fn name_of(&self, id: u64) -> Option<String> {
-        self.shelves.iter().find(|(_, shelf)| shelf.id == id).map(|(name, _)| name.clone())
-    }
-
-    fn used(&self) -> (u64, u64) {
-        let letters = || self.shelves.values().flat_map(|shelf| shelf.letters.values());
-        (letters().map(Kept::octets).sum(), letters().count() as u64)
-    }
-
-    fn room_for(&self, octets: u64) -> Result<(), Trouble> {
-        let over = self.quota.is_some_and(|quota| self.used().0 + octets > quota);
-        if over { Err(Trouble::OverQuota) } else { Ok(()) }
-    }
-
-    /// Puts letters into a mailbox; gives their UIDs.
-    fn put(&mut self, name: &str, letters: Vec<(Kept, Vec<String>)>) -> Result<(u32, Vec<Uid>), Trouble> {
-        self.may_change(name)?;
-        self.room_for(letters.iter().map(|(kept, _)| kept.octets()).sum())?;
-        let shelf = self.shelf(name)?;
-        let put = |(mut kept, keywords): (Kept, Vec<String>)| {
-            kept.keywords = shelf.bits(&keywords);
-            shelf.put(kept)
-        };
-        let uids = letters.into_iter().map(put).collect();
-        let uid_validity = shelf.uid_validity;
-        self.note(name, Happened::Messages);
-        Ok((uid_validity, uids))
-    }
-
-    fn below(&self, name: &str) -> Vec<String> {
-        let prefix = format!("{name}{}", self.separator);
-        self.shelves.keys().filter(|known| known.starts_with(&prefix)).cloned().collect()
-    }
-
-    fn make_with_parents(&mut self, name: &str, special: Option<&'static str>) {
-        for (place, _) in name.match_indices(self.separator) {
-            self.make(&name[..place], None);
-        }
-        if let Some(shelf) = self.shelves.get_mut(name) {
-            (shelf.no_select, shelf.special) = (false, special);
-        }
-        self.make(name, special);
-    }
-
-    fn move_shelf(&mut self, from: &str, to: &str) {
-        if let Some(shelf) = self.shelves.remove(from) {
-            self.shelves.insert(to.to_owned(), shelf);
-            self.note(from, Happened::Removed);
-            self.note(to, Happened::Created);
-        }
-    }
-
-    fn rename_inbox(&mut self, to: &str) {
-        self.make_with_parents(to, None);
-        let Some(inbox) = self.shelves.get_mut("INBOX") else { return };
-        let uids: Vec<Uid> = inbox.letters.keys().copied().collect();
-        let letters: Vec<Kept> = inbox.letters.values().cloned().collect();
-        let keywords = inbox.keywords.clone();
-        inbox.remove(&uids);
-        if let Some(shelf) = self.shelves.get_mut(to) {
-            shelf.keywords = keywords;
-            for kept in letters {
-                shelf.put(kept);
-            }
-        }
-    }
-}
-
 impl Store for Memory {
     type Folder = Opened;
     type Draft = Draft;
@@ -399,7 +182,7 @@ impl Store for Memory {
         let mut account = self.account();
         account.may_change(name)?;
         if name == "INBOX" {
-            return Err(Trouble::Cannot("The inbox can't be deleted."));
+            return Err(Trouble::Cannot("This mailbox always stays."));
         }
         let with_children = !account.below(name).is_empty();
         let shelf = account.shelf(name)?;
@@ -573,15 +356,5 @@ impl Store for Memory {
 
     fn now(&self) -> i64 {
         self.look().clock
-    }
-}
-
-/// Keywords and flags as a message has them.
-fn marked(kept: &Kept, marks: &Marks, bits: u64, change: crate::syntax::Change) -> (Flags, u64) {
-    use crate::syntax::Change;
-    match change {
-        Change::Add => (kept.flags | marks.flags, kept.keywords | bits),
-        Change::Remove => (kept.flags & !marks.flags, kept.keywords & !bits),
-        Change::Replace => (marks.flags, bits),
     }
 }

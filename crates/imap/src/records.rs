@@ -18,6 +18,10 @@ const AHEAD: usize = 4096;
 pub(crate) struct Records {
     record: Vec<u8>,
     made: HashMap<Uid, Vec<u8>>,
+    /// Of which digests have been made last, ascending; what is not in `made` was gone.
+    tried: Vec<Uid>,
+    /// So many are made one by one.
+    alone: usize,
 }
 
 impl Records {
@@ -37,7 +41,9 @@ impl Records {
             Err(Trouble::Gone) => return Ok(false),
             other => return other,
         }
-        self.make(folder, uid, next)?;
+        if self.tried.binary_search(&uid).is_err() {
+            self.make(folder, uid, next)?;
+        }
         let made = self.made.remove(&uid);
         let there = made.is_some();
         self.record = made.unwrap_or_default();
@@ -54,44 +60,75 @@ impl Records {
         Digest::read(&self.record)
     }
 
-    /// Makes the digest of `uid` and of those that come soon and have none.
+    /// Makes the digest of `uid` and of those that come soon and have none. Where one of them can't be read, they are made
+    /// one by one for a while: it keeps no other from having one.
     fn make<F: Folder>(
         &mut self,
         folder: &mut F,
         uid: Uid,
         next: impl Iterator<Item = Uid>,
     ) -> Result<(), Trouble> {
+        if self.alone == 0 {
+            let lacking = self.lacking(folder, uid, next)?;
+            match self.make_all(folder, lacking) {
+                Err(Trouble::Unavailable(_)) => self.alone = BATCH,
+                other => return other,
+            }
+            if self.made.contains_key(&uid) {
+                return Ok(());
+            }
+        }
+        self.alone -= 1;
+        self.make_all(folder, vec![uid])
+    }
+
+    /// Those that have none, ascending.
+    fn lacking<F: Folder>(
+        &mut self,
+        folder: &mut F,
+        uid: Uid,
+        next: impl Iterator<Item = Uid>,
+    ) -> Result<Vec<Uid>, Trouble> {
         let mut lacking = vec![uid];
         for uid in next.take(AHEAD) {
             if lacking.len() == BATCH {
                 break;
             }
-            match self.kept(folder, uid) {
-                Ok(false) => lacking.push(uid),
-                Ok(true) | Err(Trouble::Gone) => {}
-                Err(trouble) => return Err(trouble),
+            if gone(self.kept(folder, uid))? == Some(false) {
+                lacking.push(uid);
             }
         }
         lacking.sort_unstable();
-        self.made.clear();
+        Ok(lacking)
+    }
+
+    fn make_all<F: Folder>(&mut self, folder: &mut F, uids: Vec<Uid>) -> Result<(), Trouble> {
+        self.tried.clear();
         let mut large = Vec::new();
+        let made = &mut self.made;
+        made.clear();
         // Of a very large message only its beginning is shown, and its size is not known from that.
         let work = |_, text: &[u8]| {
             let whole = (text.len() as u64) < MOST_TEXT;
             whole.then(|| digest(text, text.len() as u64))
         };
-        folder.each_text(&lacking, &work, &mut |uid, record| match record {
-            Some(record) => drop(self.made.insert(uid, record)),
+        let read = folder.each_text(&uids, &work, &mut |uid, record| match record {
+            Some(record) => drop(made.insert(uid, record)),
             None => large.push(uid),
-        })?;
+        });
         for uid in large {
             if let Some(record) = gone(digest_of_large(folder, uid))? {
-                self.made.insert(uid, record);
+                made.insert(uid, record);
             }
         }
-        for (uid, record) in &self.made {
-            folder.keep(*uid, record);
+        // In order, so that they lie in order where they are kept.
+        for uid in &uids {
+            if let Some(record) = made.get(uid) {
+                folder.keep(*uid, record);
+            }
         }
+        read?;
+        self.tried = uids;
         Ok(())
     }
 }

@@ -197,6 +197,10 @@ impl Program {
     fn node(&mut self, key: &SearchKey, terms: &Terms<'_>) -> (Node, Price) {
         match key {
             SearchKey::All | SearchKey::SaveDateSupported => (Node::All(Vec::new()), Price::Free),
+            // The empty string is in every text.
+            SearchKey::Body(text) | SearchKey::Text(text) if text.is_empty() => {
+                (Node::All(Vec::new()), Price::Free)
+            }
             SearchKey::And(keys) => {
                 let (nodes, price) = self.nodes(keys.iter(), terms);
                 (Node::All(nodes), price)

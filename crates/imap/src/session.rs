@@ -183,6 +183,11 @@ impl<S: Store> Session<S> {
         self.notices.as_ref().map_or(Wish::PLAIN, |notices| &notices.wish)
     }
 
+    /// Does it want to know what happens in mailboxes that are not open?
+    pub fn watches_others(&self) -> bool {
+        self.notices.as_ref().is_some_and(Notices::watches)
+    }
+
     /// Does the client want to be told of news without asking, by IDLE or by NOTIFY?
     pub fn listening(&self) -> bool {
         self.idling()
@@ -290,6 +295,17 @@ impl<S: Store> Session<S> {
     pub(crate) fn refuse_literal(&mut self, reply: &Reply, out: Out<'_>) -> io::Result<()> {
         let head = self.frames.head().line.clone();
         self.refuse_line(&head, reply, out)?;
+        self.pass_over(out)
+    }
+
+    /// The command is wrong before its message has come.
+    pub(crate) fn refuse_early(&mut self, fault: &Fault, out: Out<'_>) -> io::Result<()> {
+        self.forget_spooled();
+        self.refuse(fault, out)?;
+        self.pass_over(out)
+    }
+
+    fn pass_over(&mut self, out: Out<'_>) -> io::Result<()> {
         if self.frames.refuse() == Refused::HangUp { self.hang_up(&Reply::ENDLESS, out) } else { Ok(()) }
     }
 

@@ -4,10 +4,13 @@
 use std::io::{self, Write};
 
 use crate::frame::Announced;
-use crate::parse::appending;
+use crate::parse::{Appending, appending};
 use crate::reply::Reply;
 use crate::session::{Out, Session, Stop};
 use crate::store::{Store, Trouble};
+
+/// Octets of a piece that is kept in memory.
+const SHORT: u64 = 64 * 1024;
 
 /// A literal in a draft.
 pub(crate) struct Spooled<D> {
@@ -20,7 +23,8 @@ impl<S: Store> Session<S> {
     /// A literal is announced.
     pub(crate) fn announced(&mut self, announced: Announced, out: Out<'_>) -> io::Result<()> {
         let accepted = match appending(self.frames.head(), self.names_are_utf8()) {
-            Some(appending) => self.begin_draft(&appending.mailbox, announced),
+            Some(Appending { fault: Some(fault), .. }) => return self.refuse_early(&fault, out),
+            Some(Appending { mailbox, .. }) => self.begin_draft(&mailbox, announced),
             None if self.frames.accept() => Ok(()),
             None => Err(Reply::LITERAL_TOO_BIG.into()),
         };
@@ -34,9 +38,17 @@ impl<S: Store> Session<S> {
 
     /// Asks all that can be asked before the octets come.
     fn begin_draft(&mut self, mailbox: &str, announced: Announced) -> Result<(), Stop> {
-        self.target(mailbox)?;
+        let name = self.target(mailbox)?;
         if self.store.append_limit().is_some_and(|limit| announced.octets > limit) {
             return Err(Trouble::TooBig.into());
+        }
+        if announced.octets > SHORT && self.has_no_room(&name, announced.octets) {
+            return Err(Trouble::OverQuota.into());
+        }
+        // A short piece of a CATENATE is not worth a file.
+        let piece = self.frames.head().line[..announced.at].to_ascii_uppercase().ends_with(b"TEXT ");
+        if piece && announced.octets <= SHORT && self.frames.accept() {
+            return Ok(());
         }
         let draft = self.store.draft()?;
         if !self.frames.accept_spooled() {
@@ -44,6 +56,15 @@ impl<S: Store> Session<S> {
         }
         self.spooled.push(Spooled { draft, octets: 0, binary: announced.binary });
         Ok(())
+    }
+
+    /// Would so much be over a quota? Asked before much is sent in vain; the store decides.
+    fn has_no_room(&mut self, name: &str, octets: u64) -> bool {
+        let roots = self.store.quota(name).unwrap_or_default();
+        let full = |(used, limit): (u64, Option<u64>)| {
+            limit.is_some_and(|limit| used.saturating_add(octets) > limit)
+        };
+        roots.iter().any(|root| full(root.storage))
     }
 
     /// Octets of the last draft.

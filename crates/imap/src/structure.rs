@@ -38,6 +38,11 @@ fn nstring(text: Option<&[u8]>, out: &mut Vec<u8>) {
     }
 }
 
+/// Of what comes after so many octets of a structure, only types and sizes are told.
+const LONGEST_STRUCTURE: usize = 1024 * 1024;
+/// Addresses of one kind in an envelope.
+const MOST_ADDRESSES: usize = 100_000;
+
 /// The fields of an envelope as they are in a header.
 #[derive(Default)]
 struct Fields<'a> {
@@ -57,7 +62,10 @@ impl<'a> Fields<'a> {
         for (name, value) in mime::fields(header) {
             let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
             if let Some(at) = LISTS.iter().position(|word| is(word)) {
-                fields.lists[at].extend(mime::addresses(value));
+                let list = &mut fields.lists[at];
+                if list.len() < MOST_ADDRESSES {
+                    list.extend(mime::addresses(value));
+                }
             }
             let place = match name.len() {
                 4 if is("date") => &mut fields.date,
@@ -139,12 +147,14 @@ fn multipart(part: &Part, parts: &[Part], message: &[u8], extended: bool, out: &
     }
     if parts.is_empty() {
         // The grammar wants one at least.
-        out.extend_from_slice(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0");
+        out.extend_from_slice(b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
         out.extend_from_slice(if extended { b" NIL NIL NIL NIL)" } else { b")" });
     }
     out.push(b' ');
     string(part.subtype.as_bytes(), out);
-    if extended {
+    if extended && out.len() > LONGEST_STRUCTURE {
+        out.extend_from_slice(b" NIL NIL NIL NIL");
+    } else if extended {
         out.push(b' ');
         params(&part.params, out);
         ending(part, out);
@@ -152,31 +162,49 @@ fn multipart(part: &Part, parts: &[Part], message: &[u8], extended: bool, out: &
 }
 
 fn single(part: &Part, message: &[u8], extended: bool, out: &mut Vec<u8>) {
+    let brief = out.len() > LONGEST_STRUCTURE;
     string(part.kind.as_bytes(), out);
     out.push(b' ');
     string(part.subtype.as_bytes(), out);
-    out.push(b' ');
-    params(&part.params, out);
-    for word in [&part.id, &part.description] {
-        out.push(b' ');
-        nstring(word.as_ref().map(String::as_bytes), out);
+    if brief {
+        out.extend_from_slice(b" NIL NIL NIL");
+    } else {
+        what_it_says(part, out);
     }
     out.push(b' ');
     string(part.encoding.as_deref().unwrap_or("7bit").as_bytes(), out);
     let _ = write!(out, " {}", part.octets);
     if let Children::Message(inner) = &part.children {
         out.push(b' ');
-        envelope(&message[inner.header.clone()], out);
+        envelope(if brief { b"" } else { &message[inner.header.clone()] }, out);
         out.push(b' ');
         body_structure(inner, message, extended, out);
     }
     if part.is("text") || matches!(part.children, Children::Message(_)) {
         let _ = write!(out, " {}", part.lines);
     }
-    if extended {
+    if extended && brief {
+        out.extend_from_slice(b" NIL NIL NIL NIL");
+    } else if extended {
         out.push(b' ');
         nstring(part.md5.as_ref().map(String::as_bytes), out);
         ending(part, out);
+    }
+}
+
+/// Parameters, id, description.
+fn what_it_says(part: &Part, out: &mut Vec<u8>) {
+    out.push(b' ');
+    if part.is("text") && part.decoded_param("charset").is_none() {
+        // RFC 2045 §5.2; clients are used to being told.
+        let usual = ("charset".to_owned(), "us-ascii".to_owned());
+        params(part.params.iter().chain([&usual]), out);
+    } else {
+        params(&part.params, out);
+    }
+    for word in [&part.id, &part.description] {
+        out.push(b' ');
+        nstring(word.as_ref().map(String::as_bytes), out);
     }
 }
 
@@ -198,8 +226,8 @@ fn ending(part: &Part, out: &mut Vec<u8>) {
     nstring(part.location.as_ref().map(String::as_bytes), out);
 }
 
-fn params(params: &[(String, String)], out: &mut Vec<u8>) {
-    list(params.iter().flat_map(|(name, value)| [name, value]), out);
+fn params<'a>(params: impl IntoIterator<Item = &'a (String, String)>, out: &mut Vec<u8>) {
+    list(params.into_iter().flat_map(|(name, value)| [name, value]), out);
 }
 
 fn list<'a>(words: impl Iterator<Item = &'a String>, out: &mut Vec<u8>) {

@@ -79,9 +79,27 @@ fn structures_have_what_their_type_wants() {
 #[test]
 fn a_multipart_without_parts_shows_an_empty_text() {
     let empty = "Content-Type: multipart/mixed; boundary=a\n\nx";
-    assert_eq!(structure_of(empty, false), "((\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0) \"mixed\")");
+    assert_eq!(
+        structure_of(empty, false),
+        "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\")"
+    );
     assert_eq!(
         structure_of(empty, true),
-        "((\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"a\") NIL NIL NIL)"
+        "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"a\") NIL NIL NIL)"
     );
+}
+
+#[test]
+fn a_structure_without_end_tells_only_types_and_sizes() {
+    let part = format!("--a\nContent-Description: {}\nContent-Type: message/rfc822\n\n", "x".repeat(5000));
+    let part = part + &format!("Subject: {}\n\ny\n", "z".repeat(1000));
+    let message = "Content-Type: multipart/mixed; boundary=a\n\n".to_owned() + &part.repeat(2000);
+    let structure = structure_of(&message, true);
+    assert!(structure.len() < 2 * LONGEST_STRUCTURE);
+    assert!(
+        structure.ends_with(" NIL NIL NIL NIL) \"mixed\" NIL NIL NIL NIL)"),
+        "{}",
+        &structure[structure.len() - 100..]
+    );
+    assert!(crate::outline::without_extensions(structure.as_bytes()).is_some());
 }

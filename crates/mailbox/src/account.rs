@@ -1,7 +1,7 @@
 //! An account: all mailboxes that a user sees, as an IMAP session asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use imap::{Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid};
@@ -14,7 +14,7 @@ use crate::names::{INBOX, Names};
 use crate::news::Watched;
 use crate::opened::Opened;
 use crate::place::{Options, Place, unavailable};
-use crate::rights::{List, Rights};
+use crate::rights::Rights;
 use crate::settings::Settings;
 use crate::special::{self, Special};
 use crate::tree::{MOST, Root, Spot, Tree};
@@ -23,8 +23,8 @@ use crate::{annotations, subscriptions};
 
 /// What shared folders lie below.
 const SHARED: &str = "Shared";
-/// What the user has seen of shared folders, and noted about them, is in this folder of his own Maildir.
-const OF_SHARED: &str = "fulmar-shared";
+/// No message is larger: IMAP4rev1 counts octets in 32 bits.
+const LARGEST: u64 = u32::MAX as u64;
 const QUOTA_ROOT: &str = "User quota";
 
 /// An account, ready to be served.
@@ -65,7 +65,7 @@ impl Account {
         self.target = None;
     }
 
-    fn names(&self) -> Names {
+    pub(crate) fn names(&self) -> Names {
         self.tree.names
     }
 
@@ -109,30 +109,6 @@ impl Account {
         }
     }
 
-    /// What this user may do with a mailbox.
-    pub(crate) fn may(&self, spot: &Spot) -> Result<Rights, Trouble> {
-        if !self.tree.root(spot).is_shared() {
-            return Ok(Rights::all());
-        }
-        Ok(self.list_of(spot)?.rights(&self.settings.user))
-    }
-
-    /// The list of rights that holds for a shared mailbox: its own, or that of the next above it that has one.
-    fn list_of(&self, spot: &Spot) -> Result<List, Trouble> {
-        let mut above = spot.clone();
-        loop {
-            if let Ok(folder) = self.tree.folder(&above)
-                && let Some(list) = List::read(&folder)?
-            {
-                return Ok(list);
-            }
-            if above.disk.is_empty() {
-                return Ok(List::of_readers());
-            }
-            above.disk = above_of(&above.disk);
-        }
-    }
-
     pub(crate) fn place(&self, spot: &Spot) -> Result<Place, Trouble> {
         Ok(Place {
             maildir: self.tree.path(spot),
@@ -141,58 +117,36 @@ impl Account {
         })
     }
 
-    pub(crate) fn mailbox(&self, spot: &Spot, read_only: bool) -> Result<Mailbox, Trouble> {
+    pub(crate) fn mailbox(&self, spot: &Spot, how: Options) -> Result<Mailbox, Trouble> {
         let root = self.tree.root(spot);
         let undelete = (self.settings.undelete > 0).then(|| undelete::place(&root.path, &spot.disk));
         let user_seen = root.is_shared().then(|| self.note_of(spot, "seen")).transpose()?;
-        let quota = if root.is_shared() { Quota::NONE } else { self.settings.quota };
-        let options = Options { read_only, quota, undelete, user_seen };
-        Mailbox::open(self.place(spot)?, options)
+        let quota = self.quota_of(spot);
+        Mailbox::open(self.place(spot)?, Options { quota, undelete, user_seen, ..how })
     }
 
-    /// The file of what this user has noted about a shared mailbox.
-    fn note_of(&self, spot: &Spot, what: &str) -> Result<std::path::PathBuf, Trouble> {
-        let folder = self.root().path.join(OF_SHARED);
-        self.root().folder.make_folder(OF_SHARED, 0o700)?;
-        let root = self.names().line(&self.tree.root(spot).name);
-        Ok(folder.join(format!("{root}{}:{what}", spot.disk.display())))
+    /// The quota that counts what is in a mailbox: Trash counts to none, by Maildir++.
+    pub(crate) fn quota_of(&self, spot: &Spot) -> Quota {
+        let free = self.tree.root(spot).is_shared() || spot.disk == ".Trash";
+        if free { Quota::NONE } else { self.settings.quota }
     }
 
-    /// The folder and the file with annotations of one kind.
-    fn notes(&self, spot: &Spot, private: bool) -> Result<(sys::durable::Folder, String), Trouble> {
-        if !(private && self.tree.root(spot).is_shared()) {
-            return Ok((self.tree.folder(spot)?, annotations::OF_MAILBOX.to_owned()));
+    /// Makes those mailboxes above this one that are not there.
+    pub(crate) fn make_above(&self, name: &str, spot: &Spot) -> Result<(), Trouble> {
+        let mut above = self.names().above(name);
+        while let Some(parent) = above {
+            let planned = self.tree.plan(parent);
+            if planned.root != spot.root || planned.disk.is_empty() || self.tree.find(parent).is_ok() {
+                break;
+            }
+            self.tree.make(&planned)?;
+            above = self.names().above(parent);
         }
-        let path = self.note_of(spot, "metadata")?;
-        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok((self.root().folder.folder(OF_SHARED)?, file))
-    }
-
-    /// An existing mailbox with which this user may do `right`. Of one that he may not even see, nothing is said.
-    pub(crate) fn reach(&self, name: &str, right: char) -> Result<(Spot, Rights), Trouble> {
-        let spot = self.tree.find(name)?;
-        let rights = self.may(&spot)?;
-        match rights.has(right) {
-            true => Ok((spot, rights)),
-            false if rights.has('l') || rights.has('r') => Err(Trouble::NotAllowed),
-            false => Err(Trouble::NoMailbox),
-        }
-    }
-
-    /// May this user make a mailbox of this name?
-    fn may_create(&self, name: &str, spot: &Spot) -> Result<(), Trouble> {
-        self.names().check(name)?;
-        if !self.tree.root(spot).is_shared() {
-            return match spot.disk.is_empty() {
-                true => Err(Trouble::Exists),
-                false => Ok(()),
-            };
-        }
-        self.may(&Spot { root: spot.root, disk: above_of(&spot.disk) })?.need('k')
+        Ok(())
     }
 
     /// Names of all mailboxes that this user may see, with their places.
-    fn visible(&self) -> Result<BTreeMap<String, Spot>, Trouble> {
+    pub(crate) fn visible(&self) -> Result<BTreeMap<String, Spot>, Trouble> {
         let mut visible = BTreeMap::new();
         for (name, spot) in self.tree.all()? {
             if self.may(&spot)?.has('l') {
@@ -201,82 +155,6 @@ impl Account {
         }
         Ok(visible)
     }
-
-    /// The mailboxes at `from` and below it, with the names they are to have.
-    fn moved(&self, from: &str, to: &str) -> Result<Vec<(String, Spot, String)>, Trouble> {
-        let mut moved = Vec::new();
-        for (name, spot) in self.visible()? {
-            if name == from || self.names().is_below(&name, from) {
-                let new = format!("{to}{}", &name[from.len()..]);
-                moved.push((name, spot, new));
-            }
-        }
-        if moved.is_empty() { Err(Trouble::NoMailbox) } else { Ok(moved) }
-    }
-
-    fn rename_tree(&mut self, from: &str, to: &str) -> Result<(), Trouble> {
-        if self.names().is_below(to, from) {
-            return Err(Trouble::Cannot("a mailbox can't be moved below itself"));
-        }
-        let moved = self.moved(from, to)?;
-        let mut places = Vec::new();
-        for (name, spot, new) in &moved {
-            let target = self.tree.plan(new);
-            self.may_create(new, &target)?;
-            self.may(spot)?.need('x')?;
-            if spot.disk.is_empty() || target.root != spot.root {
-                return Err(Trouble::Cannot("it can't be moved there"));
-            }
-            if self.tree.find(new).is_ok() {
-                return Err(Trouble::Exists);
-            }
-            places.push((name, spot, new, target));
-        }
-        for (name, spot, new, target) in places {
-            self.tree.rename(spot, &target)?;
-            if spot.root == 0 {
-                Special::read(&self.root().folder)?.rename(&self.root().folder, self.names(), name, new)?;
-            }
-        }
-        let spot = &moved[0].1;
-        self.tree.root(spot).folder.sync()?;
-        self.tree.recount(spot);
-        Ok(())
-    }
-
-    /// RENAME of the inbox makes a mailbox of its mail; the inbox and what lies below it stay. RFC 9051 §6.3.6.
-    fn rename_inbox(&mut self, to: &str) -> Result<(), Trouble> {
-        self.create(to, &[])?;
-        let mut inbox = self.open(INBOX, false)?;
-        let uids: Vec<Uid> = imap::Folder::messages(&inbox).iter().map(|message| message.uid).collect();
-        self.relocate(&mut inbox, &uids, to).map(drop)
-    }
-
-    /// Keeps the mail of a mailbox that is being removed.
-    fn keep_deleted(&self, spot: &Spot) -> Result<(), Trouble> {
-        if self.settings.undelete == 0 {
-            return Ok(());
-        }
-        let kept = undelete::place(&self.tree.root(spot).path, &spot.disk);
-        std::fs::create_dir_all(&kept)?;
-        let (folder, kept) = (self.tree.folder(spot)?, sys::durable::open_any(&kept)?);
-        for place in ["new", "cur"] {
-            let place = folder.folder(place)?;
-            for name in place.names()? {
-                use std::os::unix::ffi::OsStrExt;
-                place.rename(&name, &kept, undelete::named(self.now(), name.as_bytes()))?;
-            }
-        }
-        Ok(kept.sync()?)
-    }
-}
-
-/// The folder above: of `.a.b`, `.a`.
-fn above_of(disk: &std::ffi::OsStr) -> std::ffi::OsString {
-    use std::os::unix::ffi::OsStrExt;
-    let octets = disk.as_bytes();
-    let end = octets.iter().rposition(|octet| *octet == b'.').unwrap_or(0);
-    std::ffi::OsStr::from_bytes(&octets[..end]).to_owned()
 }
 
 impl Store for Account {
@@ -330,8 +208,8 @@ impl Store for Account {
         let name = self.names().spelled(name.strip_suffix(self.settings.separator).unwrap_or(name));
         let what = match special {
             [] => None,
-            [one] => Some(special::known(one).ok_or(Trouble::Cannot("no mailbox can be for that here"))?),
-            _ => return Err(Trouble::Cannot("a mailbox is for one thing only")),
+            [one] => Some(special::known(one).ok_or(Trouble::Cannot("No mailbox can be for that here."))?),
+            _ => return Err(Trouble::Cannot("A mailbox is for one thing only.")),
         };
         let spot = self.tree.plan(&name);
         self.may_create(&name, &spot)?;
@@ -340,12 +218,13 @@ impl Store for Account {
             return Err(Trouble::Exists);
         }
         if self.tree.all()?.len() >= MOST {
-            return Err(Trouble::Limit("too many mailboxes"));
+            return Err(Trouble::Limit("There are too many mailboxes."));
         }
         let mut uses = Special::read(&self.root().folder)?;
         if what.is_some_and(|what| spot.root != 0 || uses.is_taken(what)) {
-            return Err(Trouble::Cannot("another mailbox is for that"));
+            return Err(Trouble::Cannot("Another mailbox is for that."));
         }
+        self.make_above(&name, &spot)?;
         self.tree.make(&spot)?;
         if let Some(what) = what {
             uses.set(&self.root().folder, self.names(), &name, what)?;
@@ -356,7 +235,7 @@ impl Store for Account {
     fn delete(&mut self, name: &str) -> Result<(), Trouble> {
         let (spot, _) = self.reach(name, 'x')?;
         if spot.disk.is_empty() {
-            return Err(Trouble::Cannot("this mailbox always stays"));
+            return Err(Trouble::Cannot("This mailbox always stays."));
         }
         self.target = None;
         let _lock = self.tree.root(&spot).lock()?;
@@ -394,19 +273,20 @@ impl Store for Account {
             return Mailbox::peek(self.place(&spot)?, sizes);
         }
         // What is unseen is for this user to say.
-        let seen = imap::Folder::status(&self.mailbox(&spot, true)?);
+        let seen =
+            imap::Folder::status(&self.mailbox(&spot, Options { read_only: true, ..Options::default() })?);
         let status = Mailbox::peek(self.place(&spot)?, sizes)?;
         Ok(Status { unseen: seen.unseen, ..status })
     }
 
     fn open(&mut self, name: &str, read_only: bool) -> Result<Opened, Trouble> {
         let (spot, rights) = self.reach(name, 'r')?;
-        let mailbox = self.mailbox(&spot, read_only)?;
+        let mailbox = self.mailbox(&spot, Options { read_only, ..Options::default() })?;
         Ok(Opened::new(mailbox, rights, spot, self.settings.fulltext))
     }
 
     fn append_limit(&self) -> Option<u64> {
-        self.settings.append_limit
+        Some(self.settings.append_limit.unwrap_or(LARGEST))
     }
 
     fn accepts(&mut self, name: &str) -> Result<(), Trouble> {
@@ -415,6 +295,10 @@ impl Store for Account {
 
     fn draft(&mut self) -> Result<Draft, Trouble> {
         Draft::begin(&self.root().path.join("tmp"))
+    }
+
+    fn reread(&mut self, draft: Draft) -> Result<Box<dyn Read>, Trouble> {
+        Ok(Box::new(draft.reread()?))
     }
 
     fn append(&mut self, name: &str, letters: Vec<Letter<Draft>>) -> Result<Arrived, Trouble> {
@@ -432,7 +316,7 @@ impl Store for Account {
     fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble> {
         let spot = self.tree.find(name)?;
         let quota = self.settings.quota;
-        if quota == Quota::NONE || self.tree.root(&spot).is_shared() {
+        if self.quota_of(&spot) == Quota::NONE {
             return Ok(Vec::new());
         }
         let (octets, messages) = self.own.usage(&quota)?;
@@ -487,7 +371,7 @@ impl Store for Account {
     fn set_acl(&mut self, name: &str, who: &str, rights: &str) -> Result<(), Trouble> {
         let (spot, _) = self.reach(name, 'a')?;
         if !self.tree.root(&spot).is_shared() {
-            return Err(Trouble::Cannot("others can't reach this mailbox, whatever rights they have"));
+            return Err(Trouble::Cannot("Others can't reach this mailbox, whatever rights they have."));
         }
         let _lock = self.tree.root(&spot).lock()?;
         self.list_of(&spot)?.change(&self.tree.folder(&spot)?, who, Rights::read(rights))

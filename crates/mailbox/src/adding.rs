@@ -3,13 +3,14 @@
 use std::os::unix::fs::MetadataExt;
 
 use imap::{Arrived, Folder, Letter, Marks, Message, Store, Trouble, Uid};
-use maildir::Maildir;
+use maildir::{Maildir, Quota};
 
 use crate::account::Account;
 use crate::add::{Arrival, Source};
 use crate::draft::Draft;
 use crate::mailbox::Mailbox;
 use crate::opened::{Opened, allowed};
+use crate::place::Options;
 use crate::tree::Spot;
 
 /// Octets of kept records that travel with copies; the others are made anew when somebody asks.
@@ -31,7 +32,7 @@ impl Account {
         letters: Vec<Letter<Draft>>,
     ) -> Result<Arrived, Trouble> {
         let (spot, rights) = self.reach(name, 'i')?;
-        let limit = self.settings.append_limit.unwrap_or(u64::MAX);
+        let limit = self.append_limit().unwrap_or(u64::MAX);
         if letters.iter().any(|letter| letter.draft.wire() > limit) {
             return Err(Trouble::TooBig);
         }
@@ -75,11 +76,11 @@ impl Account {
         from.rights.need('t')?;
         from.rights.need('e')?;
         if from.read_only() {
-            return Err(Trouble::Cannot("this mailbox is open for reading only"));
+            return Err(Trouble::Cannot("This mailbox is open for reading only."));
         }
         let (spot, rights) = self.reach(target, 'i')?;
-        if spot.root != from.spot.root {
-            // Within an account a move makes it no fuller.
+        if self.quota_of(&spot) != self.quota_of(&from.spot) {
+            // What counts already makes the account no fuller.
             let octets: Result<Vec<u64>, Trouble> =
                 uids.iter().map(|uid| from.mailbox.octets(*uid)).collect();
             self.need_room(&spot, octets?.into_iter())?;
@@ -108,14 +109,17 @@ impl Account {
         let cur = (seen.dev(), seen.ino());
         match self.target.take() {
             Some(target) if target.spot == *spot && target.cur == cur => Ok(target),
-            _ => Ok(Target { spot: spot.clone(), cur, mailbox: self.mailbox(spot, false)? }),
+            _ => {
+                let how = Options { only_to_add: true, ..Options::default() };
+                Ok(Target { spot: spot.clone(), cur, mailbox: self.mailbox(spot, how)? })
+            }
         }
     }
 
     /// Does the quota leave room for messages of these sizes?
     fn need_room(&self, spot: &Spot, sizes: impl ExactSizeIterator<Item = u64>) -> Result<(), Trouble> {
-        let quota = self.settings.quota;
-        if self.tree.root(spot).is_shared() || sizes.len() == 0 || is_trash(spot) {
+        let quota = self.quota_of(spot);
+        if quota == Quota::NONE || sizes.len() == 0 {
             return Ok(());
         }
         let (count, octets) = (sizes.len() as u64, sizes.sum());
@@ -124,12 +128,7 @@ impl Account {
     }
 }
 
-/// What lies there counts to no quota: Maildir++.
-fn is_trash(spot: &Spot) -> bool {
-    spot.disk == ".Trash"
-}
-
-fn has_room(maildir: &Maildir, quota: maildir::Quota, count: u64, octets: u64) -> std::io::Result<bool> {
+fn has_room(maildir: &Maildir, quota: Quota, count: u64, octets: u64) -> std::io::Result<bool> {
     if !maildir.has_room(&quota, octets)? {
         return Ok(false);
     }

@@ -43,7 +43,7 @@ pub(crate) fn change(folder: &Folder, file: &str, entry: &str, value: Option<&[u
     };
     let octets: usize = entries.values().map(Vec::len).sum();
     if value.is_some() && (entries.len() > MOST || octets > MOST_OCTETS) {
-        return Err(Trouble::Limit("too many annotations"));
+        return Err(Trouble::Limit("There are too many annotations."));
     }
     let line = |(name, value): (&String, &Vec<u8>)| format!("{name}\t{}\n", escape(value));
     let text: String = entries.iter().map(line).collect();
@@ -57,7 +57,7 @@ pub(crate) fn check(entry: &str) -> Result<String, Trouble> {
     let odd = |c: char| !c.is_ascii_graphic() && c != ' ' || matches!(c, '*' | '%');
     match known && !name.contains(odd) && !name.contains("//") && !name.ends_with('/') {
         true if name.len() <= LONGEST_NAME => Ok(name),
-        _ => Err(Trouble::Cannot("no entry can have such a name")),
+        _ => Err(Trouble::Cannot("No entry can have such a name.")),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::mailbox::Mailbox;
 use crate::place::{Held, unavailable};
 use crate::record::Record;
 use crate::state::MOST_KEYWORDS;
+use crate::undelete;
 
 /// After so many changes, what the watch tells of them is taken in, before there is too much of it.
 pub(crate) const PIECE: usize = 5000;
@@ -257,9 +258,9 @@ impl Mailbox {
             match at {
                 Some(at) => bits |= 1 << at,
                 None if !make => {}
-                None if !keywords::is_name(name) => return Err(Trouble::Limit("a keyword is too long")),
+                None if !keywords::is_name(name) => return Err(Trouble::Limit("A keyword is too long.")),
                 None if known.len() >= MOST_KEYWORDS => {
-                    return Err(Trouble::Limit("this mailbox has too many keywords"));
+                    return Err(Trouble::Limit("This mailbox has too many keywords."));
                 }
                 None => {
                     bits |= 1 << known.len();
@@ -334,9 +335,9 @@ impl Mailbox {
     fn put_away(&self, name: &[u8]) -> io::Result<()> {
         let cur = &self.folders.cur;
         if let Some(undelete) = &self.options.undelete {
-            let kept = [format!("{}-", sys::unix_seconds()).as_bytes(), name].concat();
-            let moved = sys::durable::open_any(undelete)
-                .and_then(|folder| cur.rename(OsStr::from_bytes(name), &folder, OsStr::from_bytes(&kept)));
+            let kept = undelete::named(sys::unix_seconds() as i64, name);
+            let moved = undelete::folder(undelete)
+                .and_then(|folder| cur.rename(OsStr::from_bytes(name), &folder, &kept));
             match moved {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::NotFound && inode(cur, name).is_none() => {

@@ -64,6 +64,15 @@ impl Draft {
         self.folder.read(&self.name)
     }
 
+    /// Ends the text and reads it again; nothing else is left of it.
+    pub(crate) fn reread(mut self) -> io::Result<File> {
+        if std::mem::take(&mut self.held) {
+            self.put(b"\r")?;
+        }
+        self.write_out()?;
+        self.reader()
+    }
+
     /// Ends the text and makes it durable, but not its name.
     pub(crate) fn finish(&mut self, date: Option<i64>) -> io::Result<()> {
         // A CR at the end stands for itself.
@@ -184,5 +193,15 @@ mod tests {
             drop(draft);
             assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
         }
+    }
+
+    #[test]
+    fn what_was_written_can_be_read_again_and_nothing_is_left_of_it() {
+        let home = tempfile::tempdir().unwrap();
+        let mut draft = Draft::begin(home.path()).unwrap();
+        draft.write_all(b"a\r\nb\r").unwrap();
+        let again = std::io::read_to_string(draft.reread().unwrap()).unwrap();
+        assert_eq!(again, "a\nb\r");
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }
 }

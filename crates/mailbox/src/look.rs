@@ -4,7 +4,8 @@
 //! house, and it is recorded as a change of flags, a new message or one that has gone.
 //!
 //! A name that is not seen proves little: a folder that is read while files are renamed may show neither name. A
-//! message has gone when two readings do not show its base and its file is not there by its old name.
+//! message has gone when its file is not there by its old name, and a reading during which the folder stood still does
+//! not show its base.
 //! Of two files with one base, the second gets a base of its own. A message in `new` is moved to `cur` such that a
 //! power cut leaves it in at least one of them.
 
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use imap::{Trouble, Uid};
 use maildir::Name;
@@ -25,6 +27,10 @@ use crate::state::fingerprint;
 
 /// A longer base leaves no room for flags in a name, or for its line in a list.
 const LONGEST: usize = 200;
+/// So often a folder that does not stand still is read, with so much time between, longer in all than two changes can
+/// have the same mtime.
+const READINGS: usize = 12;
+const PAUSE: Duration = Duration::from_millis(3);
 
 /// What a look has found.
 #[derive(Debug, Default)]
@@ -34,6 +40,8 @@ pub(crate) struct Found {
     gone: Vec<Uid>,
     /// Names of files in `cur` that are no messages yet.
     fresh: Vec<Vec<u8>>,
+    /// Some messages were not seen, but the folder never stood still: they may be there.
+    restless: bool,
 }
 
 impl Mailbox {
@@ -58,9 +66,10 @@ impl Mailbox {
         let mut found = Found::default();
         self.compare(&mut found)?;
         self.settle(&mut found)?;
+        let all = !found.restless;
         self.record(held, found)?;
-        self.looked = true;
-        self.looked_at = Some(stamps).filter(|_| certain);
+        self.looked = all;
+        self.looked_at = Some(stamps).filter(|_| certain && all);
         self.unsure = None;
         Ok(())
     }
@@ -115,22 +124,34 @@ impl Mailbox {
     fn look_again(&mut self, seen: &[bool], found: &mut Found) -> Result<(), Trouble> {
         let missing = (0..seen.len())
             .filter(|at| !seen[*at] && inode(&self.folders.cur, &self.state.name(*at)).is_none());
-        let missing: Vec<usize> = missing.collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let again = Listing::read(&self.folders.cur).map_err(|error| self.reading(&error))?.sorted();
-        for at in missing {
-            match again.find(self.state.base(at)).map(<[u8]>::to_vec) {
-                Some(name) if inode(&self.folders.cur, &name).is_some() => {
-                    drop(found.renamed.insert(at, name))
-                }
-                // On its way: the next look finds it.
-                Some(_) => {}
-                None => found.gone.push(self.state.messages[at].uid),
+        let mut missing: Vec<usize> = missing.collect();
+        found.restless = true;
+        for _ in 0..READINGS {
+            if missing.is_empty() || self.read_again(&mut missing, found)? {
+                found.restless = false;
+                break;
             }
+            std::thread::sleep(PAUSE);
+        }
+        if !found.restless {
+            found.gone.extend(missing.iter().map(|at| self.state.messages[*at].uid));
         }
         Ok(())
+    }
+
+    /// Reads the folder once more and keeps those that it does not show. True: it stood still meanwhile.
+    fn read_again(&mut self, missing: &mut Vec<usize>, found: &mut Found) -> Result<bool, Trouble> {
+        let before = self.folders.stamps()?.0;
+        let certain = before.is_certain(sys::unix_micros());
+        let again = Listing::read(&self.folders.cur).map_err(|error| self.reading(&error))?.sorted();
+        missing.retain(|at| match again.find(self.state.base(*at)) {
+            Some(name) if inode(&self.folders.cur, name).is_some() => {
+                found.renamed.insert(*at, name.to_vec());
+                false
+            }
+            _ => true,
+        });
+        Ok(certain && self.folders.stamps()?.0 == before)
     }
 
     /// Looks at those names only that the watch has told. `None`: that is not enough.
@@ -142,6 +163,7 @@ impl Mailbox {
                 (None, None) => {}
                 (None, Some(name)) => found.fresh.extend(inode(&self.folders.cur, &name).map(|_| name)),
                 (Some(at), came) => {
+                    let told = came.is_some();
                     let there = match came {
                         Some(name) if !self.state.has_name(at, &name) => {
                             self.resolve(at, name, &mut found)?
@@ -151,8 +173,9 @@ impl Mailbox {
                     if there || inode(&self.folders.cur, &self.state.name(at)).is_some() {
                         continue;
                     }
-                    // It was renamed to a name that has not been told: it may still be there.
-                    if touch.moved {
+                    // It was renamed to a name that has not been told: it may still be there. Or it was renamed
+                    // since it was told.
+                    if touch.moved || told {
                         return Ok(None);
                     }
                     found.gone.push(self.state.messages[at].uid);

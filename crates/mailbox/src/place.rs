@@ -37,6 +37,8 @@ pub struct Place {
 pub struct Options {
     /// Its messages are not to be changed.
     pub read_only: bool,
+    /// It is opened for adding alone: its new messages stay new to others.
+    pub only_to_add: bool,
     /// What is added and removed is counted to this.
     pub quota: maildir::Quota,
     /// Files of messages that are expunged go to this folder (of the same file system), named

@@ -64,8 +64,9 @@ impl Mailbox {
     }
 
     fn tell(&self, cause: Option<io::Error>, origin: &Origin) {
+        let fresh = origin.list.lines.is_empty();
         let cause = match cause {
-            Some(error) if error.kind() == ErrorKind::NotFound && !origin.ours => return,
+            Some(error) if error.kind() == ErrorKind::NotFound && (!origin.ours || fresh) => return,
             Some(error) if error.kind() == ErrorKind::InvalidData => {
                 "it is damaged or of another version".to_owned()
             }

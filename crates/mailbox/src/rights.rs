@@ -111,14 +111,14 @@ impl List {
     pub(crate) fn change(mut self, folder: &Folder, who: &str, rights: Rights) -> Result<(), Trouble> {
         let strange = |c: char| c.is_control() || c.is_whitespace();
         if who.is_empty() || who == "-" || who.len() > 255 || who.contains(strange) || who.starts_with('#') {
-            return Err(Trouble::Cannot("nobody can have such a name"));
+            return Err(Trouble::Cannot("Nobody can have such a name."));
         }
         self.0.retain(|(name, _)| !name.eq_ignore_ascii_case(who));
         if rights != Rights::default() {
             self.0.push((who.to_owned(), rights));
         }
         if self.0.len() > MOST {
-            return Err(Trouble::Limit("too many identifiers"));
+            return Err(Trouble::Limit("There are too many identifiers."));
         }
         let text: String = self.0.iter().map(|(who, rights)| format!("{who} {rights}\n")).collect();
         Ok(folder.replace(FILE, text.as_bytes(), 0o640)?)

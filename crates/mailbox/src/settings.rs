@@ -1,7 +1,5 @@
 //! How an account is served: what the admin has set, and whose it is.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use maildir::Quota;
@@ -71,31 +69,6 @@ impl Settings {
         settings.fulltext = file("fulltext").and_then(|text| number(&text)) != Some(0);
         settings
     }
-
-    /// Adds what `gate` tells of the account: `variable` gives a variable of the environment. USER, QUOTA (octets),
-    /// INDEX (where indexes lie), SHARED (`NAME=PATH`, colons between).
-    pub fn with(mut self, variable: impl Fn(&str) -> Option<Vec<u8>>) -> Settings {
-        let text = |name| variable(name).map(|value| String::from_utf8_lossy(&value).into_owned());
-        self.user = text("USER").unwrap_or_default();
-        self.quota = text("QUOTA").and_then(|octets| octets.parse().ok()).map_or(Quota::NONE, Quota::octets);
-        self.index = variable("INDEX").filter(|path| !path.is_empty()).map(path);
-        self.shared = variable("SHARED").map_or_else(Vec::new, |value| shared(&value));
-        self
-    }
-}
-
-fn path(octets: Vec<u8>) -> PathBuf {
-    PathBuf::from(OsString::from_vec(octets))
-}
-
-fn shared(value: &[u8]) -> Vec<(String, PathBuf)> {
-    let one = |one: &[u8]| {
-        let at = one.iter().position(|octet| *octet == b'=')?;
-        let name = std::str::from_utf8(&one[..at]).ok().filter(|name| !name.contains(['.', '/']))?;
-        let path = path(one[at + 1..].to_vec());
-        (!name.is_empty() && path.is_absolute()).then(|| (name.to_owned(), path))
-    };
-    value.split(|octet| *octet == b':').filter_map(one).collect()
 }
 
 #[cfg(test)]
@@ -128,23 +101,5 @@ mod tests {
         assert_eq!(settings.folders, [("Gesendet".to_owned(), "\\Sent")]);
         let odd = Settings::read(|_| Some("what?\n".to_owned()));
         assert_eq!(odd, Settings { folders: Vec::new(), ..Settings::default() });
-    }
-
-    #[test]
-    fn the_account_is_told_by_the_environment() {
-        let settings = Settings::default().with(|name| {
-            let value = match name {
-                "USER" => "bob@x.test",
-                "QUOTA" => "1000",
-                "INDEX" => "/index/bob",
-                "SHARED" => "sales=/srv/sales:../up=/z:relative=x:=/:nothing",
-                _ => return None,
-            };
-            Some(value.as_bytes().to_vec())
-        });
-        assert_eq!((settings.user.as_str(), settings.quota), ("bob@x.test", Quota::octets(1000)));
-        assert_eq!(settings.index, Some(PathBuf::from("/index/bob")));
-        assert_eq!(settings.shared, [("sales".to_owned(), PathBuf::from("/srv/sales"))]);
-        assert_eq!(Settings::default().with(|_| None), Settings::default());
     }
 }

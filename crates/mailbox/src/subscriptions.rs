@@ -32,7 +32,7 @@ pub(crate) fn change(root: &Folder, names: Names, name: &str, on: bool) -> Resul
     let name = names.spelled(name);
     let changed = if on { all.insert(name) } else { all.remove(&name) };
     if all.len() > MOST && on {
-        return Err(Trouble::Limit("too many subscriptions"));
+        return Err(Trouble::Limit("There are too many subscriptions."));
     }
     if changed || root.stat(FILE).is_err() {
         root.replace(FILE, write(&all, names, with_tabs).as_bytes(), 0o600)?;

@@ -314,7 +314,8 @@ impl Mailbox {
         if !self.writable || self.index.is_none() {
             return Ok(());
         }
-        let claims = !self.options.read_only && self.state.facts.seen < self.state.facts.next;
+        let notices = !self.options.read_only && !self.options.only_to_add;
+        let claims = notices && self.state.facts.seen < self.state.facts.next;
         let stamps = self.sure_stamps()?;
         let notes = self.dates.len() + self.cache.placed.len() >= many;
         let new_cache = !self.cache.is_there();

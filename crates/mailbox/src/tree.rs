@@ -15,13 +15,16 @@ use maildir::Maildir;
 use sys::durable::{Folder, Kind, open_any};
 
 use crate::names::{INBOX, Names};
-use crate::texts;
+use crate::uidlist::List;
+use crate::{texts, uids};
 
 /// Who changes the tree, or a text of the account, holds this.
 const LOCK: &str = "fulmar-tree-lock";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Where the index lies elsewhere, its folder has the name that stands in here, whatever becomes of the mailbox's.
 const INDEX_NAME: &str = "fulmar-index-name";
+/// The highest UIDVALIDITY of all mailboxes that were made here.
+const UID_VALIDITY: &str = "fulmar-uidvalidity";
 /// A folder that is being removed has this name, and a token.
 const REMOVED: &str = "fulmar-removed.";
 /// Folders of one Maildir.
@@ -57,8 +60,10 @@ impl Root {
     }
 
     fn has(&self, disk: &OsStr) -> bool {
-        if disk.is_empty() {
-            return true;
+        match disk.as_bytes() {
+            b"" => return true,
+            b"." | b".." => return false,
+            _ => {}
         }
         self.folder.folder(disk).is_ok_and(|folder| folder.folder("cur").is_ok())
     }
@@ -171,9 +176,22 @@ impl Tree {
         }
     }
 
-    /// Makes a mailbox, durably.
+    /// Makes a mailbox, durably. No other one in its tree ever had its UIDVALIDITY: RFC 9051 §2.3.1.1. The caller
+    /// holds the lock.
     pub(crate) fn make(&self, spot: &Spot) -> io::Result<()> {
-        Maildir::create(&self.path(spot)).map(drop)
+        let root = &self.root(spot).folder;
+        let now = sys::unix_seconds().clamp(1, u64::from(u32::MAX)) as u32;
+        let last = texts::read_if_there(root, UID_VALIDITY)?.trim().parse().unwrap_or(0u32);
+        let uid_validity = now.max(last.saturating_add(1));
+        root.replace(UID_VALIDITY, uid_validity.to_string().as_bytes(), 0o600)?;
+        Maildir::create(&self.path(spot))?;
+        let id = format!("{:032x}", u128::from_ne_bytes(sys::random()?));
+        let list = List { uid_validity, next: 1, id, ..List::default() };
+        let index = open_any(&self.index(spot)?)?;
+        match index.stat(uids::NAME) {
+            Ok(_) => Ok(()),
+            Err(_) => index.replace(uids::NAME, list.write_head().as_bytes(), 0o600),
+        }
     }
 
     /// Removes a mailbox with its mail. It is gone, durably, before its files are.
@@ -262,7 +280,7 @@ mod tests {
         symlink(home.path().join("s/cur"), path.join(".half/cur")).unwrap();
         std::fs::create_dir_all(path.join("nodot/cur")).unwrap();
         assert_eq!(names(&tree), ["A.B", "INBOX", "Shared.sales"]);
-        for name in ["link", "empty", "half", "nodot", "A", "x\0y", &"x".repeat(300)] {
+        for name in ["link", "empty", "half", "nodot", "A", "", ".", "..", "x\0y", &"x".repeat(300)] {
             assert_eq!(tree.find(name), Err(Trouble::NoMailbox), "{name}");
         }
         assert_eq!(tree.find("inbox").unwrap().disk, "");
@@ -305,7 +323,7 @@ mod tests {
         let mut left: Vec<_> =
             std::fs::read_dir(home.path().join("m")).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["cur", "new", "tmp"]);
+        assert_eq!(left, ["cur", "fulmar-uidvalidity", "new", "tmp"]);
     }
 
     #[test]

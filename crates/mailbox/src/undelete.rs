@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use maildir::{Maildir, Name, unique};
@@ -28,6 +29,17 @@ const NAMES: Names = Names { separator: '.' };
 pub(crate) fn place(maildir: &Path, disk: &OsStr) -> PathBuf {
     let kept = maildir.join(FOLDER);
     if disk.is_empty() { kept.join(INBOX) } else { kept.join(disk) }
+}
+
+/// Opens such a place; makes it if need be.
+pub(crate) fn folder(place: &Path) -> io::Result<Folder> {
+    match open_any(place) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(place)?;
+            open_any(place)
+        }
+        other => other,
+    }
 }
 
 /// The name of a removed message's file.

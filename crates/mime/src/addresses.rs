@@ -199,8 +199,10 @@ impl Address {
                 domain,
             });
         }
-        let local = words.filter(|_| self.any_word)?;
-        Some(Listed::Mailbox { display: comment, route: None, local, domain: Vec::new() })
+        let words = words.filter(|_| self.any_word)?;
+        // Several words are a name, one is a user of this host.
+        let (display, local) = if self.run_start > 0 { (Some(words), Vec::new()) } else { (comment, words) };
+        Some(Listed::Mailbox { display, route: None, local, domain: Vec::new() })
     }
 }
 

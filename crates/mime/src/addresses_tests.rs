@@ -40,6 +40,7 @@ fn what_is_no_address_is_made_the_best_of() {
     for (value, expect) in [
         ("", &[][..]),
         ("postmaster", &["-|-|postmaster|"]),
+        ("Someone Else", &["Someone Else|-||"]),
         ("<>", &[]),
         ("John <>", &["John|-||"]),
         ("John <john@x, a@b", &["John|-|john|x", "-|-|a|b"]),

@@ -1,8 +1,10 @@
-//! Charsets by their names in mail, as browsers know them (encoding_rs).
+//! Charsets by their names in mail, as browsers know them (encoding_rs), and UTF-7.
 
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, REPLACEMENT, UTF_8, WINDOWS_1252};
+
+use crate::utf7;
 
 /// Names that are seen in mail and that browsers don't know.
 const ALSO: &[(&str, &str)] = &[
@@ -17,7 +19,7 @@ const ALSO: &[(&str, &str)] = &[
 
 /// Is this a charset we can decode?
 pub fn knows_charset(charset: &str) -> bool {
-    find(charset).is_some()
+    utf7::is_name(charset) || find(charset).is_some()
 }
 
 /// `bytes` in this charset as text. US-ASCII, no charset and one that nobody knows: UTF-8 if it can be, else
@@ -25,6 +27,7 @@ pub fn knows_charset(charset: &str) -> bool {
 pub fn to_utf8<'a>(bytes: &'a [u8], charset: &str) -> Cow<'a, str> {
     let charset = charset.trim_matches(|it: char| it.is_ascii_whitespace() || it == '"' || it == '\'');
     match find(charset) {
+        _ if utf7::is_name(charset) => utf7::decode(bytes),
         Some(encoding) if !is_ascii_name(charset) => encoding.decode_with_bom_removal(bytes).0,
         _ => guess(bytes),
     }
@@ -65,7 +68,7 @@ mod tests {
             (b"\x82\xa0", "cp932", "あ"),
             (b"\xef\xbb\xbfx", "utf-8", "x"),
             (b"\xff", "utf-8", "\u{fffd}"),
-            (b"+AOk-", "utf-7", "+AOk-"),
+            (b"+AOk-", "utf-7", "é"),
         ] {
             assert_eq!(to_utf8(bytes, charset), text, "{charset}");
         }

@@ -8,6 +8,8 @@ use crate::header::{fields, unfold};
 
 /// Parameters of one field that are looked at.
 const MOST_PARAMS: usize = 1000;
+/// A longer name of a type or parameter is none.
+const LONGEST_TOKEN: usize = 255;
 /// Languages of one part.
 const MOST_LANGUAGES: usize = 100;
 
@@ -145,20 +147,20 @@ impl Words<'_> {
         self.blanks();
         let word =
             self.take_while(|byte| *byte > b' ' && *byte != 127 && !b"()<>@,;:\\\"/[]?=".contains(byte));
-        (!word.is_empty()).then(|| guess(word).into_owned())
+        (1..=LONGEST_TOKEN).contains(&word.len()).then(|| guess(word).into_owned())
     }
 
     fn params(&mut self) -> Params {
         let mut params = Vec::new();
-        while params.len() < MOST_PARAMS {
-            self.skip_to(b';');
-            if !self.eat(b';') {
-                break;
-            }
-            let Some(name) = self.token() else { continue };
-            if self.eat(b'=') {
-                let value = self.value(&name);
-                params.push((name, value));
+        while params.len() < MOST_PARAMS && !self.rest.is_empty() {
+            // Some forget the semicolon.
+            self.eat(b';');
+            match self.token() {
+                Some(name) if self.eat(b'=') => {
+                    let value = self.value(&name);
+                    params.push((name, value));
+                }
+                _ => self.skip_to(b';'),
             }
         }
         join(params)
@@ -234,6 +236,8 @@ mod tests {
     #[test]
     fn values_are_read_as_they_are_written_in_the_wild() {
         assert_eq!(params("name=a b.pdf; x=y z"), pairs(&[("name", "a b.pdf"), ("x", "y")]));
+        assert_eq!(params("a=b c=\"d\"\n e=f"), pairs(&[("a", "b"), ("c", "d"), ("e", "f")]));
+        assert_eq!(read("a/b\n\tboundary=c").map(|it| it.2), Some(pairs(&[("boundary", "c")])));
         assert_eq!(params("boundary=----=_Part:1/2?; ;;=;q"), pairs(&[("boundary", "----=_Part:1/2?")]));
         assert_eq!(params("a=\"\\\"q\\\\\n x"), pairs(&[("a", "\"q\\ x")]));
         assert_eq!(params("charset=us-ascii (Plain text)"), pairs(&[("charset", "us-ascii")]));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr2};
 
 /// Octets of a header that are looked at; what comes after them is carried but not understood.
-pub const HEADER_MOST: usize = 4 * 1024 * 1024;
+pub const HEADER_MOST: usize = 1024 * 1024;
 
 /// The fields of `header` in order: name, and value as it is folded, without the blanks around it. Stops at an empty
 /// line.

@@ -18,6 +18,7 @@ mod preview;
 mod scan;
 mod text;
 mod transfer;
+mod utf7;
 mod wire;
 mod words;
 

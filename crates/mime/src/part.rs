@@ -1,6 +1,9 @@
 //! A part of a message, and where to find one by its number.
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+use crate::continued::decoded;
 
 /// A part: the message itself, or what lies in it. Ranges are places in the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +66,13 @@ impl Part {
     /// The first parameter of this name.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The same, decoded if it was written with a charset (`name*`, RFC 2231 §4).
+    pub fn decoded_param(&self, name: &str) -> Option<Cow<'_, str>> {
+        let starred = |it: &str| it.strip_suffix('*').is_some_and(|it| it.eq_ignore_ascii_case(name));
+        let encoded = || self.params.iter().find(|(it, _)| starred(it)).map(|(_, value)| decoded(value));
+        self.param(name).map(Cow::Borrowed).or_else(|| encoded().map(Cow::Owned))
     }
 
     /// The part with this number: RFC 9051 §6.4.5.1. `self` is a message; no numbers: the message itself. Part 1 of a

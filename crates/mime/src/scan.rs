@@ -19,6 +19,8 @@ use crate::wire::Ruler;
 pub const MOST_DEPTH: usize = 100;
 /// How many parts a message may have.
 pub const MOST_PARTS: usize = 10_000;
+/// How many parameters and languages all of them may have; those of later parts are not told.
+const MOST_WORDS: usize = 20_000;
 
 /// Takes a message apart.
 pub fn scan(message: &[u8]) -> Part {
@@ -28,6 +30,7 @@ pub fn scan(message: &[u8]) -> Part {
         finder: memmem::Finder::new(b"\n--"),
         boundaries: Boundaries::default(),
         parts: 0,
+        words: 0,
     };
     scan.part(0, Usual::Text).0
 }
@@ -38,6 +41,7 @@ struct Scan<'a> {
     finder: memmem::Finder<'static>,
     boundaries: Boundaries,
     parts: usize,
+    words: usize,
 }
 
 /// A line that is a boundary.
@@ -69,6 +73,7 @@ impl Scan<'_> {
         self.parts += 1;
         let (header, ended) = self.header(at);
         let mut part = described(&self.text[header.clone()], usual);
+        self.count_words(&mut part);
         let body = header.end;
         part.header = header;
         let next = match self.holds(&mut part) {
@@ -78,9 +83,10 @@ impl Scan<'_> {
                 part.children = Children::Multipart(parts);
                 next
             }
-            Holds::Message if ended.is_some() => {
-                part.children = Children::Message(Box::new(self.empty(body)));
-                ended
+            Holds::Message if ended.is_some() || encoded(&part) => {
+                let next = ended.or_else(|| self.delimiter(body));
+                part.children = Children::Message(Box::new(self.sealed(&part, body, next)));
+                next
             }
             Holds::Message => {
                 self.boundaries.enter_message();
@@ -92,6 +98,14 @@ impl Scan<'_> {
         };
         self.set_body(&mut part, body, next);
         (part, next)
+    }
+
+    fn count_words(&mut self, part: &mut Part) {
+        let disposed = part.disposition.as_ref().map_or(0, |(_, params)| params.len());
+        self.words += part.params.len() + disposed + part.language.len();
+        if self.words > MOST_WORDS {
+            (part.params, part.language, part.disposition) = (Vec::new(), Vec::new(), None);
+        }
     }
 
     /// What to look for in a part; one that is beyond the limits, or that has no boundary, is made what it can be.
@@ -108,13 +122,13 @@ impl Scan<'_> {
         if message {
             return Holds::Message;
         }
-        let boundary = part.param("boundary").unwrap_or_default().trim_end();
+        let boundary = part.decoded_param("boundary").unwrap_or_default().trim_end().to_owned();
         if boundary.is_empty() {
             become_text(part);
             return Holds::Nothing;
         }
         let usual = if part.is_of("multipart", "digest") { Usual::Message } else { Usual::Text };
-        Holds::Parts(boundary.to_owned(), usual)
+        Holds::Parts(boundary, usual)
     }
 
     /// The parts of a multipart whose body begins at `body`, and the boundary that ended it.
@@ -155,6 +169,15 @@ impl Scan<'_> {
         }
         self.set_body(&mut part, at, next);
         (part, next)
+    }
+
+    /// The message in a part that does not show it: there is none, or it is encoded, as RFC 2046 §5.2.1 forbids. Then
+    /// it has no header, and who decodes its body can read it.
+    fn sealed(&self, outer: &Part, at: usize, next: Option<Delimiter>) -> Part {
+        let mut part = self.empty(at);
+        part.encoding.clone_from(&outer.encoding);
+        self.set_body(&mut part, at, next);
+        part
     }
 
     fn empty(&self, at: usize) -> Part {
@@ -209,16 +232,16 @@ impl Scan<'_> {
             return None;
         }
         let mut line = from;
-        if !self.text[line..].starts_with(b"--") {
-            line += self.finder.find(&self.text[line..])? + 1;
-        }
         loop {
+            if !self.text[line..].starts_with(b"--") {
+                // The line end before the two dashes may be that of the line before.
+                let before = line.saturating_sub(1);
+                line = before + self.finder.find(&self.text[before..])? + 1;
+            }
             if let Some(delimiter) = self.delimiter_at(line) {
                 return Some(delimiter);
             }
-            // The line end before the two dashes may be that of this line.
-            let end = self.line_after(line).checked_sub(1)?;
-            line = end + self.finder.find(&self.text[end..])? + 1;
+            line = self.line_after(line);
         }
     }
 
@@ -256,6 +279,11 @@ fn described(header: &[u8], usual: Usual) -> Part {
         lines: 0,
         children: Children::None,
     }
+}
+
+fn encoded(part: &Part) -> bool {
+    let encoding = part.encoding.as_deref().unwrap_or_default();
+    ["base64", "quoted-printable"].iter().any(|it| encoding.eq_ignore_ascii_case(it))
 }
 
 fn typed(header: &[u8]) -> bool {

@@ -103,6 +103,20 @@ fn a_header_that_a_boundary_cuts_off_is_whole() {
 }
 
 #[test]
+fn a_boundary_may_have_a_charset() {
+    let message = b"Content-Type: multipart/signed; boundary*=\"us-ascii''a%20b\"\n\n--a b\n\none\n--a b--\n";
+    assert_eq!(tree(message), "multipart/signed(text/plain[one])");
+}
+
+#[test]
+fn a_message_that_is_encoded_shows_its_octets() {
+    let message = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\naGVsbG8K\n";
+    assert_eq!(tree(message), "message/rfc822<text/plain[aGVsbG8K\\n]>");
+    let Children::Message(inner) = scan(message).children else { panic!() };
+    assert_eq!((inner.encoding.as_deref(), inner.octets), (Some("base64"), 10));
+}
+
+#[test]
 fn ten_thousand_nested_multiparts_end_at_the_depth_allowed() {
     let mut message = String::new();
     for at in 0..10_000 {
@@ -160,4 +174,14 @@ fn octets_and_lines_of_each_part_are_those_of_its_body() {
         assert_eq!(part.octets, crate::wire_octets(body));
         assert_eq!(part.lines, body.iter().filter(|byte| **byte == b'\n').count() as u64);
     });
+}
+
+#[test]
+fn parameters_are_counted_over_all_parts() {
+    let part = format!("--a\nContent-Type: text/plain; {}\n\nx\n", "a=b;".repeat(1000));
+    let message = "Content-Type: multipart/mixed; boundary=a\n\n".to_owned() + &part.repeat(1000);
+    let (mut parts, mut params) = (0, 0);
+    each(&scan(message.as_bytes()), &mut |part| (parts, params) = (parts + 1, params + part.params.len()));
+    assert_eq!(parts, 1001);
+    assert!(params <= MOST_WORDS);
 }

@@ -50,11 +50,11 @@ pub fn header_text(message: &[u8], part: &Part) -> String {
 
 /// Text in a body, or in the beginning of one.
 pub(crate) fn body_text<'a>(body: &'a [u8], part: &Part) -> Cow<'a, str> {
-    let charset = part.param("charset").unwrap_or_default();
+    let charset = part.decoded_param("charset").unwrap_or_default();
     match decode(body, part.encoding.as_deref().unwrap_or_default()) {
-        Ok(Cow::Owned(octets)) => Cow::Owned(to_utf8(&octets, charset).into_owned()),
-        Ok(Cow::Borrowed(octets)) => to_utf8(octets, charset),
-        Err(_) => to_utf8(body, charset),
+        Ok(Cow::Owned(octets)) => Cow::Owned(to_utf8(&octets, &charset).into_owned()),
+        Ok(Cow::Borrowed(octets)) => to_utf8(octets, &charset),
+        Err(_) => to_utf8(body, &charset),
     }
 }
 

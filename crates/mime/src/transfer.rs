@@ -62,8 +62,9 @@ const DIGITS: [u8; 256] = {
     table
 };
 
-fn digit(byte: u8) -> u8 {
-    DIGITS[usize::from(byte)]
+/// The value of a digit of base64.
+pub(crate) fn digit(byte: u8) -> Option<u8> {
+    Some(DIGITS[usize::from(byte)]).filter(|digit| *digit != NO_DIGIT)
 }
 
 /// RFC 2045 §6.8. Padding in the middle ends a group: some writers put encodings behind each other.
@@ -72,7 +73,7 @@ fn base64(body: &[u8]) -> Vec<u8> {
     let mut group = Group::default();
     let mut rest = body;
     while let Some((four, after)) = rest.split_first_chunk::<4>() {
-        let digits = four.map(digit);
+        let digits = four.map(|byte| DIGITS[usize::from(byte)]);
         // A digit has neither of the upper two bits.
         if group.count == 0 && (digits[0] | digits[1] | digits[2] | digits[3]) < 64 {
             let bits = digits.iter().fold(0_u32, |bits, digit| bits << 6 | u32::from(*digit)) << 8;
@@ -98,9 +99,9 @@ struct Group {
 impl Group {
     fn take(&mut self, byte: u8, out: &mut Vec<u8>) {
         match digit(byte) {
-            NO_DIGIT if byte == b'=' => self.end(out),
-            NO_DIGIT => {}
-            digit => {
+            None if byte == b'=' => self.end(out),
+            None => {}
+            Some(digit) => {
                 self.bits = self.bits << 6 | u32::from(digit);
                 self.count += 1;
                 if self.count == 4 {
@@ -157,7 +158,7 @@ pub(crate) fn unquote(line: &[u8], out: &mut Vec<u8>) {
 /// Base64 as it is in encoded words: nothing else may be in it.
 pub(crate) fn strict_base64(text: &[u8]) -> Option<Vec<u8>> {
     let digits = text.iter().rev().position(|byte| *byte != b'=').map_or(0, |pads| text.len() - pads);
-    text[..digits].iter().all(|byte| digit(*byte) != NO_DIGIT).then(|| base64(text))
+    text[..digits].iter().all(|byte| digit(*byte).is_some()).then(|| base64(text))
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use sys::durable::open_any;
 
 use crate::home::{make, make_top};
 
+/// The last part of a Maildir that is made.
+const CUR: &str = "cur";
+
 /// A folder of shared mailboxes that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
@@ -20,7 +23,7 @@ pub struct Shared {
     pub gid: Option<u32>,
 }
 
-/// Sees to it that `path` is there, directly below `mail/shared`. One that is missing is made for `owner`, uid and
+/// Sees to it that the Maildir `path` is there, directly below `mail/shared`. One that is missing is made for `owner`, uid and
 /// gid: alone, or, where the system has a group of this name, with that group. Links are not followed.
 pub fn ensure(mail: &Path, path: &Path, owner: (u32, u32)) -> io::Result<Shared> {
     let strange = || io::Error::new(ErrorKind::PermissionDenied, "the folder is not mail/shared/GROUP");
@@ -35,6 +38,11 @@ pub fn ensure(mail: &Path, path: &Path, owner: (u32, u32)) -> io::Result<Shared>
     let all = make(&top, shared.as_bytes(), 0o711, None)?;
     let (mode, gid) = group_id.map_or((0o700, owner.1), |gid| (0o2770, gid));
     let folder = make(&all, name.as_bytes(), mode, Some((owner.0, gid)))?;
+    if folder.stat(CUR).is_err() {
+        for part in [&b"tmp"[..], b"new", CUR.as_bytes()] {
+            make(&folder, part, mode, Some((owner.0, gid)))?;
+        }
+    }
     let found = folder.stat(".")?.st_gid;
     Ok(Shared { name: name.to_owned(), path: path.to_owned(), gid: group_id.filter(|gid| *gid == found) })
 }
@@ -55,6 +63,9 @@ mod tests {
         assert_eq!((shared.name.as_str(), shared.gid), ("no-such-group-here", None));
         let seen = fs::metadata(&path).unwrap();
         assert_eq!((seen.uid(), seen.gid(), seen.mode() & 0o7777), (owner.0, owner.1, 0o700));
+        let cur = fs::metadata(path.join("cur")).unwrap();
+        assert_eq!((cur.uid(), cur.mode() & 0o7777), (owner.0, 0o700));
+        assert!(path.join("new").is_dir() && path.join("tmp").is_dir());
         assert_eq!(ensure(&mail, &path, owner).unwrap(), shared);
         if sys::is_root() {
             let path = mail.join("shared/daemon");

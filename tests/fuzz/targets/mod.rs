@@ -17,6 +17,7 @@ mod imap_login;
 mod imap_parse;
 #[path = "../../../crates/imap/src/parse/said.rs"]
 mod imap_said;
+mod imap_session;
 mod imap_utf7;
 #[path = "../../../bin/fulmar/import/records.rs"]
 mod import_records;
@@ -65,6 +66,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("imap_frame", imap_frame::run),
     ("imap_login", imap_login::run),
     ("imap_parse", imap_parse::run),
+    ("imap_session", imap_session::run),
     ("imap_utf7", imap_utf7::run),
     ("imported", imported::run),
     ("keywords", keywords::run),

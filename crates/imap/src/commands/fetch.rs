@@ -15,7 +15,7 @@ use crate::session::{Answer, Enabled, Out, Session, Stop};
 use crate::store::{Folder, Marks, Store, Trouble, Uid};
 use crate::syntax::{Change, FetchItem, Request, What};
 use lines::Lines;
-pub(super) use lines::{Style, space};
+pub(super) use lines::Style;
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
@@ -44,7 +44,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         picked = super::search::partial(&picked, range).to_vec();
     }
     let seen = mark_seen(open, &items, &picked)?;
-    let mut lines = Lines::new(open, &items, style, seen);
+    let mut lines = Lines::new(open, &items, style, seen).by_uid(by_uid);
     for place in 0..picked.len() {
         lines.write(&picked[place..], out)?;
     }

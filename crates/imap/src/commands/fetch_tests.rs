@@ -129,7 +129,8 @@ fn a_message_that_is_gone_is_passed_over_and_no_other_is_given_for_it() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].starts_with("* 2 FETCH (UID 2 ENVELOPE"));
     assert!(lines[1].starts_with("t NO [EXPUNGEISSUED]"), "{lines:?}");
-    assert_eq!(trial.say("NOOP"), ["1 EXPUNGE"]);
+    let lines = trial.say("UID FETCH 1:2 (FLAGS)");
+    assert_eq!(lines, ["2 FETCH (UID 2 FLAGS (\\Recent))", "1 EXPUNGE"]);
     assert!(trial.say("FETCH 1 (UID)")[0].starts_with("1 FETCH (UID 2)"));
 }
 
@@ -172,7 +173,7 @@ fn without_numbers_there_are_uids_alone() {
     trial.say("ENABLE UIDONLY");
     assert!(trial.ending("FETCH 1 FLAGS").starts_with("BAD [UIDREQUIRED]"));
     assert_eq!(trial.say("UID FETCH 2 (FLAGS)"), ["2 UIDFETCH (FLAGS (\\Recent))"]);
-    assert_eq!(trial.say("UID FETCH 2 (UID)"), ["2 UIDFETCH ()"]);
+    assert_eq!(trial.say("UID FETCH 2 (UID)"), ["2 UIDFETCH (UID 2)"]);
 }
 
 #[test]
@@ -201,4 +202,26 @@ fn a_large_message_is_poured_out_whole_and_in_parts() {
     );
     assert!(fetch("BODY[TEXT]<5.10>").ends_with(&answer("BODY[TEXT]<5>", &wire[23..33])));
     assert!(fetch("BODY[]<99999999.10>").ends_with(&answer("BODY[]<99999999>", b"")));
+}
+
+#[test]
+fn text_that_looks_like_the_protocol_changes_nothing_around_it() {
+    let mut trial = Trial::with(&[b"Subject: x\n\nends with (", b"Subject: NUL\n\na\0b\n"]);
+    let lines = trial.say("FETCH 1 (BODY.PEEK[TEXT] FLAGS)");
+    assert_eq!(lines, ["1 FETCH (BODY[TEXT] {11}", "ends with ( FLAGS (\\Recent))"]);
+    assert_eq!(trial.say("FETCH 2 (BODY.PEEK[TEXT])"), ["2 FETCH (BODY[TEXT] {5}", "a b", ")"]);
+}
+
+#[test]
+fn many_items_of_one_message_are_handed_on_as_they_come_and_the_line_is_ended() {
+    let body = "x".repeat(999_999) + "\n";
+    let letter = format!(
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n{body}\n--b\n\
+         Content-Transfer-Encoding: x-odd\n\n?\n--b--\n"
+    );
+    let mut trial = Trial::with(&[letter.as_bytes()]);
+    let octets = trial.octets("FETCH 1 (BODY.PEEK[1] BODY.PEEK[1] BINARY.PEEK[2] FLAGS)");
+    assert_eq!(octets.iter().filter(|octet| **octet == b'x').count(), 2 * 999_999);
+    let end = String::from_utf8_lossy(&octets[octets.len() - 90..]).into_owned();
+    assert!(end.contains("\r\n)\r\nt NO [UNKNOWN-CTE]"), "{end}");
 }

@@ -37,6 +37,7 @@ fn keys_of_every_price_find_what_they_should() {
         ("HEADER X-Mark 6", " 4"),
         ("HEADER x-none \"\"", ""),
         ("HEADER message-id 2@", ""),
+        ("BODY \"\"", " 1 2 3 4"),
         ("BODY noon", " 1 4"),
         ("BODY one", " 2"),
         ("TEXT LUNCH", " 1 2"),

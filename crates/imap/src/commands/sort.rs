@@ -2,7 +2,7 @@
 
 use crate::digest::Digest;
 use crate::open::Open;
-use crate::records::Records;
+use crate::records::{Records, gone};
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
 use crate::sort::{Table, Value};
@@ -24,27 +24,24 @@ pub(super) fn sorted<F: Folder>(
     let mut table = Table::new(order.iter().map(|(_, reverse)| *reverse));
     let mut kept = Vec::with_capacity(rows.len());
     let mut records = Records::default();
+    let wants = |wanted: SortKey| order.iter().any(|(key, _)| *key == wanted);
     let by_digest = order.iter().any(|(key, _)| !matches!(key, SortKey::Arrival | SortKey::Size));
     for (place, (number, uid)) in rows.iter().copied().enumerate() {
         let next = || rows.iter().skip(place + 1).map(|(_, uid)| *uid);
-        let size = if by_digest { None } else { ready(open.folder.size(uid))? };
-        if (by_digest || size.is_none()) && !records.load(&mut open.folder, uid, next())? {
+        let size = if wants(SortKey::Size) { gone(open.folder.size(uid))?.flatten() } else { None };
+        let load = by_digest || (wants(SortKey::Size) && size.is_none());
+        if load && !records.load(&mut open.folder, uid, next())? {
             continue;
         }
-        let Some(date) = crate::records::gone(open.folder.date(uid))? else { continue };
+        let Some(date) = gone(open.folder.date(uid))? else { continue };
+        let digest = if load { records.digest() } else { None };
         for (column, (key, _)) in order.iter().enumerate() {
-            let digest = records.digest();
             table.put(column, value(*key, digest.as_ref(), date, size));
         }
         table.end_row();
         kept.push((number, uid));
     }
     Ok(table.order().into_iter().filter_map(|row| kept.get(row).copied()).collect())
-}
-
-/// Known without reading?
-fn ready(size: Result<Option<u64>, Trouble>) -> Result<Option<u64>, Trouble> {
-    crate::records::gone(size).map(Option::flatten)
 }
 
 /// A message's value. Where the digest has no date that could be read, the internal date stands for it (§2.2).

@@ -1,6 +1,6 @@
 //! STORE: RFC 9051 §6.4.6; UNCHANGEDSINCE (RFC 7162 §3.1.3).
 
-use super::fetch::{Style, space};
+use super::fetch::Style;
 use crate::flags::FlagWord;
 use crate::open::Open;
 use crate::reply::Reply;
@@ -70,7 +70,7 @@ fn answer(picked: &[(u32, Uid)], kept: &[Uid], by_uid: bool, missing: bool) -> R
         let set = compact(kept.map(|(number, uid)| if by_uid { *uid } else { *number }));
         return Reply::SOME_NOT_CHANGED.with(format!("MODIFIED {set}"));
     }
-    if missing { Trouble::Gone.into() } else { Reply::DONE }
+    if missing && !by_uid { Trouble::Gone.into() } else { Reply::DONE }
 }
 
 struct Lines<'a, F> {
@@ -99,7 +99,9 @@ impl<F: Folder> Lines<'_, F> {
             self.flags(&message);
         }
         if self.style.with_modseq {
-            space(&mut self.line);
+            if !quiet {
+                self.line.push(b' ');
+            }
             self.line.extend_from_slice(b"MODSEQ (");
             scribe::number(&mut self.line, message.modseq);
             self.line.push(b')');
@@ -109,7 +111,6 @@ impl<F: Folder> Lines<'_, F> {
     }
 
     fn flags(&mut self, message: &Message) {
-        space(&mut self.line);
         self.line.extend_from_slice(b"FLAGS ");
         let recent = self.style.recent && message.uid >= self.open.folder.recent_from();
         scribe::flags(&mut self.line, message, self.open.folder.keywords(), recent);

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Account, KEYWORDS, Kept, Shelf, marked};
+use super::shelf::{Account, KEYWORDS, Kept, Shelf, marked};
 use crate::store::{Folder, MOST_TEXT, Marks, Message, Needle, Status, Trouble, Uid};
 use crate::syntax::Change;
 

@@ -1,7 +1,7 @@
 //! APPEND (RFC 9051, 3502, 4469, 6855) and REPLACE (RFC 8508).
 
-use super::scan::Scan;
-use super::{Parsed, bad};
+use super::scan::{NO_LITERAL, NO_STRING, Scan};
+use super::{Fault, Parsed, bad, tag_of};
 use crate::frame::Frame;
 use crate::syntax::{Append, Piece, Request, Text};
 
@@ -13,6 +13,8 @@ const MOST_URL: usize = 2000;
 pub struct Appending {
     /// Where to.
     pub mailbox: String,
+    /// What is wrong with it already: better said before the message comes.
+    pub fault: Option<Fault>,
 }
 
 /// Is the literal that [`crate::frame::Taken::Literal`] announced at the end of `head` a message's text (or a piece of
@@ -22,23 +24,39 @@ pub fn appending(head: &Frame, utf8: bool) -> Option<Appending> {
     scan.take_while(|octet| octet != b' ');
     scan.eat(b' ');
     let mut verb = scan.word();
-    if verb == "UID" && scan.eat(b' ') {
+    let by_uid = verb == "UID" && scan.eat(b' ');
+    if by_uid {
         verb = scan.word();
     }
-    match verb.as_str() {
-        "APPEND" => {}
-        "REPLACE" if scan.eat(b' ') => drop(scan.take_while(|octet| octet != b' ')),
+    let mut whole = scan.clone();
+    let read = match verb.as_str() {
+        "APPEND" if !by_uid => append(&mut whole),
+        "REPLACE" if scan.eat(b' ') => {
+            scan.take_while(|octet| octet != b' ');
+            replace(&mut whole, by_uid)
+        }
         _ => return None,
-    }
+    };
     scan.eat(b' ').then_some(())?;
     let mailbox = scan.mailbox().ok()?;
     scan.eat(b' ').then_some(())?;
-    let line = &head.line[..head.line.iter().rposition(|octet| *octet == b'{')?];
-    let line = line.strip_suffix(b"~").unwrap_or(line);
-    let url = line.strip_suffix(b" ").and_then(|line| line.last_chunk::<4>());
-    let of_url = url
-        .is_some_and(|word| word[1..].eq_ignore_ascii_case(b"URL") && (word[0] == b'(' || word[0] == b' '));
-    (!of_url).then_some(Appending { mailbox })
+    let here = whole.is_at(announcement(&head.line)?);
+    let (kind, text) = match read {
+        // All was well up to the literal that is not there yet.
+        Err(NO_LITERAL) if here => return Some(Appending { mailbox, fault: None }),
+        // The URL of a CATENATE.
+        Err(NO_STRING) if here => return None,
+        Err(refusal) => refusal,
+        Ok(_) => bad("There is more than this command takes"),
+    };
+    let tag = tag_of(&head.line).unwrap_or_else(|| "*".to_owned());
+    Some(Appending { mailbox, fault: Some(Fault { tag, kind, text }) })
+}
+
+/// Where the announcement at the end of a line begins.
+fn announcement(line: &[u8]) -> Option<usize> {
+    let brace = line.iter().rposition(|octet| *octet == b'{')?;
+    Some(brace - usize::from(line[..brace].ends_with(b"~")))
 }
 
 /// `mailbox 1*(SP message)`.

@@ -377,13 +377,19 @@ impl Said {
         let Some(returns) = returns else { return self };
         let partial =
             returns.partial.map_or(String::new(), |(first, last)| format!("PARTIAL {first}:{last}"));
+        let mut items = Said { out: Vec::new(), utf8: self.utf8 };
+        items.list(&returns.update_items, Said::item);
+        let update = match returns.update_items.is_empty() {
+            true => "UPDATE".to_owned(),
+            false => format!("UPDATE {}", String::from_utf8_lossy(&items.out)),
+        };
         self.put("RETURN ").words(&[
             (returns.min, "MIN"),
             (returns.max, "MAX"),
             (returns.all, "ALL"),
             (returns.count, "COUNT"),
             (returns.save, "SAVE"),
-            (returns.update, "UPDATE"),
+            (returns.update, &update),
             (returns.context, "CONTEXT"),
             (returns.partial.is_some(), &partial),
         ]);

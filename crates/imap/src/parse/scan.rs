@@ -6,6 +6,9 @@ use super::{Parsed, Refusal, bad};
 use crate::frame::Frame;
 use crate::syntax::Text;
 
+pub(super) const NO_LITERAL: Refusal = bad("A literal was expected");
+pub(super) const NO_STRING: Refusal = bad("A string was expected");
+
 /// A place in a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan<'a> {
@@ -26,6 +29,11 @@ impl<'a> Scan<'a> {
     pub(super) fn rest(&self) -> &'a [u8] {
         let end = self.frame.literals.get(self.literal).map_or(self.frame.line.len(), |next| next.at);
         self.frame.line.get(self.at..end).unwrap_or_default()
+    }
+
+    /// Is this the place in the line?
+    pub(super) fn is_at(&self, place: usize) -> bool {
+        self.at == place
     }
 
     /// The next octet of the line; `None` at its end and before a literal.
@@ -103,7 +111,7 @@ impl<'a> Scan<'a> {
     fn literal(&mut self, binary: bool) -> Parsed<Option<&'a [u8]>> {
         let frame: &'a Frame = self.frame;
         let literal = frame.literals.get(self.literal).filter(|literal| literal.at == self.at);
-        let literal = literal.ok_or(bad("A literal was expected"))?;
+        let literal = literal.ok_or(NO_LITERAL)?;
         (self.literal, self.at) = (self.literal + 1, literal.end);
         let text = literal.text.as_deref();
         if literal.binary && !binary {
@@ -183,7 +191,7 @@ impl<'a> Scan<'a> {
             return self.string();
         }
         match self.take_while(fits) {
-            "" => Err(bad("A string was expected")),
+            "" => Err(NO_STRING),
             word => Ok(Cow::Borrowed(word.as_bytes())),
         }
     }
@@ -227,6 +235,10 @@ impl<'a> Scan<'a> {
                 return Ok(items);
             }
             self.blank()?;
+            // Some clients leave a blank before the parenthesis.
+            if self.eat(b')') {
+                return Ok(items);
+            }
         }
     }
 }

@@ -11,7 +11,9 @@ fn read_as(said: &[u8], utf8: bool) -> Result<Request, Fault> {
     while let Some(taken) = frames.take(&mut input) {
         match taken {
             Taken::Command(frame) => return parse(&frame, utf8).map(|command| command.request),
-            Taken::Literal(_) if appending(frames.head(), utf8).is_some() => assert!(frames.accept_spooled()),
+            Taken::Literal(_) if appending(frames.head(), utf8).is_some_and(|it| it.fault.is_none()) => {
+                assert!(frames.accept_spooled());
+            }
             Taken::Literal(_) => assert!(frames.accept()),
             Taken::Octets(_) | Taken::LiteralEnd => {}
             other => panic!("{other:?}"),
@@ -206,6 +208,7 @@ fn fetch_items_are_read_and_macros_spelled_out() {
             Preview { lazy: false }
         ]
     );
+    assert_eq!(items("(UID FLAGS )"), [Uid, Flags]);
     assert_eq!(items("PREVIEW (LAZY)"), [Preview { lazy: true }]);
     assert_eq!(items("(PREVIEW (LAZY) UID)"), [Preview { lazy: true }, Uid]);
     assert_eq!(items("BINARY.SIZE[1.2]"), [BinarySize(vec![1, 2])]);
@@ -494,6 +497,51 @@ fn messages_are_spooled_and_numbered() {
         "APPEND x (garbage(( {0}\r\n",
     ] {
         assert_eq!(refused(said), FaultKind::Bad, "{said}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_message_is_known_before_it_comes() {
+    let announced = |line: &str| {
+        let line = format!("a {line}").into_bytes();
+        appending(&Frame { line, literals: Vec::new() }, false)
+    };
+    for said in [
+        "APPEND x {5}",
+        "APPEND x (\\Seen) ~{5+}",
+        "UID REPLACE 1 x {5}",
+        "APPEND x CATENATE (TEXT {5}",
+        "APPEND x UTF8 (~{5}",
+    ] {
+        assert_eq!(announced(said), Some(Appending { mailbox: "x".to_owned(), fault: None }), "{said}");
+    }
+    for said in [
+        "APPEND {5}",
+        "APPEND x CATENATE (URL {5}",
+        "LOGIN {5}",
+        "UID APPEND x {5}",
+        "REPLACE {5}",
+        "APPEND &&& {5}",
+        "REPLACE 1 {5}",
+    ] {
+        assert_eq!(announced(said), None, "{said}");
+    }
+    for said in [
+        "APPEND x \"99-Xxx-9999\" {5}",
+        "APPEND x (\\Foo) {5}",
+        "APPEND x (\\Seen {5}",
+        "APPEND x y {5}",
+        "REPLACE 0 x {5}",
+        "APPEND x  {5}",
+        "APPEND x \"{5}",
+        "APPEND x CATENATE {5}",
+    ] {
+        let fault = announced(said).and_then(|appending| appending.fault);
+        assert_eq!(
+            fault.map(|fault| (fault.tag, fault.kind)),
+            Some(("a".to_owned(), FaultKind::Bad)),
+            "{said}"
+        );
     }
 }
 

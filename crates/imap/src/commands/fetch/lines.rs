@@ -15,6 +15,8 @@ use crate::{ids, scribe};
 
 /// So much is gathered before it is handed on.
 const GATHER: usize = 32 * 1024;
+/// So much of one message, which may then not be taken back if the next item can't be had.
+const MOST: usize = 1024 * 1024;
 
 /// What the client has enabled decides how a line looks.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +44,7 @@ impl Style {
         }
     }
 
-    /// Begins a message's line.
+    /// Begins a message's line, up to the first item.
     pub(crate) fn begin(self, number: u32, uid: Uid, line: &mut Vec<u8>) {
         line.extend_from_slice(b"* ");
         if self.uid_only {
@@ -54,14 +56,8 @@ impl Style {
         if self.with_uid {
             line.extend_from_slice(b"UID ");
             scribe::number(line, uid.into());
+            line.push(b' ');
         }
-    }
-}
-
-/// Puts a blank before an item that is not the first.
-pub(crate) fn space(line: &mut Vec<u8>) {
-    if line.last() != Some(&b'(') {
-        line.push(b' ');
     }
 }
 
@@ -90,12 +86,15 @@ pub(super) struct Lines<'a, F> {
     open: &'a mut Open<F>,
     items: &'a [FetchItem],
     style: Style,
+    by_uid: bool,
     /// Marked as seen by this command, ascending.
     seen: Vec<Uid>,
     reach: Reach,
     records: Records,
     /// The digest at hand is that of the message at hand.
     loaded: bool,
+    /// The next item is the first of its line.
+    first: bool,
     /// Some of the line at hand has been handed on.
     poured: bool,
     /// Slices of sections are wanted.
@@ -121,10 +120,12 @@ impl<'a, F: Folder> Lines<'a, F> {
             open,
             items,
             style,
+            by_uid: false,
             seen,
             reach,
             records,
             loaded: false,
+            first: true,
             poured: false,
             sliced,
             body,
@@ -133,8 +134,14 @@ impl<'a, F: Folder> Lines<'a, F> {
         }
     }
 
-    /// Writes the line of the first of `picked`; the others come later. A message that is gone is passed over: the client
-    /// is told at the end.
+    /// The messages were named by UID: one that is not there is no reason to say NO (RFC 9051 §6.4.9).
+    pub(super) fn by_uid(mut self, by_uid: bool) -> Lines<'a, F> {
+        self.by_uid = by_uid;
+        self
+    }
+
+    /// Writes the line of the first of `picked`; the others come later. A message that is gone is passed over; a client that
+    /// uses numbers has not been told yet, and is at the end.
     pub(super) fn write(&mut self, picked: &[(u32, Uid)], out: Out<'_>) -> Result<(), Stop> {
         let Some((number, uid)) = picked.first().copied() else { return Ok(()) };
         let from = self.line.len();
@@ -142,6 +149,7 @@ impl<'a, F: Folder> Lines<'a, F> {
             Ok(()) => {}
             Err(Hitch::Broken(error)) => return Err(error.into()),
             Err(Hitch::Trouble(Trouble::MailboxGone)) => return Err(Trouble::MailboxGone.into()),
+            Err(Hitch::Trouble(Trouble::Gone)) if self.by_uid => self.take_back(from),
             Err(Hitch::Trouble(trouble)) => self.refuse(from, trouble.into()),
             Err(Hitch::UnknownEncoding) => self.refuse(from, Reply::UNKNOWN_CTE),
         }
@@ -151,13 +159,17 @@ impl<'a, F: Folder> Lines<'a, F> {
         Ok(())
     }
 
-    /// Takes back what there is of a line; or ends it, if some of it has been handed on.
     fn refuse(&mut self, from: usize, reply: Reply) {
+        self.take_back(from);
+        self.refusal.get_or_insert(reply);
+    }
+
+    /// Takes back what there is of a line; or ends it, if some of it has been handed on.
+    fn take_back(&mut self, from: usize) {
         match self.poured {
-            true => self.line.extend_from_slice(b")\r\n"),
+            true => self.close(),
             false => self.line.truncate(from),
         }
-        self.refusal.get_or_insert(reply);
     }
 
     fn flush(&mut self, out: Out<'_>) -> io::Result<()> {
@@ -170,19 +182,23 @@ impl<'a, F: Folder> Lines<'a, F> {
     /// Hands on what is left.
     pub(super) fn end(mut self, out: Out<'_>) -> Answer {
         self.flush(out)?;
-        self.open.body = self.sliced.then_some(self.body);
+        self.open.body = (self.sliced && self.body.has_more()).then_some(self.body);
         Ok(self.refusal.unwrap_or(Reply::DONE))
     }
 
     fn message(&mut self, number: u32, uid: Uid, next: &[(u32, Uid)], out: Out<'_>) -> Result<(), Hitch> {
         let message = *self.open.message(uid).ok_or(Trouble::Gone)?;
-        (self.loaded, self.poured) = (false, false);
+        (self.loaded, self.poured, self.first) = (false, false, true);
         if self.reach > Reach::Nothing {
             self.body.load(&mut self.open.folder, uid, self.reach, self.sliced)?;
         }
         self.style.begin(number, uid, &mut self.line);
         for item in self.items {
             self.item(item, &message, next, out)?;
+            if self.line.len() >= MOST {
+                self.flush(out)?;
+                self.poured = true;
+            }
         }
         let told = self.items.contains(&FetchItem::Flags);
         if !told && self.seen.binary_search(&uid).is_ok() {
@@ -194,13 +210,28 @@ impl<'a, F: Folder> Lines<'a, F> {
         } else if told {
             self.open.view.told(uid, message.modseq);
         }
-        self.line.extend_from_slice(b")\r\n");
+        self.close();
         Ok(())
     }
 
+    /// Ends the line; that of a message of which only the UID was wanted has a blank at its end.
+    fn close(&mut self) {
+        if self.first && self.line.last() == Some(&b' ') {
+            self.line.pop();
+        }
+        self.line.extend_from_slice(b")\r\n");
+    }
+
+    /// Begins an item.
     fn word(&mut self, word: &str) {
-        space(&mut self.line);
-        self.line.extend_from_slice(word.as_bytes());
+        self.name(word.as_bytes());
+    }
+
+    fn name(&mut self, name: &[u8]) {
+        if !std::mem::take(&mut self.first) {
+            self.line.push(b' ');
+        }
+        self.line.extend_from_slice(name);
     }
 
     fn flags(&mut self, message: &Message) {
@@ -224,6 +255,10 @@ impl<'a, F: Folder> Lines<'a, F> {
     ) -> Result<(), Hitch> {
         let uid = message.uid;
         match item {
+            FetchItem::Uid if self.style.uid_only => {
+                self.word("UID ");
+                scribe::number(&mut self.line, uid.into());
+            }
             // It came first.
             FetchItem::Uid => {}
             FetchItem::Flags => self.flags(message),
@@ -278,7 +313,9 @@ impl<'a, F: Folder> Lines<'a, F> {
         self.load(uid, next)?;
         let digest = self.records.digest().ok_or(Trouble::Gone)?;
         let line = &mut self.line;
-        space(line);
+        if !std::mem::take(&mut self.first) {
+            line.push(b' ');
+        }
         let mut put = |word: &str, value: &[u8]| {
             line.extend_from_slice(word.as_bytes());
             line.extend_from_slice(value);
@@ -355,8 +392,7 @@ impl<'a, F: Folder> Lines<'a, F> {
         if self.body.pours(section) {
             return self.pour(name, section, partial, uid, next, out);
         }
-        space(&mut self.line);
-        self.line.extend_from_slice(name);
+        self.name(name);
         self.line.push(b' ');
         match self.body.section(section, partial) {
             None => self.line.extend_from_slice(b"NIL"),
@@ -382,8 +418,7 @@ impl<'a, F: Folder> Lines<'a, F> {
         let (first, octets) = self.body.place(section, size);
         let (skip, most) = partial.map_or((0, u64::MAX), |(skip, most)| (skip.into(), most.into()));
         let count = octets.saturating_sub(skip).min(most);
-        space(&mut self.line);
-        self.line.extend_from_slice(name);
+        self.name(name);
         self.line.push(b' ');
         scribe::literal_head(&mut self.line, count);
         self.flush(out)?;
@@ -394,9 +429,11 @@ impl<'a, F: Folder> Lines<'a, F> {
 
     fn binary(&mut self, part: &[u32], partial: Option<(u32, u32)>) -> Result<(), Hitch> {
         let octets = self.body.binary(part, partial).map_err(|_| Hitch::UnknownEncoding)?;
-        space(&mut self.line);
         let mut name = b"BINARY[".to_vec();
         write_numbers(part, &mut name);
+        if !std::mem::take(&mut self.first) {
+            self.line.push(b' ');
+        }
         self.line.extend_from_slice(&close(name, partial));
         self.line.push(b' ');
         match octets {

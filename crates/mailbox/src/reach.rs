@@ -1,0 +1,93 @@
+//! Which mailboxes a user reaches, and where what he has noted about those that he shares with others is.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use imap::Trouble;
+
+use crate::account::Account;
+use crate::annotations;
+use crate::rights::{List, Rights};
+use crate::tree::Spot;
+
+/// What the user has seen of shared folders, and noted about them, is in this folder of his own Maildir.
+const OF_SHARED: &str = "fulmar-shared";
+
+impl Account {
+    /// What this user may do with a mailbox.
+    pub(crate) fn may(&self, spot: &Spot) -> Result<Rights, Trouble> {
+        if !self.tree.root(spot).is_shared() {
+            return Ok(Rights::all());
+        }
+        Ok(self.list_of(spot)?.rights(&self.settings.user))
+    }
+
+    /// The list of rights that holds for a shared mailbox: its own, or that of the next above it that has one.
+    pub(crate) fn list_of(&self, spot: &Spot) -> Result<List, Trouble> {
+        let mut above = spot.clone();
+        loop {
+            if let Ok(folder) = self.tree.folder(&above)
+                && let Some(list) = List::read(&folder)?
+            {
+                return Ok(list);
+            }
+            if above.disk.is_empty() {
+                return Ok(List::of_readers());
+            }
+            above.disk = above_of(&above.disk);
+        }
+    }
+
+    /// The file of what this user has noted about a shared mailbox.
+    pub(crate) fn note_of(&self, spot: &Spot, what: &str) -> Result<PathBuf, Trouble> {
+        let folder = self.root().path.join(OF_SHARED);
+        self.root().folder.make_folder(OF_SHARED, 0o700)?;
+        let root = self.names().line(&self.tree.root(spot).name);
+        Ok(folder.join(format!("{root}{}:{what}", spot.disk.display())))
+    }
+
+    /// The folder and the file with annotations of one kind.
+    pub(crate) fn notes(
+        &self,
+        spot: &Spot,
+        private: bool,
+    ) -> Result<(sys::durable::Folder, String), Trouble> {
+        if !(private && self.tree.root(spot).is_shared()) {
+            return Ok((self.tree.folder(spot)?, annotations::OF_MAILBOX.to_owned()));
+        }
+        let path = self.note_of(spot, "metadata")?;
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok((self.root().folder.folder(OF_SHARED)?, file))
+    }
+
+    /// An existing mailbox with which this user may do `right`. Of one that he may not even see, nothing is said.
+    pub(crate) fn reach(&self, name: &str, right: char) -> Result<(Spot, Rights), Trouble> {
+        let spot = self.tree.find(name)?;
+        let rights = self.may(&spot)?;
+        match rights.has(right) {
+            true => Ok((spot, rights)),
+            false if rights.has('l') || rights.has('r') => Err(Trouble::NotAllowed),
+            false => Err(Trouble::NoMailbox),
+        }
+    }
+
+    /// May this user make a mailbox of this name?
+    pub(crate) fn may_create(&self, name: &str, spot: &Spot) -> Result<(), Trouble> {
+        self.names().check(name)?;
+        if !self.tree.root(spot).is_shared() {
+            return match spot.disk.is_empty() {
+                true => Err(Trouble::Exists),
+                false => Ok(()),
+            };
+        }
+        self.may(&Spot { root: spot.root, disk: above_of(&spot.disk) })?.need('k')
+    }
+}
+
+/// The folder above: of `.a.b`, `.a`.
+fn above_of(disk: &OsStr) -> OsString {
+    let octets = disk.as_bytes();
+    let end = octets.iter().rposition(|octet| *octet == b'.').unwrap_or(0);
+    OsStr::from_bytes(&octets[..end]).to_owned()
+}
