@@ -29,6 +29,9 @@ const GATHERED: usize = 64 * 1024;
 /// Smaller files are never made shorter.
 const SMALL: u64 = 1 << 20;
 
+/// Looks at a record: its UID, place and octets, head included.
+pub(crate) type Each<'a> = &'a mut dyn FnMut(Uid, u64, &[u8]) -> io::Result<()>;
+
 /// Where messages' records are.
 pub(crate) type Places = Vec<(Uid, u64)>;
 
