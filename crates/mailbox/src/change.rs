@@ -97,6 +97,10 @@ impl Mailbox {
         }
         let held = self.lock()?;
         self.catch_up(Some(&held))?;
+        // An index that was damaged and read again may say of flags what has not been true for long.
+        if !self.looked && self.looked_at.is_none() && !self.options.only_to_add {
+            self.look(&held)?;
+        }
         self.show_own_seen()?;
         Ok(held)
     }
