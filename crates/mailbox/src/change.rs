@@ -262,8 +262,9 @@ impl Mailbox {
             }
         }
         if known.len() > before {
+            // First the list: a letter that was used once never means anything else.
+            self.write_list_of(&known)?;
             self.commit(held, &records, None)?;
-            self.write_keywords()?;
         }
         Ok(bits)
     }

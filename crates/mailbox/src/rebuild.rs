@@ -47,7 +47,7 @@ impl Mailbox {
             let noted = self.folders.note_uid_validity(self.uid_validity);
             noted.map_err(|error| self.cant("write", &error))?;
             self.write_list(held, origin.list.next.saturating_add(10_000))?;
-            self.write_keywords()?;
+            self.write_list_of(&self.state.keywords)?;
         }
         self.write_index(held, sys::unix_micros())?;
         self.open_cache();
@@ -149,12 +149,11 @@ impl Mailbox {
     }
 
     /// Writes the file that names the keywords.
-    pub(crate) fn write_keywords(&mut self) -> Result<(), Trouble> {
-        if self.state.keywords.is_empty() {
+    pub(crate) fn write_list_of(&self, keywords: &[String]) -> Result<(), Trouble> {
+        if keywords.is_empty() {
             return Ok(());
         }
-        let text = keywords::write(&self.state.keywords);
-        let written = self.folders.index.replace(KEYWORDS, text.as_bytes(), 0o600);
+        let written = self.folders.index.replace(KEYWORDS, keywords::write(keywords).as_bytes(), 0o600);
         written.map_err(|error| self.cant("write", &error))
     }
 
