@@ -103,7 +103,9 @@ fn item(file: &File) -> String {
         Default::None => {}
         Default::Me => text += "Default: the value of\n.Pa me .\n",
         Default::Value(value) => {
-            let _ = writeln!(text, "Default:\n.Li {value} .");
+            // A word that consists of a full stop would be taken for punctuation.
+            let guard = if value.starts_with('.') { "\\&" } else { "" };
+            let _ = writeln!(text, "Default:\n.Li {guard}{value} .");
         }
     }
     for (number, reader) in file.readers.iter().enumerate() {

@@ -14,6 +14,7 @@ use crate::segment::{Builder, MOST, Segment, Sizes, uids};
 use crate::terms::Terms;
 
 const ENDING: &str = ".words";
+const UNFINISHED: &str = ".tmp";
 const LOCK: &str = "lock";
 /// Files that are looked at; there are some dozens.
 const MOST_FILES: usize = 2000;
@@ -125,9 +126,14 @@ impl Words {
         Some(Open { segment: Segment::read(octets)?, file, head })
     }
 
+    /// Takes the right to write, which [`Words::keep`] gives back. False: another session has it.
+    pub fn lock(&mut self) -> bool {
+        self.lock.is_some() || self.begin()
+    }
+
     /// Puts a message into the index. False: that can't be done now, another session is at it, or the disk is full.
     pub fn add(&mut self, uid: u32, terms: &Terms) -> bool {
-        if self.lock.is_none() && !self.begin() {
+        if !self.lock() {
             return false;
         }
         if !self.builder.has_room(1) && self.flush().is_none() {
@@ -143,8 +149,20 @@ impl Words {
             return false;
         }
         self.lock = Some(file);
+        self.sweep();
         self.files.clear();
         self.look().is_ok()
+    }
+
+    /// Removes what a writer that was killed has left.
+    fn sweep(&self) {
+        let mut left = Vec::new();
+        let _ = self.folder.each_name(|name| {
+            if name.ends_with(UNFINISHED.as_bytes()) {
+                left.extend(std::str::from_utf8(name).map(str::to_owned));
+            }
+        });
+        left.iter().for_each(|name| drop(self.folder.remove(name)));
     }
 
     /// Writes what was added, joins small files, and forgets messages that are not among `live` (ascending) any more.
@@ -165,7 +183,7 @@ impl Words {
         let name = OsString::from(format!("{:032x}{ENDING}", u128::from_ne_bytes(sys::random().ok()?)));
         let octets = builder.finish(self.uid_validity);
         // Not synced: sums tell what a power cut has left.
-        let temporary = format!("{}.tmp", name.display());
+        let temporary = format!("{}{UNFINISHED}", name.display());
         let written = self.folder.create(&temporary, 0o600).and_then(|mut file| file.write_all(&octets));
         let there = written.and_then(|()| self.folder.rename(&temporary, &self.folder, &name));
         if there.is_err() {

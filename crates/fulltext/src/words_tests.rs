@@ -75,7 +75,9 @@ fn only_one_session_writes_and_others_go_on_without() {
     assert!(!other.add(1, &terms("hello")));
     assert_eq!(other.candidates("hello"), Some(vec![]));
     one.keep(&[1]);
+    std::fs::write(path.join("x.words.tmp"), "cut").unwrap();
     assert!(other.add(2, &terms("x")));
+    assert!(!path.join("x.words.tmp").exists());
 }
 
 #[test]

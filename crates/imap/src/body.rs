@@ -41,6 +41,8 @@ pub(crate) struct Body {
     /// A section as it goes over the wire, and which.
     wire: Vec<u8>,
     section: Option<Section>,
+    /// The last slice was the end of a section.
+    exhausted: bool,
 }
 
 impl Body {
@@ -69,6 +71,11 @@ impl Body {
         }
         self.uid = uid;
         Ok(())
+    }
+
+    /// Will a next slice be wanted?
+    pub(crate) fn has_more(&self) -> bool {
+        !self.exhausted && self.reach == Reach::Parts
     }
 
     /// Keeps the memory for the next one, if it is not much.
@@ -141,6 +148,7 @@ impl Body {
             blank_nul(wire);
             self.section = there.then(|| section.clone());
         }
+        self.exhausted = ends(self.wire.len(), partial);
         self.section.is_some().then(|| slice(&self.wire, partial))
     }
 
@@ -156,15 +164,19 @@ impl Body {
         let Some(part) = message.at(numbers) else { return Ok(None) };
         let body = text.get(part.body.clone()).unwrap_or_default();
         *wire = mime::decode_wire(body, part.encoding.as_deref().unwrap_or("7bit"))?;
+        self.exhausted = ends(wire.len(), partial);
         Ok(Some(slice(wire, partial)))
     }
 }
 
+/// Does a slice reach to the end?
+fn ends(octets: usize, partial: Option<(u32, u32)>) -> bool {
+    partial.is_none_or(|(first, count)| u64::from(first) + u64::from(count) >= octets as u64)
+}
+
 /// A literal holds no NUL (RFC 9051 §4.3): it becomes a blank.
 pub(crate) fn blank_nul(octets: &mut [u8]) {
-    let mut rest = octets;
-    while let Some(at) = memchr::memchr(0, rest) {
-        rest[at] = b' ';
-        rest = &mut rest[at + 1..];
+    if memchr::memchr(0, octets).is_some() {
+        octets.iter_mut().filter(|octet| **octet == 0).for_each(|octet| *octet = b' ');
     }
 }

@@ -314,7 +314,12 @@ fn read(program: &Program, known: &[Known], text: &[u8]) -> bool {
 /// One buffer for all pieces.
 fn fold(piece: &str, folded: &mut String) {
     folded.clear();
-    mime::fold_into(piece, folded);
+    if piece.is_ascii() {
+        folded.push_str(piece);
+        folded.make_ascii_lowercase();
+    } else {
+        mime::fold_into(piece, folded);
+    }
 }
 
 /// Text that is looked for in header and body, or only in the body.

@@ -29,9 +29,10 @@ pub(crate) struct Pattern {
 impl Pattern {
     /// Makes one. `None`: nothing can match it.
     pub(crate) fn new(text: &str, separator: char) -> Option<Pattern> {
+        let text = &with_inbox(text, separator);
         let mut pattern = Pattern::plain(text, separator)?;
         let upper = text.to_ascii_uppercase();
-        if upper != text {
+        if upper != *text {
             pattern.inbox = Pattern::plain(&upper, separator).map(Box::new);
         }
         Some(pattern)
@@ -76,6 +77,9 @@ impl Pattern {
                 at[word] = at[word] & stays[word] | moved << 1 | carry;
                 carry = moved >> 63;
             }
+            if at.iter().all(|word| *word == 0) {
+                return false;
+            }
             self.pass_wildcards(&mut at);
         }
         at[self.length / 64] >> (self.length % 64) & 1 == 1
@@ -89,6 +93,14 @@ impl Pattern {
             *word |= passed << 1 | carry;
             carry = passed >> 63;
         }
+    }
+}
+
+/// The inbox has its name in any case, also as the first level.
+fn with_inbox(text: &str, separator: char) -> String {
+    match text.split_once(separator) {
+        Some((first, rest)) if is_inbox(first) => format!("INBOX{separator}{rest}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -132,6 +144,7 @@ mod tests {
 
     #[test]
     fn the_inbox_fits_in_any_case() {
+        assert!(fits("inbox/%", "INBOX/Sub") && !fits("inboxes/%", "INBOXES/Sub"));
         assert!(fits("inbox", "INBOX") && fits("inB*", "INBOX") && !fits("work", "WORK"));
     }
 

@@ -28,36 +28,48 @@ impl<R: Read> Pour<R> {
         }
     }
 
-    /// Reads the next piece, once the last one is used up; false: there is none.
-    fn fill(&mut self) -> io::Result<bool> {
-        let count = loop {
+    /// Reads the next piece from disk; empty: there is none.
+    fn read(&mut self) -> io::Result<&[u8]> {
+        loop {
             match self.text.read(&mut self.piece) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => break result?,
+                result => return Ok(self.piece.get(..result?).unwrap_or_default()),
             }
-        };
-        let mut piece = self.piece.get(..count).unwrap_or_default();
-        self.wire.clear();
-        self.used = 0;
-        if let (true, Some((b'\n', rest))) = (self.after_cr, piece.split_first()) {
-            self.wire.push(b'\n');
-            piece = rest;
         }
-        mime::to_wire(piece, &mut self.wire);
-        blank_nul(&mut self.wire);
-        if let Some(last) = self.wire.last() {
-            self.after_cr = *last == b'\r';
-        }
-        Ok(count > 0)
     }
 
-    /// Counts what is left of it.
-    pub(crate) fn measure(&mut self) -> io::Result<u64> {
-        let mut octets = (self.wire.len() - self.used) as u64;
-        while self.fill()? {
-            octets += self.wire.len() as u64;
+    /// Makes the next piece ready, once the last one is used up; false: there is none.
+    fn fill(&mut self) -> io::Result<bool> {
+        let after_cr = self.after_cr;
+        let mut wire = std::mem::take(&mut self.wire);
+        wire.clear();
+        let piece = self.read()?;
+        let (more, ends_in_cr) = (!piece.is_empty(), piece.last() == Some(&b'\r'));
+        match piece.split_first() {
+            Some((b'\n', rest)) if after_cr => {
+                wire.push(b'\n');
+                mime::to_wire(rest, &mut wire);
+            }
+            _ => mime::to_wire(piece, &mut wire),
         }
-        Ok(octets)
+        blank_nul(&mut wire);
+        (self.wire, self.used, self.after_cr) = (wire, 0, ends_in_cr);
+        Ok(more)
+    }
+
+    /// Counts the octets of all of it.
+    pub(crate) fn measure(mut self) -> io::Result<u64> {
+        let (mut octets, mut after_cr) = (0, false);
+        loop {
+            let piece = self.read()?;
+            if piece.is_empty() {
+                return Ok(octets);
+            }
+            // The CR before it is in the last piece.
+            let counted = u64::from(after_cr && piece.first() == Some(&b'\n'));
+            octets += mime::wire_octets(piece) - counted;
+            after_cr = piece.last() == Some(&b'\r');
+        }
     }
 
     /// Passes over octets, as far as there are any.

@@ -56,16 +56,41 @@ fn cut_header(header: &[u8], what: &What, out: &mut Vec<u8>) {
         What::HeaderFieldsNot(names) => (names, false),
         _ => return mime::to_wire(header, out),
     };
+    let names = Names::of(names);
     let mut rest = header;
     while !rest.is_empty() && empty_line(rest) == 0 {
         let (field, after) = rest.split_at(field_end(rest));
         let name = memchr(b':', field).map_or(field, |colon| field[..colon].trim_ascii_end());
-        if names.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(name)) == listed {
+        if names.have(name) == listed {
             mime::to_wire(field, out);
         }
         rest = after;
     }
     mime::to_wire(rest, out);
+}
+
+/// Names of fields; many of them are sorted before they are compared with each of many fields.
+enum Names<'a> {
+    Few(&'a [String]),
+    Many(Vec<Vec<u8>>),
+}
+
+impl Names<'_> {
+    fn of(names: &[String]) -> Names<'_> {
+        if names.len() <= 32 {
+            return Names::Few(names);
+        }
+        let mut lower: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_ascii_lowercase()).collect();
+        lower.sort_unstable();
+        Names::Many(lower)
+    }
+
+    fn have(&self, name: &[u8]) -> bool {
+        match self {
+            Names::Few(names) => names.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(name)),
+            Names::Many(names) => names.binary_search(&name.to_ascii_lowercase()).is_ok(),
+        }
+    }
 }
 
 /// The length of the empty line that `text` begins with; 0 if it begins with another.
@@ -164,6 +189,9 @@ mod tests {
         let fields = |what| section(&[], what).unwrap();
         let some = fields(What::HeaderFields(names(&["SUBJECT", "from", "x-odd", "none"])));
         assert_eq!(some, "From: a@example\r\nSubject: long\r\n subject\r\nX-Odd : 1\r\n\r\n");
+        let mut many = names(&["SUBJECT", "from", "x-odd"]);
+        many.extend((0..100).map(|number| format!("X-{number}")));
+        assert_eq!(fields(What::HeaderFields(many)), some);
         let others = fields(What::HeaderFieldsNot(names(&["subject", "from", "content-type"])));
         assert_eq!(others, "X-Odd : 1\r\nTo: b@example\r\n\r\n");
         assert_eq!(fields(What::HeaderFields(names(&["none"]))), "\r\n");

@@ -38,9 +38,12 @@ impl<S: Store> Session<S> {
 
     /// Asks all that can be asked before the octets come.
     fn begin_draft(&mut self, mailbox: &str, announced: Announced) -> Result<(), Stop> {
-        self.target(mailbox)?;
+        let name = self.target(mailbox)?;
         if self.store.append_limit().is_some_and(|limit| announced.octets > limit) {
             return Err(Trouble::TooBig.into());
+        }
+        if announced.octets > SHORT && self.has_no_room(&name, announced.octets) {
+            return Err(Trouble::OverQuota.into());
         }
         // A short piece of a CATENATE is not worth a file.
         let piece = self.frames.head().line[..announced.at].to_ascii_uppercase().ends_with(b"TEXT ");
@@ -53,6 +56,15 @@ impl<S: Store> Session<S> {
         }
         self.spooled.push(Spooled { draft, octets: 0, binary: announced.binary });
         Ok(())
+    }
+
+    /// Would so much be over a quota? Asked before much is sent in vain; the store decides.
+    fn has_no_room(&mut self, name: &str, octets: u64) -> bool {
+        let roots = self.store.quota(name).unwrap_or_default();
+        let full = |(used, limit): (u64, Option<u64>)| {
+            limit.is_some_and(|limit| used.saturating_add(octets) > limit)
+        };
+        roots.iter().any(|root| full(root.storage))
     }
 
     /// Octets of the last draft.

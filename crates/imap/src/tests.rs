@@ -10,6 +10,7 @@ use crate::{Flow, Options, Session};
 #[allow(dead_code, unreachable_pub)]
 mod dialog;
 
+mod model;
 mod notified;
 mod together;
 

@@ -3,8 +3,6 @@
 //! RFC 9051 §2.3.1.2: a message keeps its number until the client has been told of an EXPUNGE before it. So numbers are
 //! counted here, never in the folder.
 
-use std::collections::BTreeMap;
-
 use crate::reply::Reply;
 use crate::sequence::Set;
 use crate::store::Uid;
@@ -18,15 +16,15 @@ pub(crate) struct View {
     last: Uid,
     /// All changes up to this have been told of all messages.
     up_to: u64,
-    /// Later ones that have been told of single messages.
-    later: BTreeMap<Uid, u64>,
+    /// Later ones that have been told of single messages, by UID; nothing after each command that may tell all.
+    later: Vec<(Uid, u64)>,
 }
 
 impl View {
     /// A view of a mailbox that has just been opened.
     pub(crate) fn new(uids: Vec<Uid>, up_to: u64) -> View {
         let last = uids.last().copied().unwrap_or(0);
-        View { uids, last, up_to, later: BTreeMap::new() }
+        View { uids, last, up_to, later: Vec::new() }
     }
 
     /// How many messages the client believes in.
@@ -101,21 +99,34 @@ impl View {
 
     /// The client has just been told of `uid` as it is at `modseq` (or needs not be told).
     pub(crate) fn told(&mut self, uid: Uid, modseq: u64) {
-        if modseq > self.up_to {
-            self.later.insert(uid, modseq);
+        if modseq <= self.up_to {
+            return;
+        }
+        // A command tells of one message after the other.
+        let place = match self.later.last() {
+            Some((last, _)) if *last >= uid => self.later.binary_search_by_key(&uid, |(known, _)| *known),
+            _ => Err(self.later.len()),
+        };
+        match place {
+            Ok(place) => self.later[place].1 = modseq,
+            Err(place) => self.later.insert(place, (uid, modseq)),
         }
     }
 
     /// Up to which change the client has been told of `uid`.
     pub(crate) fn told_of(&self, uid: Uid) -> u64 {
-        self.later.get(&uid).copied().unwrap_or(0).max(self.up_to)
+        let place = self.later.binary_search_by_key(&uid, |(known, _)| *known);
+        place.map_or(0, |place| self.later[place].1).max(self.up_to)
     }
 
     /// All changes up to `modseq` have been told.
     pub(crate) fn told_all(&mut self, modseq: u64) {
         self.up_to = self.up_to.max(modseq);
         let up_to = self.up_to;
-        self.later.retain(|_, told| *told > up_to);
+        self.later.retain(|(_, told)| *told > up_to);
+        if self.later.is_empty() {
+            self.later = Vec::new();
+        }
     }
 
     /// New messages come to the end.
@@ -137,8 +148,8 @@ impl View {
             }
             stays
         });
-        for (_, uid) in &gone {
-            self.later.remove(uid);
+        if !gone.is_empty() {
+            self.later.retain(|(uid, _)| gone.binary_search_by_key(uid, |(_, gone)| *gone).is_err());
         }
         gone
     }

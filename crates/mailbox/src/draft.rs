@@ -194,4 +194,14 @@ mod tests {
             assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
         }
     }
+
+    #[test]
+    fn what_was_written_can_be_read_again_and_nothing_is_left_of_it() {
+        let home = tempfile::tempdir().unwrap();
+        let mut draft = Draft::begin(home.path()).unwrap();
+        draft.write_all(b"a\r\nb\r").unwrap();
+        let again = std::io::read_to_string(draft.reread().unwrap()).unwrap();
+        assert_eq!(again, "a\nb\r");
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    }
 }

@@ -57,6 +57,10 @@ pub struct Mailbox {
 impl Mailbox {
     /// Opens a mailbox. [`Trouble::NoMailbox`]: there is no Maildir here.
     pub fn open(place: Place, options: Options) -> Result<Mailbox, Trouble> {
+        once_more(|| Mailbox::open_once(place.clone(), options.clone()))
+    }
+
+    fn open_once(place: Place, options: Options) -> Result<Mailbox, Trouble> {
         let watch = Watch::begin(&place);
         let mut mailbox = Mailbox::open_with(place, options, watch)?;
         mailbox.recent_from = mailbox.state.facts.seen;
@@ -76,6 +80,10 @@ impl Mailbox {
             return Ok(status(&facts, head.uid_validity, &head.id));
         }
         drop(folders);
+        once_more(|| Mailbox::peek_whole(place.clone(), sizes))
+    }
+
+    fn peek_whole(place: Place, sizes: bool) -> Result<Status, Trouble> {
         let options = Options { read_only: true, ..Options::default() };
         let mut mailbox = Mailbox::open_with(place, options, None)?;
         mailbox.refresh()?;
@@ -217,6 +225,14 @@ impl Mailbox {
     pub(crate) fn rest(&mut self) {
         (self.listing, self.listed) = (None, 0);
         self.cache.rest();
+    }
+}
+
+/// An index that turns out to be damaged may get another UIDVALIDITY while it is being opened.
+fn once_more<T>(open: impl Fn() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    match open() {
+        Err(Trouble::MailboxGone) => open(),
+        other => other,
     }
 }
 

@@ -38,7 +38,7 @@ impl Opened {
 
     fn settle(&mut self) {
         if let Some(narrowing) = &mut self.narrowing {
-            narrowing.settle(self.mailbox.messages());
+            narrowing.settle(&self.mailbox);
         }
     }
 
@@ -165,8 +165,7 @@ impl Folder for Opened {
     }
 
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>> {
-        let uid_validity = self.mailbox.status().uid_validity;
-        self.narrowing.as_mut()?.narrow(uid_validity, self.mailbox.messages(), needle)
+        self.narrowing.as_mut()?.narrow(&self.mailbox, needle)
     }
 }
 

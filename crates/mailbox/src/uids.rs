@@ -76,7 +76,11 @@ impl Mailbox {
         let list = self.folders.index.read(NAME).ok();
         let known = list.as_ref().and_then(|file| Some((head(file)?, file.metadata().ok()?.len())));
         match (list, known) {
-            (_, Some((head, _))) if head.uid_validity != self.uid_validity => Err(Trouble::MailboxGone),
+            // Whoever wrote it was killed before the index could follow.
+            (_, Some((head, _))) if head.uid_validity != self.uid_validity => {
+                self.rebuild(held, Some(ErrorKind::InvalidData.into()))?;
+                Err(Trouble::MailboxGone)
+            }
             (_, Some((head, size)))
                 if size == self.state.facts.list && head.next == self.state.facts.ceiling =>
             {

@@ -6,16 +6,35 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::dir::Dir;
-use nix::fcntl::{AtFlags, OFlag, RenameFlags, open, openat, renameat, renameat2};
+use nix::libc;
+use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
+
+/// renameat2 with RENAME_NOREPLACE. Called by its number: not every C library has a name for it.
+fn rename_no_replace(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new: &OsStr) -> io::Result<()> {
+    const RENAME_NOREPLACE: libc::c_uint = 1;
+    let (name, new) = (CString::new(name.as_bytes())?, CString::new(new.as_bytes())?);
+    // SAFETY: both names are ended by NUL and live until the call returns; the descriptors are open.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            from.as_raw_fd(),
+            name.as_ptr(),
+            to.as_raw_fd(),
+            new.as_ptr(),
+            RENAME_NOREPLACE,
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
 
 /// An open folder; names in it are looked up without its path being walked again.
 #[derive(Debug)]
@@ -93,14 +112,14 @@ impl Folder {
         new: impl AsRef<OsStr>,
     ) -> io::Result<()> {
         let (name, new) = (name.as_ref(), new.as_ref());
-        match renameat2(&self.0, name, &target.0, new, RenameFlags::RENAME_NOREPLACE) {
+        match rename_no_replace(&self.0, name, &target.0, new) {
             // File systems without this flag, NFS among them.
-            Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
                 self.link(name, target, new)?;
                 let _ = self.remove(name);
                 Ok(())
             }
-            other => Ok(other?),
+            other => other,
         }
     }
 

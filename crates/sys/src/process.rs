@@ -182,9 +182,10 @@ fn out_of_the_way(fd: OwnedFd) -> io::Result<OwnedFd> {
 
 /// Also what this process itself was started with by a parent that did not care.
 fn close_the_rest_on_exec() {
-    let flags = nix::libc::CLOSE_RANGE_CLOEXEC as nix::libc::c_int;
+    const CLOSE_RANGE_CLOEXEC: nix::libc::c_uint = 4;
+    // By its number: not every C library has a name for it.
     // SAFETY: only sets a flag. A kernel without this call (before 5.11) leaves such descriptors open.
-    unsafe { nix::libc::close_range(3, u32::MAX, flags) };
+    unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 3, u32::MAX, CLOSE_RANGE_CLOEXEC) };
 }
 
 fn place(fds: &[(RawFd, OwnedFd)]) -> io::Result<()> {

@@ -114,7 +114,8 @@ impl<S: Store> Session<S> {
 
     /// The octets that a URL names: RFC 4469 §3.
     fn resolve(&mut self, text: &str) -> Result<Vec<u8>, Stop> {
-        let bad = || Stop::Refused(Reply::BAD_URL.with(format!("BADURL {text}")));
+        // In the code nothing but its own bracket may end it.
+        let bad = || Stop::Refused(Reply::BAD_URL.with(format!("BADURL {}", text.replace(']', "%5D"))));
         let url = Url::new(text).ok_or_else(bad)?;
         let octets = match &url.mailbox {
             None => url.octets(&mut self.selected()?.folder),

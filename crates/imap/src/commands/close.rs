@@ -3,7 +3,7 @@
 use crate::flags::Flags;
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
-use crate::store::{Folder, Store, Uid};
+use crate::store::{Folder, Store, Trouble, Uid};
 use crate::syntax::Request;
 
 /// Removes what is marked, in silence, unless the mailbox was opened for reading only.
@@ -17,7 +17,11 @@ pub(crate) fn close<S: Store>(session: &mut Session<S>, _: Request, _: Out<'_>) 
     let removed = if removes { open.folder.expunge(&uids) } else { Ok(()) };
     let highest = open.folder.status().highest_modseq;
     session.open = None;
-    removed?;
+    match removed {
+        // RFC 4314 §4: who may not expunge closes all the same.
+        Err(Trouble::NotAllowed) => return Ok(Reply::DONE),
+        removed => removed?,
+    }
     // RFC 7162 §3.2.8.
     let tell = removes && session.enabled.qresync;
     Ok(if tell { Reply::DONE.with(format!("HIGHESTMODSEQ {highest}")) } else { Reply::DONE })

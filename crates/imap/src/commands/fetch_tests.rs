@@ -211,3 +211,17 @@ fn text_that_looks_like_the_protocol_changes_nothing_around_it() {
     assert_eq!(lines, ["1 FETCH (BODY[TEXT] {11}", "ends with ( FLAGS (\\Recent))"]);
     assert_eq!(trial.say("FETCH 2 (BODY.PEEK[TEXT])"), ["2 FETCH (BODY[TEXT] {5}", "a b", ")"]);
 }
+
+#[test]
+fn many_items_of_one_message_are_handed_on_as_they_come_and_the_line_is_ended() {
+    let body = "x".repeat(999_999) + "\n";
+    let letter = format!(
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n{body}\n--b\n\
+         Content-Transfer-Encoding: x-odd\n\n?\n--b--\n"
+    );
+    let mut trial = Trial::with(&[letter.as_bytes()]);
+    let octets = trial.octets("FETCH 1 (BODY.PEEK[1] BODY.PEEK[1] BINARY.PEEK[2] FLAGS)");
+    assert_eq!(octets.iter().filter(|octet| **octet == b'x').count(), 2 * 999_999);
+    let end = String::from_utf8_lossy(&octets[octets.len() - 90..]).into_owned();
+    assert!(end.contains("\r\n)\r\nt NO [UNKNOWN-CTE]"), "{end}");
+}

@@ -6,9 +6,12 @@ use crate::commands::status::wants_sizes;
 use crate::pattern::Pattern;
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
-use crate::store::{Listed, Store};
+use crate::store::{Listed, Store, Trouble};
 use crate::syntax::{List, Request};
 use crate::tree::Tree;
+
+/// Patterns of one LIST: each is compared with each name.
+const MOST_PATTERNS: usize = 200;
 
 pub(crate) fn list<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::List(list) = request else { return Ok(Reply::WRONG) };
@@ -17,6 +20,9 @@ pub(crate) fn list<S: Store>(session: &mut Session<S>, request: Request, out: Ou
         return Ok(Reply::DONE);
     }
     let separator = session.store.separator();
+    if list.patterns.len() > MOST_PATTERNS {
+        return Err(Trouble::Limit("These are too many patterns.").into());
+    }
     let patterns = compiled(&list.reference, &list.patterns, separator);
     let tree = Tree::new(session.store.list()?, separator);
     for place in 0..tree.names.len() {

@@ -28,6 +28,10 @@ pub(crate) fn get<S: Store>(session: &mut Session<S>, request: Request, out: Out
 pub(crate) fn set<S: Store>(session: &mut Session<S>, request: Request, _: Out<'_>) -> Answer {
     let Request::SetAcl { mailbox, who, change, rights } = request else { return Ok(Reply::WRONG) };
     let name = session.administered(&mailbox)?;
+    // RFC 4314 §2: `-` before a name takes rights away from somebody who has them as one of a group.
+    if who.starts_with('-') {
+        return Err(Trouble::Cannot("Rights are granted, not denied.").into());
+    }
     let wanted = spelled_out(&rights).ok_or(Reply::BAD_RIGHTS)?;
     let acl = session.store.acl(&name)?;
     let before = acl.iter().find(|(known, _)| *known == who).map_or("", |(_, rights)| rights.as_str());

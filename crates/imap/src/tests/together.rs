@@ -125,7 +125,9 @@ fn what_is_too_large_is_refused_before_it_is_sent() {
     assert_eq!(answer, "x BAD That is no date.\r\ny OK Done.\r\n");
     let answer = one.say("c APPEND INBOX {21+}\r\nc LOGOUT\r\n01234567890\r\nd NOOP");
     assert_eq!(answer, "c NO [TOOBIG] It is too large.\r\nd OK Done.\r\n");
+    store.limit_appends(u64::MAX);
     store.limit_room(10);
+    assert!(one.say("x APPEND INBOX {100000}").starts_with("x NO [OVERQUOTA]"));
     let answer = one.say("e APPEND INBOX {12+}\r\nSubject: x\r\n\r\nf NOOP");
     assert_eq!(answer, "e NO [OVERQUOTA] There is no room left (quota).\r\nf OK Done.\r\n");
     assert!(store.texts("INBOX").is_empty());

@@ -15,6 +15,8 @@ use crate::{ids, scribe};
 
 /// So much is gathered before it is handed on.
 const GATHER: usize = 32 * 1024;
+/// So much of one message, which may then not be taken back if the next item can't be had.
+const MOST: usize = 1024 * 1024;
 
 /// What the client has enabled decides how a line looks.
 #[derive(Clone, Copy, Debug)]
@@ -180,7 +182,7 @@ impl<'a, F: Folder> Lines<'a, F> {
     /// Hands on what is left.
     pub(super) fn end(mut self, out: Out<'_>) -> Answer {
         self.flush(out)?;
-        self.open.body = self.sliced.then_some(self.body);
+        self.open.body = (self.sliced && self.body.has_more()).then_some(self.body);
         Ok(self.refusal.unwrap_or(Reply::DONE))
     }
 
@@ -193,6 +195,10 @@ impl<'a, F: Folder> Lines<'a, F> {
         self.style.begin(number, uid, &mut self.line);
         for item in self.items {
             self.item(item, &message, next, out)?;
+            if self.line.len() >= MOST {
+                self.flush(out)?;
+                self.poured = true;
+            }
         }
         let told = self.items.contains(&FetchItem::Flags);
         if !told && self.seen.binary_search(&uid).is_ok() {
