@@ -138,9 +138,8 @@ pub(crate) fn indexes(server: &ImapServer, over: &AtomicBool, seed: u64, uid_lis
         let folder = folder(server, super::MAILBOXES[dice.below(2)]);
         let ours = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            name.starts_with("fulmar-")
-                && path.is_file()
-                && (uid_lists || !name.starts_with("fulmar-uidlist"))
+            let list = ["fulmar-uidlist", "fulmar-keywords"].contains(&name.as_str());
+            name.starts_with("fulmar-") && path.is_file() && (uid_lists || !list)
         };
         let all: Vec<PathBuf> = files_of(&folder).into_iter().filter(ours).collect();
         if let Some(path) = all.get(dice.below(all.len())) {

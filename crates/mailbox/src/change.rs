@@ -111,6 +111,7 @@ impl Mailbox {
         }
         let held = self.lock()?;
         self.catch_up(Some(&held))?;
+        self.look_if_lost(&held)?;
         self.show_own_seen()?;
         self.before_change()?;
         Ok(held)
@@ -240,19 +241,25 @@ impl Mailbox {
         }
     }
 
+    /// An index that was damaged may know fewer keywords than have letters.
+    pub(crate) fn recall_keywords(&mut self, held: &Held) -> Result<(), Trouble> {
+        let known = self.state.keywords.len();
+        let mut records = Vec::new();
+        for name in self.own_keywords()?.iter().skip(known) {
+            Record::Keyword(name.as_bytes()).put(&mut records);
+        }
+        if records.is_empty() { Ok(()) } else { self.commit(held, &records, None) }
+    }
+
     /// The bits of these keywords; `make`: those that have none get one.
     pub(crate) fn bits(&mut self, held: &Held, names: &[String], make: bool) -> Result<u64, Trouble> {
+        let known = &self.state.keywords;
+        if names.iter().any(|name| !known.iter().any(|known| known.eq_ignore_ascii_case(name))) {
+            self.recall_keywords(held)?;
+        }
         let before = self.state.keywords.len();
         let (mut bits, mut records) = (0, Vec::new());
         let mut known = self.state.keywords.clone();
-        let unknown = |name: &String| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
-        if make && names.iter().any(unknown) {
-            // An index that was damaged may know fewer than have letters.
-            for name in self.own_keywords()?.into_iter().skip(before) {
-                Record::Keyword(name.as_bytes()).put(&mut records);
-                known.push(name);
-            }
-        }
         for name in names {
             let at = known.iter().position(|known| known.eq_ignore_ascii_case(name));
             match at {
@@ -270,8 +277,9 @@ impl Mailbox {
             }
         }
         if known.len() > before {
+            // First the list: a letter that was used once never means anything else.
+            self.write_list_of(&known)?;
             self.commit(held, &records, None)?;
-            self.write_keywords()?;
         }
         Ok(bits)
     }

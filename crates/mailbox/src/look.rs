@@ -57,6 +57,7 @@ impl Mailbox {
     }
 
     fn look_at_all(&mut self, held: &Held) -> Result<(), Trouble> {
+        self.recall_keywords(held)?;
         let stamps = self.folders.stamps()?;
         let now = sys::unix_micros();
         let certain = stamps.0.is_certain(now) && stamps.1.is_certain(now);

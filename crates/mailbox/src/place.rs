@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use imap::Trouble;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use sys::durable::{Folder, open_any};
 
 use crate::record::Stamp;
@@ -60,6 +62,7 @@ pub(crate) struct Folders {
 #[derive(Debug)]
 pub(crate) struct Held {
     _file: File,
+    _folder: Option<File>,
 }
 
 impl Folders {
@@ -112,6 +115,12 @@ impl Folders {
         writeln!(file, "{uid_validity}")
     }
 
+    /// The folder of the index, opened once more.
+    fn whole(&self) -> io::Result<File> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(File::from(nix::fcntl::openat(&self.index, ".", flags, Mode::empty())?))
+    }
+
     /// Waits for the lock.
     pub(crate) fn lock(&self, place: &Place) -> Result<Held, Trouble> {
         let until = sys::monotonic() + PATIENCE;
@@ -121,7 +130,11 @@ impl Folders {
                 .index
                 .append(LOCK, mode(&self.index))
                 .map_err(|error| unavailable(&place.index.join(LOCK), "can't open the lock", &error))?;
-            let held = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+            // The folder first: the file may be removed, as a part of the index, while it is held. Some file systems
+            // lock files only.
+            let folder = self.whole().ok();
+            let free = |file: &File| !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+            let held = folder.as_ref().is_none_or(free) && free(&file);
             // Whoever waited may have got the lock of a file that is not the one of this name any more.
             if held
                 && self
@@ -129,7 +142,7 @@ impl Folders {
                     .stat(LOCK)
                     .is_ok_and(|seen| file.metadata().is_ok_and(|it| it.ino() == seen.st_ino))
             {
-                return Ok(Held { _file: file });
+                return Ok(Held { _file: file, _folder: folder });
             }
             if sys::monotonic() >= until {
                 let error = io::Error::from(ErrorKind::TimedOut);

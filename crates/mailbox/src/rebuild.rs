@@ -52,7 +52,7 @@ impl Mailbox {
             let noted = self.folders.note_uid_validity(self.uid_validity);
             noted.map_err(|error| self.cant("write", &error))?;
             self.write_list(held, origin.list.next.saturating_add(10_000))?;
-            self.write_keywords()?;
+            self.write_list_of(&self.state.keywords)?;
         }
         self.write_index(held, sys::unix_micros())?;
         self.open_cache();
@@ -176,11 +176,11 @@ impl Mailbox {
     }
 
     /// Writes the file that names the keywords.
-    pub(crate) fn write_keywords(&mut self) -> Result<(), Trouble> {
-        if self.state.keywords.is_empty() {
+    pub(crate) fn write_list_of(&self, keywords: &[String]) -> Result<(), Trouble> {
+        if keywords.is_empty() {
             return Ok(());
         }
-        let text = keywords::write(&self.state.keywords);
+        let text = keywords::write(keywords);
         let written = self.folders.index.replace(KEYWORDS, text.as_bytes(), mode(&self.folders.index));
         written.map_err(|error| self.cant("write", &error))
     }

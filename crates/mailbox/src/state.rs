@@ -262,7 +262,10 @@ impl State {
         if self.keywords.len() >= MOST_KEYWORDS {
             return Err(Damaged);
         }
-        self.keywords.push(name.to_owned());
+        let mut names = std::mem::take(&mut self.keywords);
+        names.push(name.to_owned());
+        // One that a damaged index had forgotten may be in the names of files all the same.
+        self.set_keywords(names);
         Ok(())
     }
 

@@ -62,6 +62,12 @@ impl Mailbox {
         if self.must_look()? { self.look(&held) } else { Ok(()) }
     }
 
+    /// An index that was damaged and read again may say of flags what has not been true for long.
+    pub(crate) fn look_if_lost(&mut self, held: &Held) -> Result<(), Trouble> {
+        let lost = !self.looked && self.looked_at.is_none() && !self.options.only_to_add;
+        if lost && self.writable { self.look(held) } else { Ok(()) }
+    }
+
     pub(crate) fn lock(&self) -> Result<Held, Trouble> {
         self.folders.lock(&self.place)
     }
@@ -324,6 +330,7 @@ impl Mailbox {
         }
         let held = self.lock()?;
         self.catch_up(Some(&held))?;
+        self.look_if_lost(&held)?;
         // Unless that has shown the index to be damaged.
         if let Some((cur, new)) = stamps.filter(|stamps| self.looked || self.looked_at == Some(*stamps)) {
             (self.state.facts.cur, self.state.facts.new) = (cur, new);
