@@ -219,9 +219,6 @@ fn replace(
     written
 }
 
-/// Takes a record: its message, its place, its octets.
-type Each<'a> = &'a mut dyn FnMut(Uid, u64, &[u8]) -> io::Result<()>;
-
 /// Calls `each` with the UID, place and octets, head included, of every record of a file of this size; ends at one
 /// that can't be. A record's CRC is for those to check who use it.
 pub(crate) fn each(file: impl Read, size: u64, each: Each<'_>) -> io::Result<()> {
