@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use crate::command::{Row, Rules, name};
+use crate::command::{Row, Rules, name, names_numbers};
 use crate::frame::{Frame, Frames, Limits, Refused, Taken};
 use crate::notices::{Notices, Wish};
 use crate::open::Open;
@@ -261,7 +261,7 @@ impl<S: Store> Session<S> {
                 return Ok(Reply::READ_ONLY);
             }
         }
-        if rules.uses_numbers() && self.enabled.uid_only {
+        if self.enabled.uid_only && (rules.uses_numbers() || names_numbers(&request)) {
             return Ok(Reply::UID_REQUIRED);
         }
         (row.run)(self, request, out)
@@ -270,7 +270,7 @@ impl<S: Store> Session<S> {
     /// The line that ends IDLE: DONE, and nothing else.
     fn end_idle(&mut self, line: &[u8], out: Out<'_>) -> io::Result<()> {
         let Some(tag) = self.idle.take() else { return Ok(()) };
-        if !line.eq_ignore_ascii_case(b"DONE") {
+        if !line.trim_ascii_end().eq_ignore_ascii_case(b"DONE") {
             return Reply::NOT_DONE.write(&tag, out);
         }
         if self.tell(true, out)? == Presence::Gone {
