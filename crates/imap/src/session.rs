@@ -13,7 +13,7 @@ use crate::open::Open;
 use crate::parse::{Fault, parse, tag_of};
 use crate::reply::Reply;
 use crate::spool::Spooled;
-use crate::store::{Folder, Store, Trouble, Uid};
+use crate::store::{Folder, Store, Trouble};
 use crate::syntax::Request;
 use crate::update::Presence;
 
@@ -48,18 +48,6 @@ pub(crate) struct Enabled {
     pub(crate) utf8: bool,
     pub(crate) rev2: bool,
     pub(crate) uid_only: bool,
-}
-
-impl Enabled {
-    /// Begins the line of a message: `* 1 FETCH (`, or `* 17 UIDFETCH (` under UIDONLY; with `UID 17 ` inside where the
-    /// client has to have it (`with_uid`: UID commands, QRESYNC).
-    pub(crate) fn begin_fetch(self, number: u32, uid: Uid, with_uid: bool, out: Out<'_>) -> io::Result<()> {
-        match (self.uid_only, with_uid) {
-            (true, _) => write!(out, "* {uid} UIDFETCH ("),
-            (false, true) => write!(out, "* {number} FETCH (UID {uid} "),
-            (false, false) => write!(out, "* {number} FETCH ("),
-        }
-    }
 }
 
 /// A session.

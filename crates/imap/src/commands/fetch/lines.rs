@@ -242,14 +242,12 @@ impl<'a, F: Folder> Lines<'a, F> {
 
     fn flags(&mut self, message: &Message) {
         self.word("FLAGS ");
-        let recent = self.style.recent && message.uid >= self.open.folder.recent_from();
-        scribe::flags(&mut self.line, message, self.open.folder.keywords(), recent);
+        self.open.put_flags(message, self.style.recent, &mut self.line);
     }
 
     fn modseq(&mut self, message: &Message) {
-        self.word("MODSEQ (");
-        scribe::number(&mut self.line, message.modseq);
-        self.line.push(b')');
+        self.word("");
+        scribe::modseq(&mut self.line, message.modseq);
     }
 
     fn item(
