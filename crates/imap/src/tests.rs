@@ -12,6 +12,7 @@ mod dialog;
 
 mod model;
 mod notified;
+mod resync;
 mod sound;
 mod together;
 
