@@ -176,6 +176,12 @@ impl<S: Store> Session<S> {
         self.notices.as_ref().is_some_and(Notices::watches)
     }
 
+    /// May the client be given a mod-sequence from which it goes on the next time (RFC 7162 §3.2.7)? Not one that has asked
+    /// by NOTIFY not to be told of flags: it would never learn of them.
+    pub(crate) fn resynchronizes(&self) -> bool {
+        self.enabled.qresync && self.wish().flags
+    }
+
     /// Does the client want to be told of news without asking, by IDLE or by NOTIFY?
     pub fn listening(&self) -> bool {
         self.idling()

@@ -9,7 +9,7 @@ use crate::syntax::Request;
 
 /// Removes what is marked, in silence, unless the mailbox was opened for reading only.
 pub(crate) fn close<S: Store>(session: &mut Session<S>, _: Request, _: Out<'_>) -> Answer {
-    let qresync = session.enabled.qresync;
+    let resynchronizes = session.resynchronizes();
     let open = session.selected()?;
     let marked = open.folder.messages().iter().filter(|message| message.flags.has(Flags::DELETED));
     // Only what the client knows of: another may have put more here meanwhile.
@@ -19,7 +19,7 @@ pub(crate) fn close<S: Store>(session: &mut Session<S>, _: Request, _: Out<'_>) 
     let removed = if removes { open.folder.expunge(&uids) } else { Ok(()) };
     let highest = open.folder.status().highest_modseq;
     // RFC 7162 §3.2.8; but a client that goes on from here would never learn of what it has not been told.
-    let tell = removes && qresync && open.all_told(uids.len());
+    let tell = removes && resynchronizes && open.all_told(uids.len());
     session.open = None;
     match removed {
         // RFC 4314 §4: who may not expunge closes all the same.

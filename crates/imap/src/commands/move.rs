@@ -10,7 +10,7 @@ use crate::syntax::Request;
 /// Serves it. Where the messages have got to is told before they go (§4.3).
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Move { by_uid, set, mailbox } = request else { return Ok(Reply::WRONG) };
-    let enabled = session.enabled;
+    let (enabled, resynchronizes) = (session.enabled, session.resynchronizes());
     let (open, store) = session.both()?;
     if open.folder.read_only() {
         return Ok(Reply::READ_ONLY);
@@ -27,5 +27,5 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     }
     open.tell_gone(enabled, out)?;
     let highest = open.folder.status().highest_modseq;
-    Ok(if enabled.qresync { Reply::DONE.with(format!("HIGHESTMODSEQ {highest}")) } else { Reply::DONE })
+    Ok(if resynchronizes { Reply::DONE.with(format!("HIGHESTMODSEQ {highest}")) } else { Reply::DONE })
 }

@@ -162,3 +162,14 @@ fn what_may_not_be_removed_is_not_replaced() {
     assert_eq!(one.say("a REPLACE 1 INBOX {3+}\r\nnew"), "a NO [NOPERM] You may not do this.\r\n");
     assert!(store.texts("INBOX").is_empty());
 }
+
+#[test]
+fn who_does_not_want_to_know_of_flags_is_not_carried_past_them() {
+    let (_, mut one, mut other) = two(3);
+    other.say("e ENABLE QRESYNC");
+    other.say("n NOTIFY NONE");
+    other.say("a STORE 2:3 +FLAGS.SILENT (\\Deleted)");
+    one.say("a STORE 1 +FLAGS.SILENT (\\Flagged)");
+    assert_eq!(other.say("b UID EXPUNGE 2"), "* VANISHED 2\r\nb OK Done.\r\n");
+    assert_eq!(other.say("c CLOSE"), "c OK Done.\r\n");
+}
