@@ -130,6 +130,7 @@ impl Mailbox {
         let octets: Vec<i64> = counted.map(|one| one.octets as i64).collect();
         self.count(octets.iter().sum(), octets.len() as i64);
         self.hear_myself()?;
+        self.after_change()?;
         self.show_own_seen()?;
         Ok((first..).take(placed.len()).collect())
     }

@@ -28,6 +28,9 @@ const GATHERED: usize = 64 * 1024;
 /// Smaller files are never made shorter.
 const SMALL: u64 = 1 << 20;
 
+/// Looks at a record: its UID, place and octets, head included.
+pub(crate) type Each<'a> = &'a mut dyn FnMut(Uid, u64, &[u8]) -> io::Result<()>;
+
 /// Where messages' records are.
 pub(crate) type Places = Vec<(Uid, u64)>;
 
@@ -217,11 +220,7 @@ fn replace(
 
 /// Calls `each` with the UID, place and octets, head included, of every record of a file of this size; ends at one
 /// that can't be. A record's CRC is for those to check who use it.
-pub(crate) fn each(
-    file: impl Read,
-    size: u64,
-    each: &mut dyn FnMut(Uid, u64, &[u8]) -> io::Result<()>,
-) -> io::Result<()> {
+pub(crate) fn each(file: impl Read, size: u64, each: Each<'_>) -> io::Result<()> {
     let mut reader = io::BufReader::with_capacity(WINDOW.0, file);
     let mut record = vec![0; HEAD];
     reader.read_exact(&mut record)?;

@@ -63,13 +63,27 @@ impl Mailbox {
         unchanged_since: Option<u64>,
     ) -> Result<Vec<Uid>, Trouble> {
         let held = self.lock_to_change()?;
-        let keywords = self.bits(&held, &marks.keywords, change != Change::Remove)?;
+        let refused = self.mark_under_lock(&held, uids, change, marks, unchanged_since)?;
+        self.after_change()?;
+        Ok(refused)
+    }
+
+    /// As [`Mailbox::mark`], by whoever holds the lock.
+    pub(crate) fn mark_under_lock(
+        &mut self,
+        held: &Held,
+        uids: &[Uid],
+        change: Change,
+        marks: &Marks,
+        unchanged_since: Option<u64>,
+    ) -> Result<Vec<Uid>, Trouble> {
+        let keywords = self.bits(held, &marks.keywords, change != Change::Remove)?;
         let wish = Wish { change, flags: marks.flags, keywords };
         let mut done = Done { records: self.notes(), ..Done::default() };
         let mut refused = Vec::new();
         for (number, uid) in uids.iter().enumerate() {
             if number % PIECE == PIECE - 1 {
-                self.finish(&held, &mut done)?;
+                self.finish(held, &mut done)?;
                 self.hear_myself()?;
             }
             let Some(at) = self.state.position(*uid) else { continue };
@@ -79,15 +93,15 @@ impl Mailbox {
             }
             let name = self.state.name(at);
             let failed = self.mark_one(at, &name, &wish, &mut done);
-            self.finish_if(failed, &held, &mut done)?;
+            self.finish_if(failed, held, &mut done)?;
         }
         for uid in std::mem::take(&mut done.lost) {
             let Some(at) = self.state.position(uid) else { continue };
             let Some(name) = self.renamed(at)? else { continue };
             let failed = self.mark_one(at, &name, &wish, &mut done);
-            self.finish_if(failed, &held, &mut done)?;
+            self.finish_if(failed, held, &mut done)?;
         }
-        self.finish(&held, &mut done)?;
+        self.finish(held, &mut done)?;
         Ok(refused)
     }
 
@@ -99,6 +113,7 @@ impl Mailbox {
         self.catch_up(Some(&held))?;
         self.look_if_lost(&held)?;
         self.show_own_seen()?;
+        self.before_change()?;
         Ok(held)
     }
 
@@ -280,6 +295,7 @@ impl Mailbox {
             self.hear_myself()?;
             removed?;
         }
+        self.after_change()?;
         self.show_own_seen()
     }
 

@@ -87,6 +87,24 @@ pub(crate) fn read(text: &[u8]) -> Vec<String> {
     names
 }
 
+/// Reads Courier's list: the names, an empty line, and for each message that has any, `base:0 2`. Gives bases and names.
+pub(crate) fn read_courier(text: &[u8]) -> Vec<(Vec<u8>, Vec<String>)> {
+    let mut lines = text.split(|octet| *octet == b'\n');
+    let names: Vec<String> = lines
+        .by_ref()
+        .take_while(|line| !line.is_empty())
+        .map(|line| String::from_utf8_lossy(line).into())
+        .collect();
+    let message = |line: &[u8]| {
+        let colon = line.iter().position(|octet| *octet == b':')?;
+        let numbers = std::str::from_utf8(&line[colon + 1..]).ok()?.split_ascii_whitespace();
+        let words = numbers.filter_map(|number| names.get(number.parse::<usize>().ok()?).cloned());
+        let words: Vec<String> = words.filter(|name| is_name(name)).take(MOST_KEYWORDS).collect();
+        (!words.is_empty()).then(|| (line[..colon].to_vec(), words))
+    };
+    lines.filter_map(message).collect()
+}
+
 /// Writes the file.
 pub(crate) fn write(names: &[String]) -> String {
     names.iter().enumerate().map(|(number, name)| format!("{number} {name}\n")).collect()

@@ -71,6 +71,7 @@ impl Mailbox {
         self.record(held, found)?;
         self.looked = all;
         self.looked_at = Some(stamps).filter(|_| certain && all);
+        self.unsure = None;
         Ok(())
     }
 

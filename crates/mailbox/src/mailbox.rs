@@ -42,6 +42,12 @@ pub struct Mailbox {
     pub(crate) looked: bool,
     /// Without a watch: when the folders had been changed last when that was, if nothing can have been missed.
     pub(crate) looked_at: Option<(Stamp, Stamp)>,
+    /// Without a watch: since when `looked_at` rests on this session's own changes alone.
+    pub(crate) unsure: Option<Duration>,
+    /// Before this session's change, nothing of others was unknown.
+    pub(crate) was_sure: bool,
+    /// The index was written by another boot, and does not know yet that UIDs go on elsewhere.
+    pub(crate) new_boot: bool,
     pub(crate) recent_from: Uid,
     pub(crate) cache: Cache,
     /// Dates that the index does not know yet.
@@ -61,8 +67,7 @@ impl Mailbox {
     }
 
     fn open_once(place: Place, options: Options) -> Result<Mailbox, Trouble> {
-        let watch = Watch::begin(&place);
-        let mut mailbox = Mailbox::open_with(place, options, watch)?;
+        let mut mailbox = Mailbox::open_with(place, options, true)?;
         mailbox.recent_from = mailbox.state.facts.seen;
         mailbox.refresh()?;
         mailbox.recent_from = mailbox.recent_from.min(mailbox.state.facts.next);
@@ -85,7 +90,7 @@ impl Mailbox {
 
     fn peek_whole(place: Place, sizes: bool) -> Result<Status, Trouble> {
         let options = Options { read_only: true, ..Options::default() };
-        let mut mailbox = Mailbox::open_with(place, options, None)?;
+        let mut mailbox = Mailbox::open_with(place, options, false)?;
         mailbox.refresh()?;
         let mut status = mailbox.status();
         status.recent = mailbox.state.facts.recent;
@@ -95,8 +100,10 @@ impl Mailbox {
         Ok(status)
     }
 
-    fn open_with(place: Place, options: Options, watch: Option<Watch>) -> Result<Mailbox, Trouble> {
+    /// The watch begins before anything is read, so that nothing happens in between.
+    fn open_with(place: Place, options: Options, watched: bool) -> Result<Mailbox, Trouble> {
         let folders = Folders::open(&place)?;
+        let watch = if watched { Watch::begin(&place) } else { None };
         let writable = match folders.writable(&place) {
             Ok(()) => true,
             Err(error) => {
@@ -116,6 +123,9 @@ impl Mailbox {
             happened: Happened::default(),
             looked: false,
             looked_at: None,
+            unsure: None,
+            was_sure: false,
+            new_boot: false,
             recent_from: Uid::MAX,
             cache: Cache::default(),
             dates: Vec::new(),

@@ -375,7 +375,12 @@ fn the_lists_of_other_servers_are_taken_over_with_their_keywords() {
     let home = Home::new();
     home.put("cur/1.a,S=1:2,S", "a");
     home.put("courierimapuiddb", "1 88 7\n5 1.a,S=1\n");
+    std::fs::create_dir(home.path().join("courierimapkeywords")).unwrap();
+    home.put("courierimapkeywords/:list", "Work\n$Junk\n\n1.a,S=1:1 7\nnone:0\n");
+    assert_eq!(Mailbox::peek(home.place(), false).unwrap().messages, 1);
     let mailbox = home.open();
+    assert_eq!((mailbox.keywords(), mailbox.messages()[0].keywords), (&["$Junk".to_owned()][..], 1));
+    assert!(home.files("cur").contains("1.a,S=1:2,Sa"));
     assert_eq!((uids(&mailbox), mailbox.status().uid_validity, mailbox.status().uid_next), (vec![5], 88, 7));
 }
 
@@ -531,4 +536,46 @@ fn removing_the_folder_ends_the_session_and_renaming_it_does_not() {
     std::fs::remove_dir_all(&elsewhere).unwrap();
     assert_eq!(mailbox.refresh().unwrap_err(), Trouble::MailboxGone);
     assert_eq!(mailbox.open(1).unwrap_err(), Trouble::Gone);
+}
+
+#[test]
+fn the_index_may_be_elsewhere_and_nothing_of_it_is_in_the_maildir_then() {
+    let home = Home::new();
+    let place = Place { index: home.0.path().join("indexes/of/it"), ..home.place() };
+    let open = || Mailbox::open(place.clone(), Options::default()).unwrap();
+    let mut mailbox = open();
+    add(&home, &mut mailbox, &["a"]);
+    assert_eq!((uids(&open()), std::fs::read_dir(home.path()).unwrap().count()), (vec![1], 3));
+}
+
+#[test]
+fn a_cache_of_which_little_is_of_use_becomes_shorter() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    let texts: Vec<String> = (0..60).map(|count| format!("{count}\n")).collect();
+    let texts: Vec<&str> = texts.iter().map(|text| &text[..]).collect();
+    let all = add(&home, &mut mailbox, &texts);
+    all.iter().for_each(|uid| mailbox.keep(*uid, &[*uid as u8; 40_000]));
+    mailbox.expunge(&all[5..]).unwrap();
+    let mut other = home.open();
+    let size = || std::fs::metadata(home.path().join("fulmar-cache")).unwrap().len();
+    let before = size();
+    // Until the changes are folded into a new snapshot.
+    let generation = mailbox.index.as_ref().unwrap().head.generation;
+    for _ in 0..10_000 {
+        mailbox.store(&[1], Change::Add, &seen(), None).unwrap();
+        mailbox.store(&[1], Change::Remove, &seen(), None).unwrap();
+        if mailbox.index.as_ref().unwrap().head.generation != generation {
+            break;
+        }
+    }
+    assert!(before > 2_000_000 && size() < 300_000, "{before} {}", size());
+    let mut record = Vec::new();
+    for session in [&mut mailbox, &mut other] {
+        session.refresh().unwrap();
+        for uid in 1..=5 {
+            assert!(session.kept(uid, &mut record).unwrap() && record == [uid as u8; 40_000]);
+        }
+    }
+    assert_eq!(other.refresh(), Ok(false));
 }

@@ -287,11 +287,11 @@ impl World {
         if self.dice.roll(3) == 0 {
             new.watch = None;
         }
-        let old = std::mem::replace(&mut self.sessions[which], new);
+        let mut old = std::mem::replace(&mut self.sessions[which], new);
         self.views[which].clear();
         if self.dice.roll(2) == 0 {
-            // As if killed.
-            std::mem::forget(old);
+            // As if killed: it writes no more.
+            old.writable = false;
         }
     }
 
@@ -306,6 +306,10 @@ impl World {
     fn check(&mut self, which: usize) {
         let before: BTreeMap<Uid, Message> =
             self.sessions[which].messages().iter().map(|message| (message.uid, *message)).collect();
+        if self.sessions[which].watch.is_none() {
+            // As if its own last change were some seconds ago.
+            self.sessions[which].looked_at = None;
+        }
         if self.with(which, |session| session.refresh()).is_none() {
             return;
         }
@@ -353,6 +357,8 @@ fn no_view_ever_differs_from_the_model_whatever_is_done_to_files_and_index() {
         for step in 0..250 {
             world.step();
             if step % 50 == 49 {
+                // Sessions that are open need not notice a damage; one that opens the mailbox does.
+                drop(world.home.open());
                 (0..3).chain(0..3).for_each(|which| world.check(which));
                 world.damaged = false;
             }

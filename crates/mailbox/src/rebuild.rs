@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 
-use imap::Trouble;
+use imap::{Change, Marks, Trouble, Uid};
 use maildir::Name;
 use sys::durable::{Folder, open_any};
 
@@ -29,7 +29,12 @@ struct Origin {
     /// It is ours, and stays as it is.
     ours: bool,
     keywords: Vec<String>,
+    /// Keywords of messages, by base, that are not letters in their names yet.
+    words: Vec<Words>,
 }
+
+/// A message's base and its keywords.
+type Words = (Vec<u8>, Vec<String>);
 
 impl Mailbox {
     /// Makes the index anew. What a session that is open still knows of the same messages is used.
@@ -52,6 +57,9 @@ impl Mailbox {
         self.write_index(held, sys::unix_micros())?;
         self.open_cache();
         (self.looked, self.looked_at) = (false, None);
+        if let Err(trouble) = self.take_words(held, origin.words) {
+            sys::log!("{}: warning: keywords could not be taken over: {trouble:?}", sys::logging::name());
+        }
         if was != 0 && !same { Err(Trouble::MailboxGone) } else { Ok(()) }
     }
 
@@ -77,7 +85,7 @@ impl Mailbox {
         let own_keywords = self.own_keywords()?;
         let ours = read(folder, uids::NAME)?;
         if let Some(list) = ours.as_ref().and_then(|text| List::read(text)) {
-            return Ok(Origin { list, ours: true, keywords: own_keywords });
+            return Ok(Origin { list, ours: true, keywords: own_keywords, words: Vec::new() });
         }
         if let Some(origin) = self.foreign_origin()?.filter(|_| ours.is_none()) {
             return Ok(origin);
@@ -93,7 +101,7 @@ impl Mailbox {
         let before = before.max(self.folders.noted_uid_validity());
         let uid_validity = now.max(before.unwrap_or_default().saturating_add(1));
         let list = List { uid_validity, next: 1, ..List::default() };
-        Ok(Origin { list, ours: false, keywords: own_keywords })
+        Ok(Origin { list, ours: false, keywords: own_keywords, words: Vec::new() })
     }
 
     /// That of another program.
@@ -105,11 +113,30 @@ impl Mailbox {
             let Some(found) = read(&root, list)?.and_then(|text| List::read_foreign(&text)) else { continue };
             let names = if names.is_empty() { None } else { read(&root, names)? };
             let keywords = names.map(|text| keywords::read(&text)).unwrap_or_default();
+            let couriers =
+                if list.starts_with("courier") { root.folder("courierimapkeywords").ok() } else { None };
+            let words = couriers.map_or(Ok(None), |folder| read(&folder, ":list"))?;
+            let words = words.map(|text| keywords::read_courier(&text)).unwrap_or_default();
             let (name, path) = (sys::logging::name(), self.place.maildir.join(list));
             sys::log!("{name}: {}: {} UIDs are taken over", path.display(), found.lines.len());
-            return Ok(Some(Origin { list: found, ours: false, keywords }));
+            return Ok(Some(Origin { list: found, ours: false, keywords, words }));
         }
         Ok(None)
+    }
+
+    /// Keywords that another server kept elsewhere become letters in names.
+    fn take_words(&mut self, held: &Held, words: Vec<Words>) -> Result<(), Trouble> {
+        let mut groups: HashMap<Vec<String>, Vec<Uid>> = HashMap::new();
+        for (base, names) in words {
+            if let Some(at) = self.state.find(&base) {
+                groups.entry(names).or_default().push(self.state.messages[at].uid);
+            }
+        }
+        for (keywords, uids) in groups {
+            let marks = Marks { keywords, ..Marks::default() };
+            self.mark_under_lock(held, &uids, Change::Add, &marks, None)?;
+        }
+        Ok(())
     }
 
     fn make_state(&mut self, origin: &Origin, old: &State, same: bool, modseq: u64) -> Result<(), Trouble> {
@@ -163,7 +190,7 @@ impl Mailbox {
         let cant = |error: io::Error| unavailable(&self.place.index, "no index can be made", &error);
         let ours = text(&self.folders.index, uids::NAME).map_err(cant)?.and_then(|text| List::read(&text));
         let origin = match ours {
-            Some(list) => Origin { list, ours: true, keywords: self.own_keywords()? },
+            Some(list) => Origin { list, ours: true, keywords: self.own_keywords()?, words: Vec::new() },
             None => match self.foreign_origin()? {
                 Some(origin) => origin,
                 None => self.list_of_all()?,
@@ -207,7 +234,7 @@ impl Mailbox {
         let changed = self.folders.stamps()?.0.seconds.clamp(1, i64::from(u32::MAX)) as u32;
         let next = lines.last().map_or(1, |last| last.uid + 1);
         let list = List { uid_validity: changed, next, lines, ..List::default() };
-        Ok(Origin { list, ours: false, keywords: Vec::new() })
+        Ok(Origin { list, ours: false, keywords: Vec::new(), words: Vec::new() })
     }
 }
 

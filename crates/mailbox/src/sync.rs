@@ -5,7 +5,11 @@
 //! When to look: when the watch says so; without one, when the folders' mtimes are others than those of the last
 //! look. An mtime counts only if it was old enough, when the look began, that no later change can have it
 //! too ([`Stamp::is_certain`](crate::record::Stamp::is_certain)); such mtimes are recorded, so that
-//! the next session need not look through the names of an unchanged folder.
+//! the next session need not look through the names of an unchanged folder. A session without a watch takes the
+//! mtimes that its own changes leave for those of its last look, and looks again some seconds later, in case another
+//! program has changed something at the same moment.
+
+use std::time::Duration;
 
 use imap::{Trouble, Uid};
 
@@ -17,6 +21,9 @@ use crate::place::{Held, boot, unavailable};
 use crate::record::{Octets, Record, Stamp};
 use crate::state::State;
 use crate::uids;
+
+/// A session without a watch looks again so long after its own changes.
+const AFTER_OWN: Duration = Duration::from_secs(5);
 
 /// So many dates and places of kept records are recorded even when there is nothing else to record.
 const MANY: usize = 1000;
@@ -133,6 +140,7 @@ impl Mailbox {
             let ceiling = uids::ceiling(&self.folders.index).unwrap_or_default();
             state.facts.next = state.facts.next.max(ceiling).max(state.facts.ceiling);
             state.facts.boot = boot();
+            self.new_boot = boot() != 0;
         }
         if self.index.is_some() {
             // A file that has lost its end does not know what this session has seen there.
@@ -264,12 +272,28 @@ impl Mailbox {
         let recorded = (self.state.facts.cur, self.state.facts.new) == stamps;
         if self.watch.is_none() {
             if recorded {
-                self.looked_at = Some(stamps);
+                (self.looked_at, self.unsure) = (Some(stamps), None);
             }
-            return Ok(self.looked_at != Some(stamps));
+            let due = self.unsure.is_some_and(|since| sys::monotonic().saturating_sub(since) > AFTER_OWN);
+            return Ok(self.looked_at != Some(stamps) || due);
         }
         self.looked |= recorded;
         Ok(!self.looked || !self.happened.is_nothing())
+    }
+
+    /// This session is about to change files itself.
+    pub(crate) fn before_change(&mut self) -> Result<(), Trouble> {
+        self.was_sure = self.watch.is_none() && self.looked_at == Some(self.folders.stamps()?);
+        Ok(())
+    }
+
+    /// It has changed them.
+    pub(crate) fn after_change(&mut self) -> Result<(), Trouble> {
+        if self.was_sure && self.looked_at.is_some() {
+            self.looked_at = Some(self.folders.stamps()?);
+            self.unsure = self.unsure.or(Some(sys::monotonic()));
+        }
+        Ok(())
     }
 
     /// The stamps that may be recorded: of folders in which nothing can have happened that is not known.
@@ -282,7 +306,8 @@ impl Mailbox {
             return Ok(None);
         }
         if self.watch.is_none() {
-            return Ok(Some(stamps).filter(|stamps| self.looked_at == Some(*stamps)));
+            let sure = self.looked_at == Some(stamps) && self.unsure.is_none();
+            return Ok(Some(stamps).filter(|_| sure));
         }
         self.drain();
         self.forget_known()?;
@@ -300,7 +325,7 @@ impl Mailbox {
         let stamps = self.sure_stamps()?;
         let notes = self.dates.len() + self.cache.placed.len() >= many;
         let new_cache = !self.cache.is_there();
-        if !claims && stamps.is_none() && !notes && !new_cache {
+        if !claims && stamps.is_none() && !notes && !new_cache && !self.new_boot {
             return Ok(());
         }
         let held = self.lock()?;
@@ -317,6 +342,7 @@ impl Mailbox {
             self.new_cache();
         }
         let notes = self.notes();
+        self.new_boot = false;
         self.commit(&held, &notes, None)
     }
 
