@@ -66,8 +66,10 @@ impl Account<'_> {
             reading(&mut imap, name);
         }
         imap.good("LOGOUT");
-        let (mut imap, _, select) = self.inbox();
-        let mut rows = vec![("select", select)];
+        let mut selects: Vec<f64> = (0..5).map(|_| self.inbox().2).collect();
+        selects.sort_by(f64::total_cmp);
+        let (mut imap, _, _) = self.inbox();
+        let mut rows = vec![("select", selects[2])];
         rows.extend(readings().iter().map(|(name, _)| (*name, reading(&mut imap, name))));
         rows.push(("bodies", bodies(&mut imap, exists)));
         rows.extend(self.changes(&mut imap, exists));
