@@ -13,8 +13,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::dir::Dir;
-use nix::libc;
 use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
+use nix::libc;
 use nix::sys::stat::{FileStat, Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
