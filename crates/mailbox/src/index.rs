@@ -7,15 +7,19 @@
 //! so that every session reads it whole. Appended without a sync: the file may be lost at any time.
 //! Only the holder of the lock writes.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use sys::durable::Folder;
 
 use crate::place::mode;
+use crate::rebuild::KEYWORDS;
 use crate::record::{AROUND, Facts, Frame, Octets, Record, frame, last_frame, read_frame};
 use crate::state::{Damaged, State};
+use crate::{cache, uids};
 
 /// Its name.
 pub(crate) const NAME: &str = "fulmar-index";
@@ -234,6 +238,20 @@ impl Index {
         }
         made
     }
+}
+
+/// Removes what writers that were killed have left. Whoever holds the lock is the only one who has such files.
+pub(crate) fn sweep(folder: &Folder) -> io::Result<()> {
+    let left = |name: &[u8]| {
+        let ours = [NAME, cache::NAME, uids::NAME, KEYWORDS].iter().any(|file| {
+            let rest = name.strip_prefix(b".").and_then(|name| name.strip_prefix(file.as_bytes()));
+            rest.is_some_and(|rest| rest.starts_with(b"."))
+        });
+        ours && name.ends_with(b".tmp")
+    };
+    let mut names = Vec::new();
+    folder.each_name(|name| names.extend(left(name).then(|| OsStr::from_bytes(name).to_owned())))?;
+    names.iter().try_for_each(|name| folder.remove(name))
 }
 
 /// Writes the snapshot; gives its length.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use imap::{Trouble, Uid};
 
 use crate::cache::Cache;
-use crate::index::{Caught, Head, Index};
+use crate::index::{self, Caught, Head, Index};
 use crate::listing::Listing;
 use crate::mailbox::Mailbox;
 use crate::place::{Held, boot, unavailable};
@@ -231,6 +231,7 @@ impl Mailbox {
     /// Folds the changes into a new snapshot. Should that fail, the file goes on growing.
     fn fold(&mut self, held: &Held) {
         let Some(generation) = self.index.as_ref().map(|index| index.head.generation) else { return };
+        let _ = index::sweep(&self.folders.index);
         self.write_kept();
         let state = &self.state;
         let live = |uid, place| state.position(uid).is_some_and(|at| state.extra(at).kept == place);
