@@ -589,7 +589,7 @@ fn what_has_been_heard_of_is_not_forgotten_when_it_could_not_be_recorded() {
     let list = home.path().join(crate::uids::NAME);
     std::fs::remove_file(&list).unwrap();
     std::fs::create_dir_all(list.join("x")).unwrap();
-    home.put("new/2.b", "b");
+    home.put("cur/2.b:2,S", "b");
     assert!(mailbox.refresh().is_err());
     std::fs::remove_dir_all(&list).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(40));
