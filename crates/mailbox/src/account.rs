@@ -60,7 +60,14 @@ impl Account {
             umask(Mode::from_bits_truncate(0o007));
         }
         let account = Account { settings, tree: Tree { names, roots }, own, target: None, watched: None };
-        account.give_folders()?;
+        if let Err(trouble) = account.give_folders() {
+            // The mail that is there can be read all the same.
+            sys::log!(
+                "{}: warning: {}: no folders made: {trouble:?}",
+                sys::logging::name(),
+                maildir.display()
+            );
+        }
         account.tidy();
         Ok(account)
     }

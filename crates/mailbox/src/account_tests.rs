@@ -590,3 +590,12 @@ fn an_identifier_is_the_same_in_either_spelling_and_nobody_is_told_of_what_he_ma
     let house = sales("eve@x.test lr\n");
     assert_eq!(house.account().quota("Shared.sales"), Err(Trouble::NoMailbox));
 }
+
+#[test]
+fn who_can_t_be_given_folders_can_read_his_mail_all_the_same() {
+    let house = House::new();
+    std::fs::create_dir_all(house.path("m/fulmar-tree-lock")).unwrap();
+    let mut account = house.account();
+    assert_eq!(names(&mut account), ["INBOX"]);
+    assert_eq!(account.status("INBOX", false).unwrap().messages, 0);
+}
