@@ -25,7 +25,7 @@ use crate::{cache, uids};
 pub(crate) const NAME: &str = "fulmar-index";
 const MAGIC: &[u8; 8] = b"fulmarIX";
 const VERSION: u32 = 1;
-const HEAD: usize = 8 + 4 + 4 + 8 + 8 + 16 + 4;
+const HEAD: usize = 8 + 4 + 4 + 8 + 8 + 8 + 16 + 4;
 /// Octets of records in a frame of a snapshot.
 const PIECE: usize = 128 * 1024;
 /// Changes shorter than this are never folded into a new snapshot.
@@ -42,6 +42,8 @@ pub(crate) struct Head {
     pub(crate) generation: u64,
     /// Where the changes begin.
     pub(crate) changes: u64,
+    /// The file's own inode: it is another one in what was brought back from a backup.
+    pub(crate) inode: u64,
     /// The mailbox's id.
     pub(crate) id: [u8; 16],
 }
@@ -53,6 +55,7 @@ impl Head {
         head.extend(self.uid_validity.to_le_bytes());
         head.extend(self.generation.to_le_bytes());
         head.extend(self.changes.to_le_bytes());
+        head.extend(self.inode.to_le_bytes());
         head.extend(self.id);
         head.extend(crc32fast::hash(&head).to_le_bytes());
         head
@@ -67,8 +70,9 @@ impl Head {
         if rest.u32()? != VERSION {
             return None;
         }
-        let (uid_validity, generation, changes) = (rest.u32()?, rest.u64()?, rest.u64()?);
-        Some(Head { uid_validity, generation, changes, id: rest.0.try_into().ok()? })
+        let (uid_validity, generation) = (rest.u32()?, rest.u64()?);
+        let (changes, inode) = (rest.u64()?, rest.u64()?);
+        Some(Head { uid_validity, generation, changes, inode, id: rest.0.try_into().ok()? })
     }
 }
 
@@ -111,7 +115,16 @@ impl Index {
         if caught == Caught::Lost || index.offset < head.changes {
             return Err(ErrorKind::InvalidData.into());
         }
+        if index.is_copy() {
+            // Its next UID may have been given long ago.
+            state.facts.boot = 0;
+        }
         Ok((index, state, caught))
+    }
+
+    /// Is this a copy of the file that was written, such as one from a backup?
+    pub(crate) fn is_copy(&self) -> bool {
+        self.inode != self.head.inode
     }
 
     /// Learns what others have written. `Lost` leaves the state as far as it could be read.
@@ -231,7 +244,7 @@ impl Index {
             folder.rename(&temporary, folder, NAME)?;
             let file = folder.edit(NAME)?;
             let inode = file.metadata()?.ino();
-            Ok(Index { file, inode, head: Head { changes, ..*head }, offset: changes })
+            Ok(Index { file, inode, head: Head { changes, inode, ..*head }, offset: changes })
         });
         if made.is_err() {
             let _ = folder.remove(&temporary);
@@ -281,7 +294,8 @@ fn write_whole(mut file: &File, head: &Head, state: &State) -> io::Result<u64> {
     let frame = frame(&state.facts, &records);
     file.write_all(&frame)?;
     length += frame.len() as u64;
-    file.write_all_at(&Head { changes: length, ..*head }.write(), 0)?;
+    let inode = file.metadata()?.ino();
+    file.write_all_at(&Head { changes: length, inode, ..*head }.write(), 0)?;
     Ok(length)
 }
 
@@ -298,13 +312,14 @@ pub(crate) fn uid_validity(folder: &Folder) -> Option<u32> {
     Some(Head::read(&head)?.uid_validity)
 }
 
-/// Head and last facts of the file, read from its two ends. `None`: not to be had so.
+/// Head and last facts of the file, read from its two ends. `None`: not to be had so, or not to be trusted.
 pub(crate) fn last_facts(folder: &Folder) -> Option<(Head, Facts)> {
     let file = folder.read(NAME).ok()?;
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, 0).ok()?;
     let head = Head::read(&head)?;
-    let size = file.metadata().ok()?.len();
+    let seen = file.metadata().ok().filter(|seen| seen.ino() == head.inode)?;
+    let size = seen.len();
     let mut end = vec![0; size.checked_sub(HEAD as u64)?.min(END) as usize];
     let at = size - end.len() as u64;
     file.read_exact_at(&mut end, at).ok()?;

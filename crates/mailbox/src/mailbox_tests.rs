@@ -647,3 +647,30 @@ fn what_is_added_as_seen_to_a_shared_mailbox_is_so_for_who_added_it_alone() {
     std::fs::create_dir(&file).unwrap();
     assert!(ann.store(&[1], Change::Add, &seen(), None).is_err());
 }
+
+#[test]
+fn what_is_brought_back_from_a_backup_gives_no_uid_again_that_was_given_since() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["1", "2"]);
+    drop(mailbox);
+    let backup = home.0.path().join("backup");
+    let bring = |from: &Path, to: &Path| {
+        assert!(std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+    };
+    bring(&home.path(), &backup);
+    let mut mailbox = home.open();
+    assert_eq!(add(&home, &mut mailbox, &["3"]), [3]);
+    drop(mailbox);
+    std::fs::rename(home.path(), home.0.path().join("lost")).unwrap();
+    bring(&backup, &home.path());
+    let status = Mailbox::peek(home.place(), false).unwrap();
+    assert!(status.uid_next > 3 && status.messages == 2);
+    let mut mailbox = home.open();
+    let next = mailbox.status().uid_next;
+    assert!(next > 3);
+    assert_eq!(mailbox.messages().iter().map(|message| message.uid).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(add(&home, &mut mailbox, &["4"]), [next]);
+    drop(mailbox);
+    assert_eq!(home.open().status().uid_next, next + 1, "it is no copy any more");
+}

@@ -126,7 +126,7 @@ impl Mailbox {
         }
     }
 
-    /// The next UID of an index that another boot wrote is not to be trusted, but the list of UIDs has one that is.
+    /// The next UID of an index that another boot wrote, or that is a copy, is not to be trusted, but the list of UIDs has one that is.
     fn is_of_this_boot(&self, state: &State) -> bool {
         state.facts.boot == boot() && boot() != 0 || uids::ceiling(&self.folders.index).is_some()
     }
@@ -191,7 +191,7 @@ impl Mailbox {
     /// Replaces the index file by one with everything that is known now.
     pub(crate) fn write_index(&mut self, _held: &Held, generation: u64) -> Result<(), Trouble> {
         self.state.count();
-        let head = Head { uid_validity: self.uid_validity, generation, changes: 0, id: self.id };
+        let head = Head { uid_validity: self.uid_validity, generation, id: self.id, ..Head::default() };
         let index = Index::replace(&self.folders.index, &head, &self.state);
         self.index = Some(index.map_err(|error| self.cant("write", &error))?);
         Ok(())
@@ -344,7 +344,12 @@ impl Mailbox {
         }
         let notes = self.notes();
         self.new_boot = false;
-        self.commit(&held, &notes, None)
+        self.commit(&held, &notes, None)?;
+        if self.index.as_ref().is_some_and(Index::is_copy) {
+            // What fails here is done by the next session.
+            let _ = self.write_index(&held, sys::unix_micros());
+        }
+        Ok(())
     }
 
     /// Where it can't be made, nothing is kept.
