@@ -236,7 +236,8 @@ impl Mailbox {
         if self.options.quota == maildir::Quota::NONE || (octets, messages) == (0, 0) {
             return;
         }
-        if let Ok(maildir) = maildir::Maildir::open(&self.place.maildir) {
+        let path = self.options.quota_of.as_ref().unwrap_or(&self.place.maildir);
+        if let Ok(maildir) = maildir::Maildir::open(path) {
             maildir.count(&self.options.quota, octets, messages);
         }
     }
@@ -333,7 +334,9 @@ impl Mailbox {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => return other.map(|()| true),
         }
-        let Ok(Some(name)) = self.renamed(at) else { return Ok(false) };
+        // One that can't be found because the folder can't be read is not gone.
+        let renamed = self.renamed(at).map_err(|trouble| io::Error::other(format!("{trouble:?}")))?;
+        let Some(name) = renamed else { return Ok(false) };
         match self.put_away(&name) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             other => other.map(|()| true),

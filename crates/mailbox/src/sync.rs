@@ -14,7 +14,7 @@ use std::time::Duration;
 use imap::{Trouble, Uid};
 
 use crate::cache::Cache;
-use crate::index::{Caught, Head, Index};
+use crate::index::{self, Caught, Head, Index};
 use crate::listing::Listing;
 use crate::mailbox::Mailbox;
 use crate::place::{Held, boot, unavailable};
@@ -126,7 +126,7 @@ impl Mailbox {
         }
     }
 
-    /// The next UID of an index that another boot wrote is not to be trusted, but the list of UIDs has one that is.
+    /// The next UID of an index that another boot wrote, or that is a copy, is not to be trusted, but the list of UIDs has one that is.
     fn is_of_this_boot(&self, state: &State) -> bool {
         state.facts.boot == boot() && boot() != 0 || uids::ceiling(&self.folders.index).is_some()
     }
@@ -191,7 +191,7 @@ impl Mailbox {
     /// Replaces the index file by one with everything that is known now.
     pub(crate) fn write_index(&mut self, _held: &Held, generation: u64) -> Result<(), Trouble> {
         self.state.count();
-        let head = Head { uid_validity: self.uid_validity, generation, changes: 0, id: self.id };
+        let head = Head { uid_validity: self.uid_validity, generation, id: self.id, ..Head::default() };
         let index = Index::replace(&self.folders.index, &head, &self.state);
         self.index = Some(index.map_err(|error| self.cant("write", &error))?);
         Ok(())
@@ -231,6 +231,7 @@ impl Mailbox {
     /// Folds the changes into a new snapshot. Should that fail, the file goes on growing.
     fn fold(&mut self, held: &Held) {
         let Some(generation) = self.index.as_ref().map(|index| index.head.generation) else { return };
+        let _ = index::sweep(&self.folders.index);
         self.write_kept();
         let state = &self.state;
         let live = |uid, place| state.position(uid).is_some_and(|at| state.extra(at).kept == place);
@@ -343,7 +344,12 @@ impl Mailbox {
         }
         let notes = self.notes();
         self.new_boot = false;
-        self.commit(&held, &notes, None)
+        self.commit(&held, &notes, None)?;
+        if self.index.as_ref().is_some_and(Index::is_copy) {
+            // What fails here is done by the next session.
+            let _ = self.write_index(&held, sys::unix_micros());
+        }
+        Ok(())
     }
 
     /// Where it can't be made, nothing is kept.

@@ -74,6 +74,17 @@ impl Root {
         self.folder.folder(disk).is_ok_and(|folder| folder.folder("cur").is_ok())
     }
 
+    /// Ends removals that were cut short.
+    pub(crate) fn sweep(&self) -> io::Result<()> {
+        let mut left = Vec::new();
+        self.folder.each_entry(|name, _| {
+            if name.starts_with(REMOVED.as_bytes()) {
+                left.push(OsStr::from_bytes(name).to_owned());
+            }
+        })?;
+        left.into_iter().try_for_each(|name| erase(&self.path.join(name)))
+    }
+
     /// The folders, in no order.
     fn disks(&self) -> io::Result<Vec<OsString>> {
         let mut disks = Vec::new();
@@ -231,18 +242,6 @@ impl Tree {
         Ok(())
     }
 
-    /// Ends removals that were cut short.
-    pub(crate) fn sweep(&self) -> io::Result<()> {
-        let own = &self.roots[0];
-        let mut left = Vec::new();
-        own.folder.each_entry(|name, _| {
-            if name.starts_with(REMOVED.as_bytes()) {
-                left.push(OsStr::from_bytes(name).to_owned());
-            }
-        })?;
-        left.into_iter().try_for_each(|name| erase(&own.path.join(name)))
-    }
-
     /// Gives a mailbox another place in the same tree; not synced.
     pub(crate) fn rename(&self, from: &Spot, to: &Spot) -> io::Result<()> {
         let root = &self.root(from).folder;
@@ -356,7 +355,7 @@ mod tests {
         std::fs::write(home.path().join("m/maildirsize"), "x").unwrap();
         tree.remove(&spot).unwrap();
         std::fs::create_dir_all(home.path().join("m/fulmar-removed.1/cur")).unwrap();
-        tree.sweep().unwrap();
+        tree.roots[0].sweep().unwrap();
         let mut left: Vec<_> =
             std::fs::read_dir(home.path().join("m")).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
