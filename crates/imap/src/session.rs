@@ -339,6 +339,8 @@ impl<S: Store> Session<S> {
         self.store.rest();
         if let Some(open) = &mut self.open {
             open.folder.rest();
+            // Who asks for the next slice so late can wait until the message is read again.
+            open.body = None;
         }
     }
 

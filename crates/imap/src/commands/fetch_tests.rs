@@ -236,3 +236,14 @@ fn flags_that_reading_has_changed_come_with_their_modseq() {
     // Nothing has changed now.
     assert!(!trial.say("FETCH 1 (FLAGS BODY[TEXT]<0.1>)")[1].contains("MODSEQ"));
 }
+
+#[test]
+fn a_message_that_is_fetched_in_slices_is_kept_until_the_client_is_silent() {
+    let mut trial = trial();
+    let kept = |trial: &Trial| trial.session.open.as_ref().is_some_and(|open| open.body.is_some());
+    trial.say("FETCH 1 BODY.PEEK[TEXT]<0.3>");
+    assert!(kept(&trial));
+    trial.session.rest();
+    assert!(!kept(&trial));
+    assert!(trial.say("FETCH 1 BODY.PEEK[TEXT]<3.3>")[1].starts_with("Bob"));
+}
