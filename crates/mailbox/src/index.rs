@@ -116,8 +116,10 @@ impl Index {
             return Err(ErrorKind::InvalidData.into());
         }
         if index.is_copy() {
-            // Its next UID may have been given long ago.
+            // Its next UID may have been given long ago, and those that it promised too.
             state.facts.boot = 0;
+            let spent = state.facts.next.max(state.facts.ceiling);
+            state.facts.next = spent.saturating_add(uids::BLOCK);
         }
         Ok((index, state, caught))
     }
