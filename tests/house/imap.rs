@@ -76,6 +76,12 @@ impl Imap {
         Imap::try_login(address, user, password).unwrap()
     }
 
+    /// Leaves, and waits until the server's process has let go of everything.
+    pub fn log_out(mut self) {
+        let _ = self.say(b"bye LOGOUT\r\n");
+        while self.response().is_ok() {}
+    }
+
     /// How long an answer may take.
     pub fn patience(&self, limit: Duration) {
         self.socket.set_read_timeout(Some(limit)).unwrap();

@@ -50,11 +50,12 @@ pub(crate) fn find<F: Folder>(
     key: &SearchKey,
     now: i64,
 ) -> Result<Vec<(u32, Uid)>, Trouble> {
+    let saved = open.saved.as_slice().into();
     let terms = Terms {
         keywords: open.folder.keywords(),
         count: open.view.count(),
         largest: open.view.uids().last().copied().unwrap_or(0),
-        saved: &open.saved,
+        saved: &saved,
         now,
     };
     let program = Program::new(key, &terms);

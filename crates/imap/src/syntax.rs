@@ -434,6 +434,19 @@ pub enum SearchKey {
     Saved,
 }
 
+impl SearchKey {
+    /// Does `test` hold for it, or for a key in it? The depth of keys is the parser's matter.
+    pub fn any(&self, test: &mut dyn FnMut(&SearchKey) -> bool) -> bool {
+        test(self)
+            || match self {
+                SearchKey::And(keys) => keys.iter().any(|key| key.any(test)),
+                SearchKey::Or(one, other) => one.any(test) || other.any(test),
+                SearchKey::Not(key) => key.any(test),
+                _ => false,
+            }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum SortKey {

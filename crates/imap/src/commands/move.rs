@@ -1,6 +1,7 @@
 //! MOVE: RFC 6851.
 
 use super::copy::{code, refused, there};
+use crate::names::fit;
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
 use crate::store::{Folder, Store};
@@ -19,7 +20,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     if there.is_empty() {
         return Ok(Reply::DONE);
     }
-    let name = crate::names::canonical(&mailbox, store.separator());
+    let name = fit(&mailbox, store.separator())?;
     let arrived = store.relocate(&mut open.folder, &there, &name).map_err(refused)?;
     if let Some(code) = code(&arrived) {
         write!(out, "* OK [{code}] Moved.\r\n")?;

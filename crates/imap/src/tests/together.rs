@@ -132,3 +132,33 @@ fn what_is_too_large_is_refused_before_it_is_sent() {
     assert_eq!(answer, "e NO [OVERQUOTA] There is no room left (quota).\r\nf OK Done.\r\n");
     assert!(store.texts("INBOX").is_empty());
 }
+
+#[test]
+fn close_does_not_carry_a_client_past_what_it_has_not_been_told() {
+    let (_, mut one, mut other) = two(4);
+    other.say("e ENABLE QRESYNC");
+    other.say("a STORE 4 +FLAGS.SILENT (\\Deleted)");
+    one.say("a STORE 1 +FLAGS.SILENT (\\Flagged)");
+    assert_eq!(other.say("c CLOSE"), "c OK Done.\r\n");
+    other.say("s SELECT INBOX");
+    other.say("d STORE 3 +FLAGS.SILENT (\\Deleted)");
+    one.say("b STORE 2 +FLAGS.SILENT (\\Deleted)");
+    one.say("c EXPUNGE");
+    // Told of everything, but not yet that 2 and 3 are gone.
+    assert!(other.say("f FETCH 1 (FLAGS)").ends_with("f OK Done.\r\n"));
+    assert_eq!(other.say("g CLOSE"), "g OK Done.\r\n");
+    other.say("s SELECT INBOX");
+    other.say("h STORE 1 +FLAGS.SILENT (\\Deleted)");
+    assert!(other.say("i CLOSE").starts_with("i OK [HIGHESTMODSEQ "));
+}
+
+#[test]
+fn what_may_not_be_removed_is_not_replaced() {
+    let store = Memory::new('.');
+    store.deliver("Work", b"Subject: x\n\n");
+    let mut one = Server::logged_in(store.share());
+    one.say("s SELECT Work");
+    store.lock("Work");
+    assert_eq!(one.say("a REPLACE 1 INBOX {3+}\r\nnew"), "a NO [NOPERM] You may not do this.\r\n");
+    assert!(store.texts("INBOX").is_empty());
+}
