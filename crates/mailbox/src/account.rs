@@ -20,7 +20,7 @@ use crate::settings::Settings;
 use crate::special::{self, Special};
 use crate::tree::{MOST, Root, Spot, Tree};
 use crate::undelete::{self, Deletions};
-use crate::{annotations, subscriptions};
+use crate::{annotations, subscriptions, tree};
 
 /// What shared folders lie below.
 const SHARED: &str = "Shared";
@@ -247,16 +247,18 @@ impl Store for Account {
             return Err(Trouble::Cannot("This mailbox always stays."));
         }
         self.target = None;
-        let _lock = self.tree.root(&spot).lock()?;
+        let lock = self.tree.root(&spot).lock()?;
         // Another session may have had it before.
         let (spot, _) = self.reach(name, 'x')?;
         self.keep_deleted(&spot)?;
-        self.tree.remove(&spot)?;
-        if spot.root == 0 {
-            let root = &self.root().folder;
-            Special::read(root)?.forget(root, self.names(), name)?;
-        }
-        Ok(())
+        let left = self.tree.remove(&spot)?;
+        let forgotten = match spot.root {
+            0 => Special::read(&self.root().folder)?.forget(&self.root().folder, self.names(), name),
+            _ => Ok(()),
+        };
+        drop(lock);
+        tree::erase_all(&left);
+        forgotten
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<(), Trouble> {

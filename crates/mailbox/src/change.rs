@@ -138,10 +138,10 @@ impl Mailbox {
     fn finish(&mut self, held: &Held, done: &mut Done) -> Result<(), Trouble> {
         let modseq = if std::mem::take(&mut done.changed) { Some(self.next_modseq()) } else { None };
         let records = std::mem::take(&mut done.records);
+        self.count(std::mem::take(&mut done.octets), std::mem::take(&mut done.messages));
         if !records.is_empty() {
             self.commit(held, &records, modseq)?;
         }
-        self.count(std::mem::take(&mut done.octets), std::mem::take(&mut done.messages));
         if self.seen.is_none() {
             return Ok(());
         }
@@ -317,13 +317,13 @@ impl Mailbox {
             }
         }
         if !gone.is_empty() {
+            self.count(octets, messages);
             self.folders.cur.sync()?;
             let (modseq, mut records) = (self.next_modseq(), self.notes());
             for (first, last) in self.state.ranges(&gone) {
                 Record::Gone { first, last, modseq }.put(&mut records);
             }
             self.commit(held, &records, Some(modseq))?;
-            self.count(octets, messages);
         }
         trouble.map_or(Ok(()), Err)
     }

@@ -116,8 +116,12 @@ impl Index {
             return Err(ErrorKind::InvalidData.into());
         }
         if index.is_copy() {
-            // Its next UID may have been given long ago.
+            // Its next UID may have been given long ago, and those that it promised too.
             state.facts.boot = 0;
+            let spent = state.facts.next.max(state.facts.ceiling);
+            // On a file system whose inodes change by themselves this happens often: not until none are left.
+            let more = if spent < u32::MAX / 2 { uids::BLOCK } else { 0 };
+            state.facts.next = spent + more;
         }
         Ok((index, state, caught))
     }

@@ -38,12 +38,26 @@ impl Mailbox {
         self.catch_up(None)?;
         self.forget_known()?;
         if self.must_look()? {
-            self.look_under_lock()?;
+            let looked = self.look_under_lock();
+            self.put_off(looked)?;
         }
-        self.record_what_is_due(MANY)?;
+        let recorded = self.record_what_is_due(MANY);
+        self.put_off(recorded)?;
         self.show_own_seen()?;
         self.state.tidy();
         Ok(self.look_of_it() != before)
+    }
+
+    /// What can't be found out or recorded now, such as on a full disk, will be the next time. Until then the mailbox
+    /// is as it was known: mail can be read, and removed to make room.
+    fn put_off(&mut self, done: Result<(), Trouble>) -> Result<(), Trouble> {
+        match done {
+            Err(Trouble::Unavailable(_)) if self.index.is_some() => {
+                (self.looked, self.looked_at) = (false, None);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn look_of_it(&self) -> (u64, usize, Uid, usize, u64) {
@@ -65,7 +79,8 @@ impl Mailbox {
     /// An index that was damaged and read again may say of flags what has not been true for long.
     pub(crate) fn look_if_lost(&mut self, held: &Held) -> Result<(), Trouble> {
         let lost = !self.looked && self.looked_at.is_none() && !self.options.only_to_add;
-        if lost && self.writable { self.look(held) } else { Ok(()) }
+        let looked = if lost && self.writable { self.look(held) } else { Ok(()) };
+        self.put_off(looked)
     }
 
     pub(crate) fn lock(&self) -> Result<Held, Trouble> {

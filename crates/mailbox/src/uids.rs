@@ -15,7 +15,7 @@ use crate::uidlist::{List, write_line};
 /// Its name.
 pub(crate) const NAME: &str = "fulmar-uidlist";
 /// So many UIDs are promised at a time.
-const BLOCK: Uid = 10_000;
+pub(crate) const BLOCK: Uid = 10_000;
 /// A longer list is none.
 const LONGEST: u64 = 1 << 30;
 
