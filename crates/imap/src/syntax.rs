@@ -327,7 +327,7 @@ pub enum FetchItem {
     Rfc822,
     Rfc822Header,
     Rfc822Text,
-    /// BODY[section]<first.count>; `peek`: `\Seen` is not set.
+    /// `BODY[section]<first.count>`; `peek`: `\Seen` is not set.
     Section {
         section: Section,
         partial: Option<(u32, u32)>,
