@@ -7,7 +7,8 @@ use std::io::{self, ErrorKind};
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
-use crate::conn::PIECE;
+/// Octets that are unfolded or packed at one time.
+const PIECE: usize = 16 * 1024;
 
 /// What the client sends.
 pub(crate) struct Inflated {
