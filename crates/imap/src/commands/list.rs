@@ -1,5 +1,6 @@
 //! LIST and LSUB: RFC 9051 §6.3.9, RFC 5258, 5819, 6154, 8440, 9590.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::commands::status::wants_sizes;
@@ -46,7 +47,9 @@ pub(crate) fn lsub<S: Store>(session: &mut Session<S>, request: Request, out: Ou
     let separator = session.store.separator();
     let patterns = compiled(&reference, &[pattern], separator);
     let tree = Tree::new(session.store.list()?, separator);
-    let list = List { select_subscribed: true, ..List::default() };
+    let hidden =
+        |listed: &&Listed| listed.subscribed && !patterns.iter().any(|pattern| pattern.fits(&listed.name));
+    let above = levels(tree.names.iter().filter(hidden), separator);
     for listed in &tree.names {
         if !patterns.iter().any(|pattern| pattern.fits(&listed.name)) {
             continue;
@@ -55,13 +58,18 @@ pub(crate) fn lsub<S: Store>(session: &mut Session<S>, request: Request, out: Ou
         let attributes = match listed.subscribed {
             true if listed.no_select && !listed.missing => "\\Noselect",
             true => "",
-            false if tree.below(&listed.name, &list) => "\\Noselect",
+            false if above.contains(listed.name.as_str()) => "\\Noselect",
             false => continue,
         };
         let name = session.written(&listed.name);
         write!(out, "* LSUB ({attributes}) \"{}\" {name}\r\n", session.separator_escaped())?;
     }
     Ok(Reply::DONE)
+}
+
+/// All levels above these names.
+fn levels<'a>(names: impl Iterator<Item = &'a Listed>, separator: char) -> BTreeSet<&'a str> {
+    names.flat_map(|one| one.name.match_indices(separator).map(|(place, _)| &one.name[..place])).collect()
 }
 
 fn compiled(reference: &str, patterns: &[String], separator: char) -> Vec<Pattern> {
