@@ -539,6 +539,30 @@ fn removing_the_folder_ends_the_session_and_renaming_it_does_not() {
 }
 
 #[test]
+fn an_index_that_is_to_be_elsewhere_keeps_uids_and_keywords_and_is_not_taken_twice() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["a", "b", "c"]);
+    let marks = Marks { keywords: vec!["Work".to_owned()], ..Marks::default() };
+    mailbox.mark(&[2], Change::Add, &marks, None).unwrap();
+    mailbox.expunge(&[1]).unwrap();
+    let (before, known) = (mailbox.status(), uids(&mailbox));
+    drop(mailbox);
+    let place = Place { index: home.0.path().join("indexes/of/it"), ..home.place() };
+    let open = || Mailbox::open(place.clone(), Options::default()).unwrap();
+    let mut mailbox = open();
+    let after = mailbox.status();
+    assert_eq!((uids(&mailbox), after.uid_validity, after.id), (known, before.uid_validity, before.id));
+    assert_eq!((mailbox.keywords(), mailbox.messages()[0].keywords), (&["Work".to_owned()][..], 1));
+    assert!(add(&home, &mut mailbox, &["d"])[0] > 3);
+    drop(mailbox);
+    // The disk with the indexes is lost: by the list of then, UIDs that it has given since would be given again.
+    std::fs::remove_dir_all(&place.index).unwrap();
+    assert!(!home.path().join("fulmar-uidlist").exists() && !home.path().join(index::NAME).exists());
+    assert_eq!(uids(&open())[0], 1);
+}
+
+#[test]
 fn the_index_may_be_elsewhere_and_nothing_of_it_is_in_the_maildir_then() {
     let home = Home::new();
     let place = Place { index: home.0.path().join("indexes/of/it"), ..home.place() };
