@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::commands::status::wants_sizes;
+use crate::names::fit;
 use crate::pattern::Pattern;
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
@@ -25,7 +26,7 @@ pub(crate) fn list<S: Store>(session: &mut Session<S>, request: Request, out: Ou
         return Err(Trouble::Limit("These are too many patterns.").into());
     }
     let patterns = compiled(&list.reference, &list.patterns, separator);
-    let tree = Tree::new(session.store.list()?, separator);
+    let tree = Tree::new(all(session)?, separator);
     for place in 0..tree.names.len() {
         let listed = &tree.names[place];
         if !patterns.iter().any(|pattern| pattern.fits(&listed.name)) {
@@ -46,7 +47,7 @@ pub(crate) fn lsub<S: Store>(session: &mut Session<S>, request: Request, out: Ou
     let Request::Lsub { reference, pattern } = request else { return Ok(Reply::WRONG) };
     let separator = session.store.separator();
     let patterns = compiled(&reference, &[pattern], separator);
-    let tree = Tree::new(session.store.list()?, separator);
+    let tree = Tree::new(all(session)?, separator);
     let hidden =
         |listed: &&Listed| listed.subscribed && !patterns.iter().any(|pattern| pattern.fits(&listed.name));
     let above = levels(tree.names.iter().filter(hidden), separator);
@@ -65,6 +66,14 @@ pub(crate) fn lsub<S: Store>(session: &mut Session<S>, request: Request, out: Ou
         write!(out, "* LSUB ({attributes}) \"{}\" {name}\r\n", session.separator_escaped())?;
     }
     Ok(Reply::DONE)
+}
+
+/// All mailboxes that a client can name: one that other programs have made of another name it could not select.
+fn all<S: Store>(session: &mut Session<S>) -> Result<Vec<Listed>, Trouble> {
+    let separator = session.store.separator();
+    let mut all = session.store.list()?;
+    all.retain(|listed| fit(&listed.name, separator).as_ref() == Ok(&listed.name));
+    Ok(all)
 }
 
 /// All levels above these names.
