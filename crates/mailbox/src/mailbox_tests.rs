@@ -354,6 +354,17 @@ fn a_writer_that_was_killed_half_way_leaves_no_harm() {
 }
 
 #[test]
+fn of_a_message_that_cannot_be_read_the_file_is_named() {
+    let home = Home::new();
+    home.put("cur/1.a:2,", "a");
+    let mut mailbox = home.open();
+    std::fs::remove_file(home.path().join("cur/1.a:2,")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", home.path().join("cur/1.a:2,")).unwrap();
+    let Err(Trouble::Unavailable(why)) = mailbox.open(1) else { panic!("it was read") };
+    assert!(why.contains("cur/1.a:2,: can't read"), "{why}");
+}
+
+#[test]
 fn the_lists_of_other_servers_are_taken_over_with_their_keywords() {
     let home = Home::new();
     home.put("cur/1.a,S=1:2,Sb", "a");
