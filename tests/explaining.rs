@@ -238,7 +238,11 @@ fn another_port_is_one_more_run_script_and_is_published() {
     for line in [
         "example.test.  IN MX   10 mail.example.test.".to_owned(),
         format!("_pop3._tcp.example.test.  IN SRV  0 1 {} mail.example.test.", house.pop3().port()),
-        "_imaps._tcp.example.test.  IN SRV  0 0 0 .".to_owned(),
+        format!("_imaps._tcp.example.test.  IN SRV  0 1 {} mail.example.test.", house.imaps().port()),
+        format!(
+            "_submissions._tcp.example.test.  IN SRV  0 1 {} mail.example.test.",
+            house.submissions().port()
+        ),
     ] {
         assert!(zone.lines().any(|there| there == line), "{line}: {zone}");
     }

@@ -131,6 +131,8 @@ fn fetchmail_fetches() {
         ),
     );
     let mut command = Command::new(fetchmail);
+    // Of root's there is else one at a time on a machine.
+    command.arg("--pidfile").arg(folder.path().join("pid"));
     well(command.arg("-f").arg(&rc).arg("--nosyslog").env("FETCHMAILHOME", folder.path()));
     is_the_message(&fs::read(mail).unwrap());
     assert!(house.mail("alice").is_empty(), "fetchmail deletes what it has fetched");

@@ -257,6 +257,8 @@ fn fetchmail_fetches_deletes_and_waits_for_more() {
     };
     let command = || {
         let mut command = Command::new(&fetchmail);
+        // Of root's there is else one at a time on a machine.
+        command.arg("--pidfile").arg(folder.path().join("pid"));
         command.arg("-f").arg(&rc).arg("--nosyslog").env("FETCHMAILHOME", folder.path());
         command
     };

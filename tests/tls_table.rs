@@ -145,6 +145,8 @@ fn fetchmail_and_curl_fetch_by_each_way_of_tls_and_trust_no_other_certificate() 
         std::fs::write(&path, rc).unwrap();
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let mut command = Command::new(&fetchmail);
+        // Of root's there is else one at a time on a machine.
+        command.arg("--pidfile").arg(house.path("fetchmail.pid"));
         command.env("FETCHMAILHOME", house.path("")).args(["-f", path.to_str().unwrap(), "--nosyslog", "-v"]);
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned();

@@ -25,14 +25,12 @@ pub(crate) struct Served {
     pub(crate) rules: Option<PathBuf>,
     /// Variables it sets for everybody.
     pub(crate) env: Vec<(String, String)>,
+    /// TLS from the first octet on: RFC 8314 §3.
+    pub(crate) tls: bool,
 }
 
-impl Served {
-    /// TLS from the first octet on. RFC 8314 §3.
-    pub(crate) fn is_tls(&self) -> bool {
-        matches!(self.port, 465 | 993 | 995)
-    }
-}
+/// Services that begin with TLS, by the names that `smtpd` and `login` know them by.
+const SECRET: &[&str] = &["submissions", "pop3s", "imaps"];
 
 /// All that is served, by port.
 pub(crate) fn served(home: &Home) -> Vec<Served> {
@@ -56,7 +54,9 @@ fn read(name: String, text: &str, home: &Home) -> Option<Served> {
     let option = words[server..at].iter().position(|word| matches!(*word, "-x" | "-Xx"));
     let rules = option.and_then(|option| words.get(server + option + 1)).map(|path| home.join(path));
     let env = words[..server].iter().filter_map(|word| variable(word)).collect();
-    Some(Served { name, kind, port, rules, env })
+    // Others' programs behind the usual ports begin with it as well.
+    let tls = words[at..].iter().any(|word| SECRET.contains(word)) || matches!(port, 465 | 993 | 995);
+    Some(Served { name, kind, port, rules, env, tls })
 }
 
 /// What the program that stands first in `words` serves.
@@ -100,6 +100,11 @@ mod tests {
         assert_eq!(kind("tcpserver 0 25 /x/bin/smtpd"), Some((Kind::Smtp, 25)));
         assert_eq!(kind("tcpserver -w 4 127.0.0.1 110 gate pop3d login pop3"), Some((Kind::Pop3, 110)));
         assert_eq!(kind("tcpserver 0 993 gate imapd login imap").map(|it| it.0), Some(Kind::Imap));
+        let tls = |line: &str| read(line).map(|served| served.tls);
+        assert_eq!(tls("tcpserver 0 2465 smtpd submissions"), Some(true));
+        assert_eq!(tls("tcpserver 0 2587 smtpd submission"), Some(false));
+        assert_eq!(tls("tcpserver 0 2993 gate imapd login imaps"), Some(true));
+        assert_eq!(tls("tcpserver 0 995 tlswrap popup x checkpassword pop3d"), None);
         for other in
             ["lookup", "tcpserver 0 24 smtpd lmtp", "tcpserver 0 smtp smtpd", "tcpserver", "smtpd 25"]
         {

@@ -88,6 +88,10 @@ fn index(house: &Home, owner: &Owner) -> io::Result<Option<PathBuf>> {
         Some((local, domain)) => top.join(domain).join(local),
         None => top.join(USERS).join(&owner.user),
     };
+    if !place.starts_with(&top) {
+        // A name that leads elsewhere would not be made, but taken for a home.
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "this user's name is none for a folder"));
+    }
     owner::ensure_home(&top, &Owner { home: place.clone(), ..owner.clone() })?;
     Ok(Some(place))
 }
@@ -106,4 +110,43 @@ fn shared(house: &Home, owner: &Owner) -> io::Result<Vec<Shared>> {
         }
     };
     Ok(owner.shared.iter().filter_map(open).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_user_leads_out_of_the_folder_of_indexes() {
+        let home = tempfile::tempdir().unwrap();
+        let house = Home::at(home.path());
+        std::fs::create_dir_all(house.control()).unwrap();
+        std::fs::write(house.control().join("indexdir"), "indexes\n").unwrap();
+        std::fs::create_dir(home.path().join("own")).unwrap();
+        let identity = sys::Identity { uid: 4242, gid: 4242, groups: vec![] };
+        let own = home.path().join("own");
+        if sys::is_root() {
+            std::os::unix::fs::chown(&own, Some(4242), Some(4242)).unwrap();
+        }
+        let (own, text) = (own.to_str().unwrap(), String::new);
+        for user in
+            [format!("{own}@x.test"), own.to_owned(), "../own@x".into(), "..@x".into(), "a/b@x".into()]
+        {
+            let owner = Owner {
+                identity: identity.clone(),
+                home: "/".into(),
+                maildir: "/".into(),
+                quota: 0,
+                user: user.clone(),
+                local: text(),
+                domain: text(),
+                dash: text(),
+                ext: text(),
+                programs: false,
+                instructions: vec![],
+                shared: vec![],
+            };
+            assert!(index(&house, &owner).is_err(), "{user}");
+        }
+    }
 }

@@ -25,7 +25,8 @@ use crate::pump::End;
 
 /// Address space: a mailbox of a million messages, and four messages of the largest size at one time.
 const MEMORY: u64 = 4 << 30;
-const FILES: u64 = 256;
+/// Each message of an APPEND of many is two open files until all have come.
+const FILES: u64 = 4096;
 /// Tells whether the machine has been started anew since an index was written.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 

@@ -21,10 +21,17 @@ use crate::tickets::Who;
 pub(crate) struct Used(HashMap<String, u64>);
 
 impl Used {
-    /// Is this the first time? Those that are no longer good are forgotten.
-    fn is_first(&mut self, pass: &Pass, now: u64) -> bool {
+    /// Takes a pass, once; `began`: when we did, before which it may have been used already. What is refused here is
+    /// no password that somebody guessed: the host that made the pass must not be counted as who guesses.
+    fn take(&mut self, pass: &Pass, began: u64, now: u64) -> Result<(), Fate> {
         self.0.retain(|_, made| made.saturating_add(LIFE) >= now);
-        self.0.insert(pass.nonce.clone(), pass.made).is_none()
+        if pass.made < began {
+            return Err(Fate::later(3, 0, "not ready for what was begun before; try again"));
+        }
+        match self.0.insert(pass.nonce.clone(), pass.made) {
+            None => Ok(()),
+            Some(_) => Err(Fate::never(7, 8, "this pass has been used")),
+        }
     }
 }
 
@@ -113,9 +120,12 @@ pub(crate) fn admit(door: &Door<'_>, user: &[u8], word: &[u8]) -> Option<Answer>
     let purpose = Purpose { service: door.service.name(), user, host: &me };
     let now = sys::unix_seconds();
     let pass = pass::check(key.as_bytes(), purpose, word, now)?;
-    // Who was let in before we began may have used it before we began.
-    let fresh = pass.made >= house.began && house.used().is_first(&pass, now);
-    if !fresh || !door.lets_in(&address).ok()? {
+    let taken = house.used().take(&pass, house.began, now);
+    if let Err(fate) = taken {
+        door.log("refuse", user, "HOST", &format!(" cause={}", fate.text()));
+        return Some(fate.into());
+    }
+    if !door.lets_in(&address).ok()? {
         return None;
     }
     let door = Door { ip: &pass.client, tls: door.tls, ..Door::of(house, door.service, &pass.client) };
@@ -143,8 +153,11 @@ mod tests {
     fn a_pass_is_used_once_and_forgotten_when_it_is_no_longer_good() {
         let mut used = Used::default();
         let pass = |nonce: &str, made| Pass { made, nonce: nonce.into(), client: String::new() };
-        assert!(used.is_first(&pass("a", 100), 100) && !used.is_first(&pass("a", 100), 160));
-        assert!(used.is_first(&pass("b", 200), 200));
+        assert_eq!(used.take(&pass("a", 100), 100, 100), Ok(()));
+        assert_eq!(used.take(&pass("a", 100), 100, 160).unwrap_err().letter(), b'D');
+        assert_eq!(used.take(&pass("b", 200), 100, 200), Ok(()));
         assert_eq!(used.0.len(), 1);
+        // It may have been used before we began: that is no wrong password, and the next one will do.
+        assert_eq!(used.take(&pass("c", 99), 100, 101).unwrap_err().letter(), b'Z');
     }
 }

@@ -65,6 +65,7 @@ impl Account<'_> {
         for (name, _) in readings() {
             reading(&mut imap, name);
         }
+        await_words(&mut imap);
         imap.good("LOGOUT");
         let mut selects: Vec<f64> = (0..5).map(|_| self.inbox().2).collect();
         selects.sort_by(f64::total_cmp);
@@ -136,6 +137,17 @@ fn reading(imap: &mut Imap, row: &str) -> f64 {
     let rows = readings();
     let line = &rows.iter().find(|(name, _)| *name == row).expect("a row").1;
     timed(imap, line)
+}
+
+/// A server may index words while nobody asks for anything: until a search for text has become no faster for a while.
+fn await_words(imap: &mut Imap) {
+    let (mut best, mut since) = (f64::MAX, 0);
+    while since < 30 {
+        let took = reading(imap, "text");
+        since = if took < best / 2.0 { 0 } else { since + 1 };
+        best = best.min(took);
+        thread::sleep(Duration::from_secs(1));
+    }
 }
 
 fn timed(imap: &mut Imap, line: &str) -> f64 {

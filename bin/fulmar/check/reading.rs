@@ -33,7 +33,13 @@ fn separator(control: &Control) -> Option<Problem> {
 }
 
 fn key(control: &Control) -> Option<Problem> {
+    use std::os::unix::fs::PermissionsExt;
     let length = line(control, "hostkey")?.len();
+    let seen = control.path("hostkey").metadata().ok()?;
+    if seen.permissions().mode() & 0o004 != 0 {
+        let said = "everybody on this host may read it, and so open any mailbox on any host".to_owned();
+        return Some(problem(Severity::Error, "hostkey", said, "chmod 400 it, for lookup alone: usher(8)"));
+    }
     let said = format!("{length} characters can be guessed: no login is led to another host");
     let cure = "write at least 32 characters by chance, the same on all hosts: usher(8)";
     (length < 32).then(|| problem(Severity::Error, "hostkey", said, cure))
@@ -129,7 +135,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("control")).unwrap();
         for (name, text) in files {
-            std::fs::write(folder.path().join("control").join(name), text).unwrap();
+            let path = folder.path().join("control").join(name);
+            std::fs::write(&path, text).unwrap();
+            let mode = if text.ends_with("for all\n") { 0o644 } else { 0o600 };
+            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
         }
         check(&Home::at(folder.path())).into_iter().map(|problem| problem.file).collect()
     }
@@ -144,6 +153,7 @@ mod tests {
             ("indexdir", "index\n"),
         ];
         assert!(found(&good).is_empty() && found(&[]).is_empty());
+        assert_eq!(found(&[("hostkey", "0123456789abcdef0123456789abcdef for all\n")]).len(), 1);
         let bad = [
             ("imapseparator", "|\n"),
             ("hostkey", "secret\n"),

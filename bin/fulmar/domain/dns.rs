@@ -23,7 +23,7 @@ pub(super) fn zone(domain: &str, host: &str, served: &[Served]) -> String {
         ("_imaps", Kind::Imap, true),
     ];
     for (name, kind, tls) in names {
-        let found = served.iter().find(|service| service.kind == kind && service.is_tls() == tls);
+        let found = served.iter().find(|service| service.kind == kind && service.tls == tls);
         let target = found.map_or("0 0 0 .".to_owned(), |service| format!("0 1 {} {host}.", service.port));
         zone.push_str(&format!("{name}._tcp.{domain}.  IN SRV  {target}\n"));
     }
@@ -40,7 +40,7 @@ pub(super) fn zone(domain: &str, host: &str, served: &[Served]) -> String {
 /// What a mail program should take comes first: IMAP before POP3, TLS from the beginning before STARTTLS.
 fn best_first(served: &[Served]) -> Vec<&Served> {
     let mut all: Vec<&Served> = served.iter().collect();
-    all.sort_by_key(|service| (service.kind == Kind::Pop3, !service.is_tls()));
+    all.sort_by_key(|service| (service.kind == Kind::Pop3, !service.tls));
     all
 }
 
@@ -53,7 +53,7 @@ pub(super) fn autoconfig(domain: &str, host: &str, served: &[Served]) -> String 
             Kind::Imap => ("incomingServer", "imap"),
             Kind::Smtp => return String::new(),
         };
-        let socket = if service.is_tls() { "SSL" } else { "STARTTLS" };
+        let socket = if service.tls { "SSL" } else { "STARTTLS" };
         format!(
             "    <{tag} type=\"{kind}\">\n      <hostname>{host}</hostname>\n      <port>{}</port>\n      \
              <socketType>{socket}</socketType>\n      <authentication>password-cleartext</authentication>\n      \
@@ -78,7 +78,7 @@ pub(super) fn autodiscover(host: &str, served: &[Served]) -> String {
             Kind::Imap => "IMAP",
             Kind::Smtp => return String::new(),
         };
-        let ssl = if service.is_tls() { "on" } else { "off" };
+        let ssl = if service.tls { "on" } else { "off" };
         format!(
             "      <Protocol>\n        <Type>{kind}</Type>\n        <Server>{host}</Server>\n        <Port>{}</Port>\n        \
              <DomainRequired>off</DomainRequired>\n        <SPA>off</SPA>\n        <SSL>{ssl}</SSL>\n        \
@@ -101,7 +101,14 @@ mod tests {
     use super::*;
 
     fn served(kind: Kind, port: u16) -> Served {
-        Served { name: String::new(), kind, port, rules: None, env: Vec::new() }
+        Served {
+            name: String::new(),
+            kind,
+            port,
+            rules: None,
+            env: Vec::new(),
+            tls: matches!(port, 465 | 993 | 995),
+        }
     }
 
     #[test]

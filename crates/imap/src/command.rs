@@ -6,7 +6,7 @@
 use crate::commands::*;
 use crate::session::{Answer, Out, Session};
 use crate::store::Store;
-use crate::syntax::Request;
+use crate::syntax::{Request, SearchKey};
 
 /// What serves a command: its untagged lines go to `out`.
 pub(crate) type Run<S> = fn(&mut Session<S>, Request, Out<'_>) -> Answer;
@@ -180,5 +180,16 @@ pub(crate) fn name(request: &Request) -> &'static str {
         Thread { by_uid, .. } => by(*by_uid, "UID THREAD", "THREAD"),
         CancelUpdate(_) => "CANCELUPDATE",
         Replace { by_uid, .. } => by(*by_uid, "UID REPLACE", "REPLACE"),
+    }
+}
+
+/// Does the client name messages by number inside a command that is one by UID? RFC 9586 §3.
+pub(crate) fn names_numbers(request: &Request) -> bool {
+    match request {
+        Request::Search { key, .. } | Request::Sort { key, .. } | Request::Thread { key, .. } => {
+            key.any(&mut |key| matches!(key, SearchKey::Sequence(_)))
+        }
+        Request::Select { qresync: Some(qresync), .. } => qresync.matching.is_some(),
+        _ => false,
     }
 }

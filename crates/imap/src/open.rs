@@ -5,6 +5,7 @@ use std::io;
 use crate::body::Body;
 use crate::flags::Flags;
 use crate::reply::Reply;
+use crate::scribe;
 use crate::sequence::Set;
 use crate::session::Out;
 use crate::store::{Folder, Message, Uid};
@@ -53,19 +54,10 @@ impl<F: Folder> Open<F> {
         messages.get(place)
     }
 
-    /// Writes a message's flags, in their brackets: `(\Seen $Forwarded)`. `recent`: with `\Recent`, for rev1.
-    pub(crate) fn write_flags(&self, message: &Message, recent: bool, out: Out<'_>) -> io::Result<()> {
-        let system = Flags::NAMES.iter().filter(|(flag, _)| message.flags.has(*flag)).map(|(_, name)| *name);
-        let keywords = self.folder.keywords().iter().take(64).enumerate();
-        let keywords = keywords.filter(|(bit, _)| message.keywords >> bit & 1 == 1);
+    /// Appends a message's flags, in their brackets: `(\Seen $Forwarded)`. `recent`: with `\Recent`, for rev1.
+    pub(crate) fn put_flags(&self, message: &Message, recent: bool, line: &mut Vec<u8>) {
         let recent = recent && message.uid >= self.folder.recent_from();
-        let names = system.chain(keywords.map(|(_, name)| name.as_str())).chain(recent.then_some("\\Recent"));
-        let mut blank = "(";
-        for name in names {
-            write!(out, "{blank}{name}")?;
-            blank = " ";
-        }
-        out.write_all(if blank == "(" { b"()" } else { b")" })
+        scribe::flags(line, message, self.folder.keywords(), recent);
     }
 
     /// FLAGS: what flags there are in this mailbox.

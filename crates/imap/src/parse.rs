@@ -5,6 +5,8 @@
 
 mod access;
 mod append;
+#[cfg(test)]
+mod clients_tests;
 mod fetch;
 mod mailboxes;
 mod notify;

@@ -13,6 +13,10 @@ const BATCH: usize = 512;
 /// if they are among so many messages that come next.
 const AHEAD: usize = 4096;
 
+/// So many octets of messages at one time: digests are in memory until they are asked for, and that of a message which is all
+/// header is larger than the message.
+const BATCH_OCTETS: u64 = 32 * 1024 * 1024;
+
 /// The digest of the message at hand, and some that are not kept.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
@@ -90,11 +94,16 @@ impl Records {
         next: impl Iterator<Item = Uid>,
     ) -> Result<Vec<Uid>, Trouble> {
         let mut lacking = vec![uid];
+        let mut octets = folder.octets(uid).unwrap_or(0);
         for uid in next.take(AHEAD) {
             if lacking.len() == BATCH {
                 break;
             }
             if gone(self.kept(folder, uid))? == Some(false) {
+                octets = octets.saturating_add(folder.octets(uid).unwrap_or(0));
+                if octets > BATCH_OCTETS {
+                    break;
+                }
                 lacking.push(uid);
             }
         }
@@ -156,4 +165,27 @@ pub(crate) fn read_all(text: impl Read, octets: &mut Vec<u8>) -> Result<(), Trou
     // `read_to_end` passes over interruptions by itself.
     text.take(MOST_TEXT).read_to_end(octets)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+    use crate::store::Store;
+
+    #[test]
+    fn digests_of_large_messages_are_made_few_at_one_time() {
+        let mut memory = Memory::new('.');
+        let large = [b"Subject: x\n\n".to_vec(), vec![b'x'; 12 * 1024 * 1024]].concat();
+        for letter in [&large[..], &large, &large, b"Subject: y\n\n"] {
+            memory.deliver("INBOX", letter);
+        }
+        let mut folder = memory.open("INBOX", false).unwrap();
+        let mut records = Records::default();
+        assert_eq!(records.load(&mut folder, 1, 2..=4), Ok(true));
+        assert_eq!(records.tried, [1, 2]);
+        assert_eq!(records.load(&mut folder, 2, 3..=4), Ok(true));
+        assert_eq!(records.load(&mut folder, 3, 4..=4), Ok(true));
+        assert_eq!(records.tried, [3, 4]);
+    }
 }

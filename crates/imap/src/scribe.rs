@@ -35,6 +35,13 @@ pub(crate) fn flags(out: &mut Vec<u8>, message: &Message, keywords: &[String], r
     out.push(b')');
 }
 
+/// `MODSEQ (624140003)`
+pub(crate) fn modseq(out: &mut Vec<u8>, modseq: u64) {
+    out.extend_from_slice(b"MODSEQ (");
+    number(out, modseq);
+    out.push(b')');
+}
+
 /// What comes before the octets of a literal.
 pub(crate) fn literal_head(out: &mut Vec<u8>, octets: u64) {
     out.push(b'{');

@@ -3,6 +3,8 @@
 //! A tree is asked with what is known so far; it says yes, no, or that it depends on leaves that cost more. So each
 //! message is paid for only as far as it has to be. Knows no folder: who asks gives the leaves' values.
 
+use std::sync::Arc;
+
 use memchr::memmem;
 
 use crate::flags::{FlagWord, Flags};
@@ -36,8 +38,8 @@ pub(crate) enum Leaf {
     /// Ascending ranges.
     Numbers(Vec<(u32, u32)>),
     Uids(Vec<(u32, u32)>),
-    /// `$`, ascending.
-    Among(Vec<Uid>),
+    /// `$`, ascending; one list, however often it stands there.
+    Among(Arc<[Uid]>),
     ModSeq(u64),
     /// Seconds, from and up to but not including.
     Saved(i64, i64),
@@ -138,7 +140,7 @@ pub(crate) struct Terms<'a> {
     /// The number of messages that the client knows, and the largest UID of them.
     pub(crate) count: u32,
     pub(crate) largest: Uid,
-    pub(crate) saved: &'a [Uid],
+    pub(crate) saved: &'a Arc<[Uid]>,
     /// Seconds since 1970.
     pub(crate) now: i64,
 }
@@ -244,7 +246,7 @@ fn leaf(key: &SearchKey, terms: &Terms<'_>) -> Option<Leaf> {
         SearchKey::Flag(FlagWord::Keyword(name)) => Leaf::Keyword(bit(name, terms.keywords)?),
         SearchKey::Recent => Leaf::Recent,
         SearchKey::Saved | SearchKey::Sequence(Set::Saved) | SearchKey::Uid(Set::Saved) => {
-            Leaf::Among(terms.saved.to_vec())
+            Leaf::Among(Arc::clone(terms.saved))
         }
         SearchKey::Sequence(set) => Leaf::Numbers(set.ranges(terms.count)),
         SearchKey::Uid(set) => Leaf::Uids(set.ranges(terms.largest)),

@@ -6,14 +6,14 @@
 
 use std::io::{self, Write};
 
-use crate::command::{Row, Rules, name};
+use crate::command::{Row, Rules, name, names_numbers};
 use crate::frame::{Frame, Frames, Limits, Refused, Taken};
 use crate::notices::{Notices, Wish};
 use crate::open::Open;
 use crate::parse::{Fault, parse, tag_of};
 use crate::reply::Reply;
 use crate::spool::Spooled;
-use crate::store::{Folder, Store, Trouble, Uid};
+use crate::store::{Folder, Store, Trouble};
 use crate::syntax::Request;
 use crate::update::Presence;
 
@@ -48,18 +48,6 @@ pub(crate) struct Enabled {
     pub(crate) utf8: bool,
     pub(crate) rev2: bool,
     pub(crate) uid_only: bool,
-}
-
-impl Enabled {
-    /// Begins the line of a message: `* 1 FETCH (`, or `* 17 UIDFETCH (` under UIDONLY; with `UID 17 ` inside where the
-    /// client has to have it (`with_uid`: UID commands, QRESYNC).
-    pub(crate) fn begin_fetch(self, number: u32, uid: Uid, with_uid: bool, out: Out<'_>) -> io::Result<()> {
-        match (self.uid_only, with_uid) {
-            (true, _) => write!(out, "* {uid} UIDFETCH ("),
-            (false, true) => write!(out, "* {number} FETCH (UID {uid} "),
-            (false, false) => write!(out, "* {number} FETCH ("),
-        }
-    }
 }
 
 /// A session.
@@ -188,6 +176,12 @@ impl<S: Store> Session<S> {
         self.notices.as_ref().is_some_and(Notices::watches)
     }
 
+    /// May the client be given a mod-sequence from which it goes on the next time (RFC 7162 §3.2.7)? Not one that has asked
+    /// by NOTIFY not to be told of flags: it would never learn of them.
+    pub(crate) fn resynchronizes(&self) -> bool {
+        self.enabled.qresync && self.wish().flags
+    }
+
     /// Does the client want to be told of news without asking, by IDLE or by NOTIFY?
     pub fn listening(&self) -> bool {
         self.idling()
@@ -261,7 +255,7 @@ impl<S: Store> Session<S> {
                 return Ok(Reply::READ_ONLY);
             }
         }
-        if rules.uses_numbers() && self.enabled.uid_only {
+        if self.enabled.uid_only && (rules.uses_numbers() || names_numbers(&request)) {
             return Ok(Reply::UID_REQUIRED);
         }
         (row.run)(self, request, out)
@@ -270,7 +264,7 @@ impl<S: Store> Session<S> {
     /// The line that ends IDLE: DONE, and nothing else.
     fn end_idle(&mut self, line: &[u8], out: Out<'_>) -> io::Result<()> {
         let Some(tag) = self.idle.take() else { return Ok(()) };
-        if !line.eq_ignore_ascii_case(b"DONE") {
+        if !line.trim_ascii_end().eq_ignore_ascii_case(b"DONE") {
             return Reply::NOT_DONE.write(&tag, out);
         }
         if self.tell(true, out)? == Presence::Gone {
@@ -345,6 +339,8 @@ impl<S: Store> Session<S> {
         self.store.rest();
         if let Some(open) = &mut self.open {
             open.folder.rest();
+            // Who asks for the next slice so late can wait until the message is read again.
+            open.body = None;
         }
     }
 

@@ -327,7 +327,7 @@ pub enum FetchItem {
     Rfc822,
     Rfc822Header,
     Rfc822Text,
-    /// BODY[section]<first.count>; `peek`: `\Seen` is not set.
+    /// `BODY[section]<first.count>`; `peek`: `\Seen` is not set.
     Section {
         section: Section,
         partial: Option<(u32, u32)>,
@@ -432,6 +432,19 @@ pub enum SearchKey {
     ThreadId(String),
     /// `$` (RFC 5182).
     Saved,
+}
+
+impl SearchKey {
+    /// Does `test` hold for it, or for a key in it? The depth of keys is the parser's matter.
+    pub fn any(&self, test: &mut dyn FnMut(&SearchKey) -> bool) -> bool {
+        test(self)
+            || match self {
+                SearchKey::And(keys) => keys.iter().any(|key| key.any(test)),
+                SearchKey::Or(one, other) => one.any(test) || other.any(test),
+                SearchKey::Not(key) => key.any(test),
+                _ => false,
+            }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

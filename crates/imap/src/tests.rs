@@ -12,6 +12,8 @@ mod dialog;
 
 mod model;
 mod notified;
+mod resync;
+mod sound;
 mod together;
 
 /// What a client is connected to: the login in one line, then a session.

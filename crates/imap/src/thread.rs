@@ -9,8 +9,8 @@ use crate::syntax::Algorithm;
 
 /// No node.
 const NONE: u32 = u32::MAX;
-/// So many references of one message are looked at, the last.
-const MOST_REFERENCES: usize = 1000;
+/// So many references of one message are looked at, the last: each may be a node, and mail is written by strangers.
+const MOST_REFERENCES: usize = 100;
 
 /// What matters of a message.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,8 +74,9 @@ impl Threads {
             return;
         }
         let own = self.own(member.id, node);
-        let mut chain: Vec<u32> = references.map(|id| self.named(id)).collect();
-        chain.drain(..chain.len().saturating_sub(MOST_REFERENCES));
+        let references: Vec<&[u8]> = references.collect();
+        let last = &references[references.len().saturating_sub(MOST_REFERENCES)..];
+        let chain: Vec<u32> = last.iter().map(|id| self.named(id)).collect();
         self.hearsay.extend(chain.iter().copied().zip(chain.iter().skip(1).copied()));
         if let Some(parent) = chain.last() {
             self.parents.push((*parent, own));
@@ -542,5 +543,15 @@ mod tests {
     fn nothing_is_no_thread() {
         assert_eq!(references(&[]), "");
         assert_eq!(threads(Algorithm::OrderedSubject, &[]), "");
+    }
+
+    #[test]
+    fn of_a_thousand_references_the_last_are_nodes() {
+        let mut threads = Threads::new(Algorithm::References);
+        let names: Vec<String> = (0..1000).map(|number| format!("{number}@example.org")).collect();
+        let member = Member { number: 1, id: b"x@example.org", ..Member::default() };
+        threads.add(member, names.iter().map(String::as_bytes));
+        assert_eq!((threads.nodes.len(), threads.hearsay.len()), (101, 99));
+        assert!(threads.ids.contains_key(&b"999@example.org"[..]));
     }
 }

@@ -5,9 +5,11 @@
 
 use std::io;
 
-use crate::commands::{fetch, search};
+use crate::commands::fetch::{self, Style};
+use crate::commands::search;
 use crate::open::Open;
 use crate::ranges;
+use crate::scribe;
 use crate::session::{Enabled, Out, Session};
 use crate::store::{Folder, Message, Store, Trouble, Uid};
 
@@ -16,14 +18,6 @@ use crate::store::{Folder, Message, Store, Trouble, Uid};
 pub(crate) enum Presence {
     There,
     Gone,
-}
-
-/// How a change is told.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct News {
-    pub(crate) enabled: Enabled,
-    /// With its UID: RFC 7162 §3.2.4, RFC 5465 §5.1.
-    pub(crate) with_uid: bool,
 }
 
 impl<S: Store> Session<S> {
@@ -38,7 +32,9 @@ impl<S: Store> Session<S> {
     /// Tells what is new.
     pub(crate) fn tell_all(&mut self, may_expunge: bool, out: Out<'_>) -> io::Result<Presence> {
         let flags = self.wish().flags;
-        let news = News { enabled: self.enabled, with_uid: self.enabled.qresync || self.notices.is_some() };
+        let enabled = self.enabled;
+        // RFC 5465 §5.1: with its UID.
+        let style = Style::new(&enabled, self.notices.is_some());
         let items = self.wish().items.clone();
         let Some(open) = &mut self.open else { return Ok(Presence::There) };
         let changed = match open.folder.refresh() {
@@ -52,15 +48,15 @@ impl<S: Store> Session<S> {
         }
         open.tell_keywords(out)?;
         if may_expunge {
-            open.tell_gone(news.enabled, out)?;
+            open.tell_gone(enabled, out)?;
         }
         let known = open.view.last_uid();
-        open.tell_new(news.enabled, known, out)?;
+        open.tell_new(enabled, known, out)?;
         if flags {
-            open.tell_flags(news, known, out)?;
+            open.tell_flags(style, known, out)?;
         }
         if !items.is_empty() {
-            fetch::write_items(open, &items, known, &news.enabled, out)?;
+            fetch::write_items(open, &items, known, &enabled, out)?;
         }
         open.view.told_all(open.folder.status().highest_modseq);
         if self.open.as_ref().is_some_and(|open| !open.watches.is_empty()) {
@@ -127,7 +123,7 @@ impl<F: Folder> Open<F> {
     }
 
     /// Whose flags have changed, among what is not new.
-    fn tell_flags(&self, news: News, known: Uid, out: Out<'_>) -> io::Result<()> {
+    fn tell_flags(&self, style: Style, known: Uid, out: Out<'_>) -> io::Result<()> {
         for message in self.folder.messages() {
             if message.uid > known {
                 break;
@@ -136,7 +132,7 @@ impl<F: Folder> Open<F> {
                 continue;
             }
             if let Some(number) = self.view.number(message.uid) {
-                self.write_change(news, number, message, out)?;
+                self.write_change(style, number, message, out)?;
             }
         }
         Ok(())
@@ -145,18 +141,25 @@ impl<F: Folder> Open<F> {
     /// A FETCH of a message's flags, unasked.
     pub(crate) fn write_change(
         &self,
-        news: News,
+        style: Style,
         number: u32,
         message: &Message,
         out: Out<'_>,
     ) -> io::Result<()> {
-        let News { enabled, with_uid } = news;
-        enabled.begin_fetch(number, message.uid, with_uid, out)?;
-        out.write_all(b"FLAGS ")?;
-        self.write_flags(message, !enabled.rev2, out)?;
-        match enabled.condstore {
-            true => write!(out, " MODSEQ ({}))\r\n", message.modseq),
-            false => out.write_all(b")\r\n"),
+        let mut line = Vec::new();
+        style.begin(number, message.uid, &mut line);
+        self.put_change(style, message, &mut line);
+        line.extend_from_slice(b")\r\n");
+        out.write_all(&line)
+    }
+
+    /// A message's flags, and their MODSEQ for a client that knows of such.
+    pub(crate) fn put_change(&self, style: Style, message: &Message, line: &mut Vec<u8>) {
+        line.extend_from_slice(b"FLAGS ");
+        self.put_flags(message, style.recent, line);
+        if style.with_modseq {
+            line.push(b' ');
+            scribe::modseq(line, message.modseq);
         }
     }
 }

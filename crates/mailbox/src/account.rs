@@ -20,7 +20,7 @@ use crate::settings::Settings;
 use crate::special::{self, Special};
 use crate::tree::{MOST, Root, Spot, Tree};
 use crate::undelete::{self, Deletions};
-use crate::{annotations, subscriptions};
+use crate::{annotations, subscriptions, tree};
 
 /// What shared folders lie below.
 pub(crate) const SHARED: &str = "Shared";
@@ -60,7 +60,14 @@ impl Account {
             umask(Mode::from_bits_truncate(0o007));
         }
         let account = Account { settings, tree: Tree { names, roots }, own, target: None, watched: None };
-        account.give_folders()?;
+        if let Err(trouble) = account.give_folders() {
+            // The mail that is there can be read all the same.
+            sys::log!(
+                "{}: warning: {}: no folders made: {trouble:?}",
+                sys::logging::name(),
+                maildir.display()
+            );
+        }
         account.tidy();
         Ok(account)
     }
@@ -98,14 +105,17 @@ impl Account {
 
     /// What is left of the past. Whatever fails here is done by the next login.
     fn tidy(&self) {
-        let purged = || match self.settings.undelete {
+        let purged = |path: &Path| match self.settings.undelete {
             0 => Ok(()),
-            days => Deletions::open(&self.root().path)?
-                .map_or(Ok(()), |deletions| deletions.purge_daily(self.now(), days)),
+            days => {
+                Deletions::open(path)?.map_or(Ok(()), |deletions| deletions.purge_daily(self.now(), days))
+            }
         };
-        let tidied = self.own.clean(sys::now()).and_then(|()| self.tree.sweep()).and_then(|()| purged());
-        if let Err(error) = tidied {
-            unavailable(&self.root().path, "can't tidy up", &error);
+        for root in &self.tree.roots {
+            let own = || if root.is_shared() { Ok(()) } else { self.own.clean(sys::now()) };
+            if let Err(error) = own().and_then(|()| root.sweep()).and_then(|()| purged(&root.path)) {
+                unavailable(&root.path, "can't tidy up", &error);
+            }
         }
     }
 
@@ -120,8 +130,8 @@ impl Account {
         let root = self.tree.root(spot);
         let undelete = (self.settings.undelete > 0).then(|| undelete::place(&root.path, &spot.disk));
         let user_seen = root.is_shared().then(|| self.note_of(spot, "seen")).transpose()?;
-        let quota = self.quota_of(spot);
-        Mailbox::open(self.place(spot)?, Options { quota, undelete, user_seen, ..how })
+        let (quota, quota_of) = (self.quota_of(spot), Some(root.path.clone()));
+        Mailbox::open(self.place(spot)?, Options { quota, quota_of, undelete, user_seen, ..how })
     }
 
     /// The quota that counts what is in a mailbox: Trash counts to none, by Maildir++.
@@ -237,16 +247,18 @@ impl Store for Account {
             return Err(Trouble::Cannot("This mailbox always stays."));
         }
         self.target = None;
-        let _lock = self.tree.root(&spot).lock()?;
+        let lock = self.tree.root(&spot).lock()?;
         // Another session may have had it before.
-        let spot = self.tree.find(name)?;
+        let (spot, _) = self.reach(name, 'x')?;
         self.keep_deleted(&spot)?;
-        self.tree.remove(&spot)?;
-        if spot.root == 0 {
-            let root = &self.root().folder;
-            Special::read(root)?.forget(root, self.names(), name)?;
-        }
-        Ok(())
+        let left = self.tree.remove(&spot)?;
+        let forgotten = match spot.root {
+            0 => Special::read(&self.root().folder)?.forget(&self.root().folder, self.names(), name),
+            _ => Ok(()),
+        };
+        drop(lock);
+        tree::erase_all(&left);
+        forgotten
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<(), Trouble> {
@@ -319,7 +331,7 @@ impl Store for Account {
     }
 
     fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble> {
-        let spot = self.tree.find(name)?;
+        let (spot, _) = self.reach(name, 'r')?;
         let quota = self.settings.quota;
         if self.quota_of(&spot) == Quota::NONE {
             return Ok(Vec::new());

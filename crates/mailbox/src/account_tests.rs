@@ -553,3 +553,74 @@ fn sessions_that_make_rename_and_remove_the_same_mailboxes_leave_a_sound_account
     let left = std::fs::read_dir(house.path("m")).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(!left.into_iter().any(|name| name.to_string_lossy().starts_with("fulmar-removed")));
 }
+
+fn for_a_group(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    for part in ["tmp", "new", "cur", ""] {
+        std::fs::set_permissions(path.join(part), PermissionsExt::from_mode(0o2770)).unwrap();
+    }
+}
+
+#[test]
+fn a_copy_out_of_what_a_group_may_write_to_is_a_file_of_its_own() {
+    use std::os::unix::fs::MetadataExt;
+    let house = sales("anyone lrswite\n");
+    for_a_group(&house.path("s"));
+    let mut account = house.account();
+    let mut sales = account.open("Shared.sales", false).unwrap();
+    account.copy(&mut sales, &[1], "INBOX").unwrap();
+    let file = std::fs::read_dir(house.path("m/cur")).unwrap().next().unwrap().unwrap().metadata().unwrap();
+    assert_eq!((file.nlink(), file.mode() & 0o777), (1, 0o600));
+}
+
+#[test]
+fn what_was_removed_from_a_shared_mailbox_is_kept_for_its_group_and_not_for_ever() {
+    use std::os::unix::fs::MetadataExt;
+    let mut house = sales("anyone lrswite\n");
+    house.settings.undelete = 3;
+    for_a_group(&house.path("s"));
+    let mut account = house.account();
+    let mut sales = account.open("Shared.sales", false).unwrap();
+    sales.expunge(&[1]).unwrap();
+    let kept = house.path("s/fulmar-deleted/INBOX");
+    assert_eq!(std::fs::metadata(&kept).unwrap().mode() & 0o7777, 0o2770);
+    assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 1);
+    std::fs::write(kept.join("1000-old"), "x").unwrap();
+    std::fs::create_dir_all(house.path("s/fulmar-removed.1/cur")).unwrap();
+    house.account();
+    assert!(!kept.join("1000-old").exists() && !house.path("s/fulmar-removed.1").exists());
+    assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 1);
+}
+
+#[test]
+fn what_leaves_a_mailbox_that_was_renamed_meanwhile_is_counted() {
+    let mut house = House::new();
+    house.settings.quota = Quota::octets(1000);
+    let mut account = house.account();
+    account.create("Lists", &[]).unwrap();
+    append(&mut account, "Lists", "1234").unwrap();
+    let mut lists = account.open("Lists", false).unwrap();
+    house.account().rename("Lists", "Old").unwrap();
+    assert_eq!(account.quota("Old").unwrap()[0].storage.0, 4);
+    lists.expunge(&[1]).unwrap();
+    assert_eq!(account.quota("Old").unwrap()[0].storage.0, 0);
+}
+
+#[test]
+fn an_identifier_is_the_same_in_either_spelling_and_nobody_is_told_of_what_he_may_not_see() {
+    let house = sales("bob@x.test lra\nuser=eve@x.test lrs\n");
+    let mut account = house.account();
+    account.set_acl("Shared.sales", "user=eve@x.test", "").unwrap();
+    assert_eq!(account.acl("Shared.sales").unwrap(), [("bob@x.test".to_owned(), "lra".to_owned())]);
+    let house = sales("eve@x.test lr\n");
+    assert_eq!(house.account().quota("Shared.sales"), Err(Trouble::NoMailbox));
+}
+
+#[test]
+fn who_can_t_be_given_folders_can_read_his_mail_all_the_same() {
+    let house = House::new();
+    std::fs::create_dir_all(house.path("m/fulmar-tree-lock")).unwrap();
+    let mut account = house.account();
+    assert_eq!(names(&mut account), ["INBOX"]);
+    assert_eq!(account.status("INBOX", false).unwrap().messages, 0);
+}

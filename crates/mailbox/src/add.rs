@@ -6,7 +6,6 @@
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -134,7 +133,8 @@ impl Mailbox {
         self.count(octets.iter().sum(), octets.len() as i64);
         self.hear_myself()?;
         self.after_change()?;
-        self.show_own_seen()?;
+        let seen = (first..).zip(arrivals.iter()).filter(|(_, one)| one.marks.flags.has(Flags::SEEN));
+        self.add_own_seen(&seen.map(|(uid, _)| uid).collect::<Vec<_>>())?;
         Ok((first..).take(placed.len()).collect())
     }
 
@@ -165,11 +165,14 @@ impl Mailbox {
         };
         let (base, octets, email) = match &mut arrival.source {
             Source::Draft(draft) => {
-                let base = draft.base().into_bytes();
-                let name = [&base[..], &tail].concat();
-                self.share(draft).map_err(cant)?;
-                draft.settle(&self.folders.cur, &name).map_err(cant)?;
-                (base, draft.octets(), None)
+                let settled = match self.settle_draft(draft, &tail) {
+                    // A shared mailbox may be on another file system than the account.
+                    Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+                        draft.carry(&self.place.temporary).and_then(|()| self.settle_draft(draft, &tail))
+                    }
+                    other => other,
+                };
+                (settled.map_err(cant)?, draft.octets(), None)
             }
             Source::Of(original) => {
                 let wire = Name::read(&original.name).wire();
@@ -186,6 +189,14 @@ impl Mailbox {
         Ok(Placed { base, tail, keywords, email, octets, date })
     }
 
+    /// Gives its base.
+    fn settle_draft(&self, draft: &mut Draft, tail: &[u8]) -> io::Result<Vec<u8>> {
+        let base = draft.base().into_bytes();
+        self.share(draft)?;
+        draft.settle(&self.folders.cur, &[&base[..], tail].concat())?;
+        Ok(base)
+    }
+
     /// A message in a folder that a group shares is the group's.
     fn share(&self, draft: &Draft) -> io::Result<()> {
         match mode(&self.folders.cur) {
@@ -195,22 +206,25 @@ impl Mailbox {
     }
 
     fn copy(&self, original: &mut Original, name: &[u8]) -> io::Result<()> {
-        if mode(&self.folders.cur) != PRIVATE {
+        match self.copy_once(original, name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Renamed meanwhile.
+                let base = Name::read(&original.name).base.to_vec();
+                let listing = Listing::read(&original.folder)?.sorted();
+                original.name = listing.find(&base).ok_or(ErrorKind::NotFound)?.to_vec();
+                self.copy_once(original, name)
+            }
+            other => other,
+        }
+    }
+
+    /// What a group may write to is never a file of what is the owner's alone.
+    fn copy_once(&self, original: &Original, name: &[u8]) -> io::Result<()> {
+        if [&self.folders.cur, &original.folder].iter().any(|folder| mode(folder) != PRIVATE) {
             return copy_whole(&self.place.temporary, original, &self.folders.cur, name);
         }
-        let target = OsStr::from_bytes(name);
-        let link = |original: &Original| {
-            original.folder.link(OsStr::from_bytes(&original.name), &self.folders.cur, target)
-        };
-        let mut linked = link(original);
-        if linked.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-            // Renamed meanwhile.
-            let base = Name::read(&original.name).base.to_vec();
-            let listing = Listing::read(&original.folder)?.sorted();
-            original.name = listing.find(&base).ok_or(ErrorKind::NotFound)?.to_vec();
-            linked = link(original);
-        }
-        match linked {
+        let (from, target) = (OsStr::from_bytes(&original.name), OsStr::from_bytes(name));
+        match original.folder.link(from, &self.folders.cur, target) {
             Err(error) if !can_be_linked(&error) => {
                 copy_whole(&self.place.temporary, original, &self.folders.cur, name)
             }
@@ -226,11 +240,5 @@ fn can_be_linked(error: &io::Error) -> bool {
 }
 
 fn copy_whole(temporary: &Path, original: &Original, cur: &Folder, name: &[u8]) -> io::Result<()> {
-    let mut file = original.folder.read(OsStr::from_bytes(&original.name))?;
-    let date = file.metadata()?.mtime();
-    let failed = |trouble: Trouble| io::Error::other(format!("{trouble:?}"));
-    let mut draft = Draft::begin(temporary).map_err(failed)?;
-    draft.copy(&mut file)?;
-    draft.finish(Some(date))?;
-    draft.settle(cur, name)
+    Draft::of(temporary, original.folder.read(OsStr::from_bytes(&original.name))?)?.settle(cur, name)
 }

@@ -14,7 +14,8 @@ use sys::durable::Folder;
 use crate::place::mode;
 use crate::record::Octets;
 
-const NAME: &str = "fulmar-cache";
+/// Its name.
+pub(crate) const NAME: &str = "fulmar-cache";
 const MAGIC: &[u8; 8] = b"fulmarKC";
 /// Octets of the file's head.
 const HEAD: usize = 16;

@@ -138,10 +138,10 @@ impl Mailbox {
     fn finish(&mut self, held: &Held, done: &mut Done) -> Result<(), Trouble> {
         let modseq = if std::mem::take(&mut done.changed) { Some(self.next_modseq()) } else { None };
         let records = std::mem::take(&mut done.records);
+        self.count(std::mem::take(&mut done.octets), std::mem::take(&mut done.messages));
         if !records.is_empty() {
             self.commit(held, &records, modseq)?;
         }
-        self.count(std::mem::take(&mut done.octets), std::mem::take(&mut done.messages));
         if self.seen.is_none() {
             return Ok(());
         }
@@ -236,7 +236,8 @@ impl Mailbox {
         if self.options.quota == maildir::Quota::NONE || (octets, messages) == (0, 0) {
             return;
         }
-        if let Ok(maildir) = maildir::Maildir::open(&self.place.maildir) {
+        let path = self.options.quota_of.as_ref().unwrap_or(&self.place.maildir);
+        if let Ok(maildir) = maildir::Maildir::open(path) {
             maildir.count(&self.options.quota, octets, messages);
         }
     }
@@ -316,13 +317,13 @@ impl Mailbox {
             }
         }
         if !gone.is_empty() {
+            self.count(octets, messages);
             self.folders.cur.sync()?;
             let (modseq, mut records) = (self.next_modseq(), self.notes());
             for (first, last) in self.state.ranges(&gone) {
                 Record::Gone { first, last, modseq }.put(&mut records);
             }
             self.commit(held, &records, Some(modseq))?;
-            self.count(octets, messages);
         }
         trouble.map_or(Ok(()), Err)
     }
@@ -333,7 +334,9 @@ impl Mailbox {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => return other.map(|()| true),
         }
-        let Ok(Some(name)) = self.renamed(at) else { return Ok(false) };
+        // One that can't be found because the folder can't be read is not gone.
+        let renamed = self.renamed(at).map_err(|trouble| io::Error::other(format!("{trouble:?}")))?;
+        let Some(name) = renamed else { return Ok(false) };
         match self.put_away(&name) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             other => other.map(|()| true),

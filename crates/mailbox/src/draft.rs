@@ -99,8 +99,24 @@ impl Draft {
         Ok(())
     }
 
+    /// One that is a copy of a file, with its date; finished.
+    pub(crate) fn of(temporary: &Path, mut file: File) -> io::Result<Draft> {
+        use std::os::unix::fs::MetadataExt;
+        let failed = |trouble: Trouble| io::Error::other(format!("{trouble:?}"));
+        let mut draft = Draft::begin(temporary).map_err(failed)?;
+        draft.copy(&mut file)?;
+        draft.finish(Some(file.metadata()?.mtime()))?;
+        Ok(draft)
+    }
+
+    /// Takes one that is finished into another folder, which may be on another file system.
+    pub(crate) fn carry(&mut self, temporary: &Path) -> io::Result<()> {
+        *self = Draft::of(temporary, self.reader()?)?;
+        Ok(())
+    }
+
     /// Adds all of a file, octet by octet as it is.
-    pub(crate) fn copy(&mut self, file: &mut File) -> io::Result<()> {
+    fn copy(&mut self, file: &mut File) -> io::Result<()> {
         let mut piece = vec![0; PIECE];
         loop {
             match io::Read::read(file, &mut piece)? {

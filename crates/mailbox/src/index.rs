@@ -7,21 +7,25 @@
 //! so that every session reads it whole. Appended without a sync: the file may be lost at any time.
 //! Only the holder of the lock writes.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use sys::durable::Folder;
 
 use crate::place::mode;
+use crate::rebuild::KEYWORDS;
 use crate::record::{AROUND, Facts, Frame, Octets, Record, frame, last_frame, read_frame};
 use crate::state::{Damaged, State};
+use crate::{cache, uids};
 
 /// Its name.
 pub(crate) const NAME: &str = "fulmar-index";
 const MAGIC: &[u8; 8] = b"fulmarIX";
 const VERSION: u32 = 1;
-const HEAD: usize = 8 + 4 + 4 + 8 + 8 + 16 + 4;
+const HEAD: usize = 8 + 4 + 4 + 8 + 8 + 8 + 16 + 4;
 /// Octets of records in a frame of a snapshot.
 const PIECE: usize = 128 * 1024;
 /// Changes shorter than this are never folded into a new snapshot.
@@ -38,6 +42,8 @@ pub(crate) struct Head {
     pub(crate) generation: u64,
     /// Where the changes begin.
     pub(crate) changes: u64,
+    /// The file's own inode: it is another one in what was brought back from a backup.
+    pub(crate) inode: u64,
     /// The mailbox's id.
     pub(crate) id: [u8; 16],
 }
@@ -49,6 +55,7 @@ impl Head {
         head.extend(self.uid_validity.to_le_bytes());
         head.extend(self.generation.to_le_bytes());
         head.extend(self.changes.to_le_bytes());
+        head.extend(self.inode.to_le_bytes());
         head.extend(self.id);
         head.extend(crc32fast::hash(&head).to_le_bytes());
         head
@@ -63,8 +70,9 @@ impl Head {
         if rest.u32()? != VERSION {
             return None;
         }
-        let (uid_validity, generation, changes) = (rest.u32()?, rest.u64()?, rest.u64()?);
-        Some(Head { uid_validity, generation, changes, id: rest.0.try_into().ok()? })
+        let (uid_validity, generation) = (rest.u32()?, rest.u64()?);
+        let (changes, inode) = (rest.u64()?, rest.u64()?);
+        Some(Head { uid_validity, generation, changes, inode, id: rest.0.try_into().ok()? })
     }
 }
 
@@ -107,7 +115,20 @@ impl Index {
         if caught == Caught::Lost || index.offset < head.changes {
             return Err(ErrorKind::InvalidData.into());
         }
+        if index.is_copy() {
+            // Its next UID may have been given long ago, and those that it promised too.
+            state.facts.boot = 0;
+            let spent = state.facts.next.max(state.facts.ceiling);
+            // On a file system whose inodes change by themselves this happens often: not until none are left.
+            let more = if spent < u32::MAX / 2 { uids::BLOCK } else { 0 };
+            state.facts.next = spent + more;
+        }
         Ok((index, state, caught))
+    }
+
+    /// Is this a copy of the file that was written, such as one from a backup?
+    pub(crate) fn is_copy(&self) -> bool {
+        self.inode != self.head.inode
     }
 
     /// Learns what others have written. `Lost` leaves the state as far as it could be read.
@@ -227,13 +248,27 @@ impl Index {
             folder.rename(&temporary, folder, NAME)?;
             let file = folder.edit(NAME)?;
             let inode = file.metadata()?.ino();
-            Ok(Index { file, inode, head: Head { changes, ..*head }, offset: changes })
+            Ok(Index { file, inode, head: Head { changes, inode, ..*head }, offset: changes })
         });
         if made.is_err() {
             let _ = folder.remove(&temporary);
         }
         made
     }
+}
+
+/// Removes what writers that were killed have left. Whoever holds the lock is the only one who has such files.
+pub(crate) fn sweep(folder: &Folder) -> io::Result<()> {
+    let left = |name: &[u8]| {
+        let ours = [NAME, cache::NAME, uids::NAME, KEYWORDS].iter().any(|file| {
+            let rest = name.strip_prefix(b".").and_then(|name| name.strip_prefix(file.as_bytes()));
+            rest.is_some_and(|rest| rest.starts_with(b"."))
+        });
+        ours && name.ends_with(b".tmp")
+    };
+    let mut names = Vec::new();
+    folder.each_name(|name| names.extend(left(name).then(|| OsStr::from_bytes(name).to_owned())))?;
+    names.iter().try_for_each(|name| folder.remove(name))
 }
 
 /// Writes the snapshot; gives its length.
@@ -263,7 +298,8 @@ fn write_whole(mut file: &File, head: &Head, state: &State) -> io::Result<u64> {
     let frame = frame(&state.facts, &records);
     file.write_all(&frame)?;
     length += frame.len() as u64;
-    file.write_all_at(&Head { changes: length, ..*head }.write(), 0)?;
+    let inode = file.metadata()?.ino();
+    file.write_all_at(&Head { changes: length, inode, ..*head }.write(), 0)?;
     Ok(length)
 }
 
@@ -280,13 +316,14 @@ pub(crate) fn uid_validity(folder: &Folder) -> Option<u32> {
     Some(Head::read(&head)?.uid_validity)
 }
 
-/// Head and last facts of the file, read from its two ends. `None`: not to be had so.
+/// Head and last facts of the file, read from its two ends. `None`: not to be had so, or not to be trusted.
 pub(crate) fn last_facts(folder: &Folder) -> Option<(Head, Facts)> {
     let file = folder.read(NAME).ok()?;
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, 0).ok()?;
     let head = Head::read(&head)?;
-    let size = file.metadata().ok()?.len();
+    let seen = file.metadata().ok().filter(|seen| seen.ino() == head.inode)?;
+    let size = seen.len();
     let mut end = vec![0; size.checked_sub(HEAD as u64)?.min(END) as usize];
     let at = size - end.len() as u64;
     file.read_exact_at(&mut end, at).ok()?;

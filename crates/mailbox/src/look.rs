@@ -47,6 +47,15 @@ pub(crate) struct Found {
 impl Mailbox {
     /// Finds out and records what is not known.
     pub(crate) fn look(&mut self, held: &Held) -> Result<(), Trouble> {
+        let looked = self.look_around(held);
+        if looked.is_err() {
+            // What the watch has told is forgotten by now: the next look is at all names.
+            (self.looked, self.looked_at) = (false, None);
+        }
+        looked
+    }
+
+    fn look_around(&mut self, held: &Held) -> Result<(), Trouble> {
         if self.watch.is_some() && self.looked && !self.happened.all {
             let found = self.look_at_what_happened()?;
             if let Some(found) = found {
@@ -104,10 +113,18 @@ impl Mailbox {
         match inode(&self.folders.cur, &old) {
             None => drop(found.renamed.insert(at, name)),
             // Two names of one file: a rename by way of a second name that was never ended.
-            Some(that) if that == this => self.folders.cur.remove(OsStr::from_bytes(&name))?,
+            Some(that) if that == this => self.remove_name(&name)?,
             Some(_) => found.fresh.extend(self.give_new_base(&name)?),
         }
         Ok(true)
+    }
+
+    /// Removes the second name of a file, unless another program was faster.
+    fn remove_name(&self, name: &[u8]) -> io::Result<()> {
+        match self.folders.cur.remove(OsStr::from_bytes(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Renames a file of `cur` to a base of its own; `None`: it has gone.
@@ -292,10 +309,11 @@ impl Mailbox {
         for name in std::mem::take(&mut found.fresh) {
             let base = Name::read(&name).base;
             let twin = proper.last().filter(|last| Name::read(last).base == base);
-            let same = twin.map(|twin| inode(&self.folders.cur, twin) == inode(&self.folders.cur, &name));
+            let inode = |name: &[u8]| inode(&self.folders.cur, name);
+            let same = twin.map(|twin| inode(twin).is_some() && inode(twin) == inode(&name));
             match same {
                 None if is_proper(base) => proper.push(name),
-                Some(true) => self.folders.cur.remove(OsStr::from_bytes(&name))?,
+                Some(true) => self.remove_name(&name)?,
                 _ => proper.extend(self.give_new_base(&name)?),
             }
         }

@@ -614,3 +614,154 @@ fn a_cache_of_which_little_is_of_use_becomes_shorter() {
     }
     assert_eq!(other.refresh(), Ok(false));
 }
+
+#[test]
+fn what_has_been_heard_of_is_not_forgotten_when_it_could_not_be_recorded() {
+    let home = Home::new();
+    home.put("new/1.a", "a");
+    let mut mailbox = home.open();
+    // As a disk that is full would have it.
+    let list = home.path().join(crate::uids::NAME);
+    std::fs::remove_file(&list).unwrap();
+    std::fs::create_dir_all(list.join("x")).unwrap();
+    home.put("cur/2.b:2,S", "b");
+    mailbox.refresh().unwrap();
+    assert_eq!(mailbox.messages().len(), 1);
+    std::fs::remove_dir_all(&list).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(40));
+    mailbox.refresh().unwrap();
+    assert_eq!(mailbox.messages().len(), 2);
+    assert_eq!(Mailbox::peek(home.place(), false).unwrap().messages, 2);
+}
+
+#[test]
+fn what_killed_writers_have_left_is_swept_and_nothing_else() {
+    let home = Home::new();
+    let left = [".fulmar-index.01.tmp", ".fulmar-cache.02.tmp", ".fulmar-uidlist.03.tmp"];
+    let others = [".fulmar-special.04.tmp", ".fulmar-indexes.tmp", ".fulmar-index.x"];
+    left.iter().chain(&others).for_each(|name| home.put(name, "x"));
+    index::sweep(&home.open().folders.index).unwrap();
+    let files = home.files("");
+    assert!(
+        left.iter().all(|name| !files.contains(*name)) && others.iter().all(|name| files.contains(*name))
+    );
+}
+
+#[test]
+fn a_message_that_comes_from_another_file_system_arrives_with_its_date() {
+    let (home, Ok(elsewhere)) = (Home::new(), tempfile::tempdir_in("/dev/shm")) else { return };
+    let mut arrival = arrival_in("a\r\nb\r\n", elsewhere.path());
+    arrival.date = Some(1_000_000);
+    let mut mailbox = home.open();
+    let uid = mailbox.add(vec![arrival]).unwrap()[0];
+    assert_eq!(mailbox.octets(uid), Ok(4));
+    let name = String::from_utf8(mailbox.name_of(uid).unwrap()).unwrap();
+    use std::os::unix::fs::MetadataExt;
+    let path = home.path().join("cur").join(name);
+    assert_eq!(
+        (std::fs::read(&path).unwrap(), path.metadata().unwrap().mtime()),
+        (b"a\nb\n".into(), 1_000_000)
+    );
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_added_as_seen_to_a_shared_mailbox_is_so_for_who_added_it_alone() {
+    let home = Home::new();
+    let open = |user: &str| {
+        let options = Options { user_seen: Some(home.0.path().join(user)), ..Options::default() };
+        Mailbox::open(home.place(), options).unwrap()
+    };
+    let mut ann = open("ann");
+    let mut arrival = arrival_in("a", &home.path().join("tmp"));
+    arrival.marks = seen();
+    ann.add(vec![arrival]).unwrap();
+    assert_eq!((flags(&open("ann"), 1), flags(&open("bob"), 1)), (Flags::SEEN, Flags::NONE));
+    // What can't be read is not taken for nothing.
+    let file = home.0.path().join("ann");
+    std::fs::rename(&file, home.0.path().join("kept")).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    assert!(ann.store(&[1], Change::Add, &seen(), None).is_err());
+}
+
+#[test]
+fn what_is_brought_back_from_a_backup_gives_no_uid_again_that_was_given_since() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["1", "2"]);
+    drop(mailbox);
+    let backup = home.0.path().join("backup");
+    let bring = |from: &Path, to: &Path| {
+        assert!(std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+    };
+    bring(&home.path(), &backup);
+    let mut mailbox = home.open();
+    assert_eq!(add(&home, &mut mailbox, &["3"]), [3]);
+    drop(mailbox);
+    std::fs::rename(home.path(), home.0.path().join("lost")).unwrap();
+    bring(&backup, &home.path());
+    let status = Mailbox::peek(home.place(), false).unwrap();
+    assert!(status.uid_next > 3 && status.messages == 2);
+    let mut mailbox = home.open();
+    let next = mailbox.status().uid_next;
+    assert!(next > 10_000 + crate::uids::BLOCK);
+    assert_eq!(mailbox.messages().iter().map(|message| message.uid).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(add(&home, &mut mailbox, &["4"]), [next]);
+    drop(mailbox);
+    assert_eq!(home.open().status().uid_next, next + 1, "it is no copy any more");
+}
+
+/// A file system of 256 KiB, if it can be had.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(path: &Path) -> Option<Small> {
+        let mut mount = std::process::Command::new("mount");
+        let mount = mount
+            .args(["-t", "tmpfs", "-o", "size=256k", "none"])
+            .arg(path)
+            .stderr(std::process::Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then(|| Small(path.to_owned()))
+    }
+
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
+        while file.write_all(&[0; 512]).is_ok() {}
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn on_a_full_disk_mail_can_be_read_and_removed_and_what_came_meanwhile_is_found_when_there_is_room() {
+    let home = Home(tempfile::tempdir().unwrap());
+    let Some(small) = Small::mount(home.0.path()) else {
+        eprintln!("SKIPPED: no file system can be mounted here");
+        return;
+    };
+    maildir::Maildir::create(&home.path()).unwrap();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &[&"a\n".repeat(10_000), "b"]);
+    drop(mailbox);
+    // The list of UIDs ends with a page, so that not one octet can be added.
+    home.put("new/3.c", "");
+    small.fill();
+    let list = home.path().join(crate::uids::NAME);
+    let mut list = std::fs::OpenOptions::new().append(true).open(list).unwrap();
+    while list.write_all(b"x").is_ok() {}
+    let mut mailbox = home.open();
+    assert_eq!(mailbox.messages().iter().map(|message| message.uid).collect::<Vec<_>>(), [1, 2]);
+    let mut draft = Draft::begin(&home.path().join("tmp")).unwrap();
+    assert!(draft.write_all(&[b'x'; 100_000]).is_err() || draft.finish(None).is_err());
+    drop(draft);
+    mailbox.expunge(&[1]).unwrap();
+    assert_eq!(mailbox.messages().len(), 1);
+    mailbox.refresh().unwrap();
+    let uids: Vec<Uid> = mailbox.messages().iter().map(|message| message.uid).collect();
+    assert!(uids.len() == 2 && uids[0] == 2 && uids[1] > 2, "{uids:?}");
+    drop((mailbox, small));
+}

@@ -43,6 +43,8 @@ pub struct Options {
     pub only_to_add: bool,
     /// What is added and removed is counted to this.
     pub quota: maildir::Quota,
+    /// The Maildir that this quota is of; `None`: the one that is opened, or that it is a folder of.
+    pub quota_of: Option<PathBuf>,
     /// Files of messages that are expunged go to this folder (of the same file system), named
     /// `seconds-name` by the time at which they went.
     pub undelete: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! Which mailboxes a user reaches, and where what he has noted about those that he shares with others is.
 
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use imap::Trouble;
 
 use crate::account::{Account, SHARED};
 use crate::annotations;
+use crate::place::unavailable;
 use crate::rights::{List, Rights};
 use crate::tree::Spot;
 
@@ -28,10 +30,15 @@ impl Account {
     pub(crate) fn list_of(&self, spot: &Spot) -> Result<List, Trouble> {
         let mut above = spot.clone();
         loop {
-            if let Ok(folder) = self.tree.folder(&above)
-                && let Some(list) = List::read(&folder)?
-            {
-                return Ok(list);
+            match self.tree.folder(&above) {
+                Ok(folder) => {
+                    if let Some(list) = List::read(&folder)? {
+                        return Ok(list);
+                    }
+                }
+                // No mailbox. But one whose list can't be read now is not one without a list.
+                Err(error) if is_none(&error) => {}
+                Err(error) => return Err(unavailable(&self.tree.path(&above), "can't open it", &error)),
             }
             if above.disk.is_empty() {
                 return Ok(List::of_readers());
@@ -113,6 +120,12 @@ impl Account {
         }
         self.may(&Spot { root: spot.root, disk: above_of(&spot.disk) })?.need('k')
     }
+}
+
+/// Is there no folder, or only something else of its name?
+fn is_none(error: &std::io::Error) -> bool {
+    use ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory) || error.raw_os_error() == Some(nix::libc::ELOOP)
 }
 
 /// The folder above: of `.a.b`, `.a`.

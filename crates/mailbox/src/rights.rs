@@ -111,6 +111,9 @@ impl List {
     /// Sets what `who` may do; nothing: takes him out. The caller holds the lock.
     pub(crate) fn change(mut self, folder: &Folder, who: &str, rights: Rights) -> Result<(), Trouble> {
         let strange = |c: char| c.is_control() || c.is_whitespace();
+        let (minus, bare) = who.strip_prefix('-').map_or(("", who), |bare| ("-", bare));
+        // As such a line is read.
+        let who = &[minus, bare.strip_prefix("user=").unwrap_or(bare)].concat()[..];
         if who.is_empty() || who == "-" || who.len() > 255 || who.contains(strange) || who.starts_with('#') {
             return Err(Trouble::Cannot("Nobody can have such a name."));
         }

@@ -2,6 +2,7 @@
 //!
 //! A file of the user's with the UIDVALIDITY and a set of UIDs: `77 1:5,9`. It is written anew with each change.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use imap::{Flags, Trouble, Uid, compact};
@@ -29,13 +30,19 @@ impl Seen {
         self.version
     }
 
-    fn read(&mut self, uid_validity: u32) {
-        let text = std::fs::read(&self.path).unwrap_or_default();
+    fn read(&mut self, uid_validity: u32) -> Result<(), Trouble> {
+        let text = match std::fs::read(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            other => {
+                other.map_err(|error| unavailable(&self.path, "can't read what has been seen", &error))?
+            }
+        };
         if text != self.text {
             self.ranges = read(&text, uid_validity).unwrap_or_default();
             self.text = text;
             self.version += 1;
         }
+        Ok(())
     }
 
     pub(crate) fn has(&self, uid: Uid) -> bool {
@@ -62,7 +69,7 @@ impl Mailbox {
     /// Shows `\Seen` as this user has it, if that is each user's own.
     pub(crate) fn show_own_seen(&mut self) -> Result<(), Trouble> {
         if let Some(seen) = &mut self.seen {
-            seen.read(self.uid_validity);
+            seen.read(self.uid_validity)?;
             self.state.show_seen(|uid| seen.has(uid));
         }
         Ok(())
@@ -76,8 +83,22 @@ impl Mailbox {
         let Some(seen) = &mut self.seen else { return Ok(()) };
         let written = sys::durable::replace(&seen.path, text.as_bytes(), 0o600);
         written.map_err(|error| unavailable(&seen.path, "can't write what has been seen", &error))?;
-        seen.read(self.uid_validity);
-        Ok(())
+        seen.read(self.uid_validity)
+    }
+
+    /// This user has seen these as well, which he has just added.
+    pub(crate) fn add_own_seen(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
+        self.show_own_seen()?;
+        if self.seen.is_none() || uids.is_empty() {
+            return Ok(());
+        }
+        for uid in uids {
+            if let Some(at) = self.state.position(*uid) {
+                let flags = &mut self.state.messages[at].flags;
+                *flags = *flags | Flags::SEEN;
+            }
+        }
+        self.write_own_seen()
     }
 }
 

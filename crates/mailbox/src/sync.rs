@@ -14,7 +14,7 @@ use std::time::Duration;
 use imap::{Trouble, Uid};
 
 use crate::cache::Cache;
-use crate::index::{Caught, Head, Index};
+use crate::index::{self, Caught, Head, Index};
 use crate::listing::Listing;
 use crate::mailbox::Mailbox;
 use crate::place::{Held, boot, unavailable};
@@ -38,12 +38,26 @@ impl Mailbox {
         self.catch_up(None)?;
         self.forget_known()?;
         if self.must_look()? {
-            self.look_under_lock()?;
+            let looked = self.look_under_lock();
+            self.put_off(looked)?;
         }
-        self.record_what_is_due(MANY)?;
+        let recorded = self.record_what_is_due(MANY);
+        self.put_off(recorded)?;
         self.show_own_seen()?;
         self.state.tidy();
         Ok(self.look_of_it() != before)
+    }
+
+    /// What can't be found out or recorded now, such as on a full disk, will be the next time. Until then the mailbox
+    /// is as it was known: mail can be read, and removed to make room.
+    fn put_off(&mut self, done: Result<(), Trouble>) -> Result<(), Trouble> {
+        match done {
+            Err(Trouble::Unavailable(_)) if self.index.is_some() => {
+                (self.looked, self.looked_at) = (false, None);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn look_of_it(&self) -> (u64, usize, Uid, usize, u64) {
@@ -65,7 +79,8 @@ impl Mailbox {
     /// An index that was damaged and read again may say of flags what has not been true for long.
     pub(crate) fn look_if_lost(&mut self, held: &Held) -> Result<(), Trouble> {
         let lost = !self.looked && self.looked_at.is_none() && !self.options.only_to_add;
-        if lost && self.writable { self.look(held) } else { Ok(()) }
+        let looked = if lost && self.writable { self.look(held) } else { Ok(()) };
+        self.put_off(looked)
     }
 
     pub(crate) fn lock(&self) -> Result<Held, Trouble> {
@@ -126,7 +141,7 @@ impl Mailbox {
         }
     }
 
-    /// The next UID of an index that another boot wrote is not to be trusted, but the list of UIDs has one that is.
+    /// The next UID of an index that another boot wrote, or that is a copy, is not to be trusted, but the list of UIDs has one that is.
     fn is_of_this_boot(&self, state: &State) -> bool {
         state.facts.boot == boot() && boot() != 0 || uids::ceiling(&self.folders.index).is_some()
     }
@@ -191,7 +206,7 @@ impl Mailbox {
     /// Replaces the index file by one with everything that is known now.
     pub(crate) fn write_index(&mut self, _held: &Held, generation: u64) -> Result<(), Trouble> {
         self.state.count();
-        let head = Head { uid_validity: self.uid_validity, generation, changes: 0, id: self.id };
+        let head = Head { uid_validity: self.uid_validity, generation, id: self.id, ..Head::default() };
         let index = Index::replace(&self.folders.index, &head, &self.state);
         self.index = Some(index.map_err(|error| self.cant("write", &error))?);
         Ok(())
@@ -231,6 +246,7 @@ impl Mailbox {
     /// Folds the changes into a new snapshot. Should that fail, the file goes on growing.
     fn fold(&mut self, held: &Held) {
         let Some(generation) = self.index.as_ref().map(|index| index.head.generation) else { return };
+        let _ = index::sweep(&self.folders.index);
         self.write_kept();
         let state = &self.state;
         let live = |uid, place| state.position(uid).is_some_and(|at| state.extra(at).kept == place);
@@ -343,7 +359,12 @@ impl Mailbox {
         }
         let notes = self.notes();
         self.new_boot = false;
-        self.commit(&held, &notes, None)
+        self.commit(&held, &notes, None)?;
+        if self.index.as_ref().is_some_and(Index::is_copy) {
+            // What fails here is done by the next session.
+            let _ = self.write_index(&held, sys::unix_micros());
+        }
+        Ok(())
     }
 
     /// Where it can't be made, nothing is kept.

@@ -74,6 +74,17 @@ impl Root {
         self.folder.folder(disk).is_ok_and(|folder| folder.folder("cur").is_ok())
     }
 
+    /// Ends removals that were cut short.
+    pub(crate) fn sweep(&self) -> io::Result<()> {
+        let mut left = Vec::new();
+        self.folder.each_entry(|name, _| {
+            if name.starts_with(REMOVED.as_bytes()) {
+                left.push(OsStr::from_bytes(name).to_owned());
+            }
+        })?;
+        left.into_iter().try_for_each(|name| erase(&self.path.join(name)))
+    }
+
     /// The folders, in no order.
     fn disks(&self) -> io::Result<Vec<OsString>> {
         let mut disks = Vec::new();
@@ -211,8 +222,9 @@ impl Tree {
             .try_for_each(|name| std::fs::set_permissions(path.join(name), Permissions::from_mode(0o2770)))
     }
 
-    /// Removes a mailbox with its mail. It is gone, durably, before its files are.
-    pub(crate) fn remove(&self, spot: &Spot) -> io::Result<()> {
+    /// Removes a mailbox with its mail. It is gone, durably, before its files are: gives what is left to be erased,
+    /// which takes its time and needs no lock.
+    pub(crate) fn remove(&self, spot: &Spot) -> io::Result<Vec<PathBuf>> {
         let index = self.root(spot).index.is_some().then(|| self.index(spot)).transpose()?;
         let root = &self.root(spot).folder;
         let token = u64::from_ne_bytes(sys::random()?);
@@ -220,27 +232,9 @@ impl Tree {
         root.rename_new(&spot.disk, root, &hidden)?;
         root.sync()?;
         self.recount(spot);
-        // It is gone already: what is left is swept by the next login.
         let mut left = vec![self.root(spot).path.join(hidden)];
         left.extend(index);
-        for path in left {
-            if let Err(error) = erase(&path) {
-                unavailable(&path, "can't remove it", &error);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends removals that were cut short.
-    pub(crate) fn sweep(&self) -> io::Result<()> {
-        let own = &self.roots[0];
-        let mut left = Vec::new();
-        own.folder.each_entry(|name, _| {
-            if name.starts_with(REMOVED.as_bytes()) {
-                left.push(OsStr::from_bytes(name).to_owned());
-            }
-        })?;
-        left.into_iter().try_for_each(|name| erase(&own.path.join(name)))
+        Ok(left)
     }
 
     /// Gives a mailbox another place in the same tree; not synced.
@@ -252,6 +246,15 @@ impl Tree {
     /// Has the quota's use counted anew: much mail has come or gone.
     pub(crate) fn recount(&self, spot: &Spot) {
         let _ = self.root(spot).folder.remove("maildirsize");
+    }
+}
+
+/// Erases what is left of a mailbox that was removed. What fails here is swept by the next login.
+pub(crate) fn erase_all(left: &[PathBuf]) {
+    for path in left {
+        if let Err(error) = erase(path) {
+            unavailable(path, "can't remove it", &error);
+        }
     }
 }
 
@@ -354,9 +357,9 @@ mod tests {
         tree.make(&spot).unwrap();
         std::fs::write(home.path().join("m/.A/cur/1"), "x").unwrap();
         std::fs::write(home.path().join("m/maildirsize"), "x").unwrap();
-        tree.remove(&spot).unwrap();
+        erase_all(&tree.remove(&spot).unwrap());
         std::fs::create_dir_all(home.path().join("m/fulmar-removed.1/cur")).unwrap();
-        tree.sweep().unwrap();
+        tree.roots[0].sweep().unwrap();
         let mut left: Vec<_> =
             std::fs::read_dir(home.path().join("m")).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
@@ -374,7 +377,7 @@ mod tests {
         assert!(index.starts_with(home.path().join("i")) && index.is_dir());
         tree.rename(&one, &two).unwrap();
         assert_eq!(tree.index(&two).unwrap(), index);
-        tree.remove(&two).unwrap();
+        erase_all(&tree.remove(&two).unwrap());
         assert!(!index.exists());
     }
 }

@@ -14,6 +14,9 @@ use imap::Uid;
 
 use crate::state::fingerprint;
 
+/// A number as high as this is nonsense: after it there would be none left before long.
+const HIGHEST: u32 = u32::MAX - (1 << 24);
+
 /// A list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List {
@@ -64,7 +67,7 @@ impl List {
     pub fn likely_uid_validity(text: &[u8]) -> Option<u32> {
         let digits = text.strip_prefix(b"3 V")?.iter().take_while(|octet| octet.is_ascii_digit());
         let value = digits.take(11).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-        u32::try_from(value).ok().filter(|value| *value < u32::MAX - 1000)
+        u32::try_from(value).ok().filter(|value| *value < HIGHEST)
     }
 
     /// Reads the list of another program. `None`: it is none.
@@ -90,7 +93,7 @@ impl List {
             }
         }
         list.put_in_order();
-        (list.uid_validity > 0).then_some(list)
+        (list.uid_validity > 0 && list.uid_validity < HIGHEST && list.next < HIGHEST).then_some(list)
     }
 
     fn head(head: &str) -> Option<List> {
@@ -240,7 +243,17 @@ mod tests {
         let new = List::read_foreign(new).unwrap();
         assert_eq!((new.uid_validity, new.next, new.id.len()), (1_275_660_208, 25_022, 32));
         assert_eq!((&new.lines[0], new.lines[1].email), (&line(25_006, "a,S=3"), fingerprint(b"xyz")));
-        for none in [&b""[..], b"1 0 5\n", b"2 V1 N2\n", b"3 V0 N0", b"\xff\xff", b"1 5"] {
+        for none in [
+            &b""[..],
+            b"1 5 4294967290\n",
+            b"1 4294967295 5\n",
+            b"1 5 5\n4294967294 a\n",
+            b"1 0 5\n",
+            b"2 V1 N2\n",
+            b"3 V0 N0",
+            b"\xff\xff",
+            b"1 5",
+        ] {
             assert_eq!(List::read_foreign(none), None);
         }
     }

@@ -15,7 +15,7 @@ use crate::uidlist::{List, write_line};
 /// Its name.
 pub(crate) const NAME: &str = "fulmar-uidlist";
 /// So many UIDs are promised at a time.
-const BLOCK: Uid = 10_000;
+pub(crate) const BLOCK: Uid = 10_000;
 /// A longer list is none.
 const LONGEST: u64 = 1 << 30;
 
@@ -101,7 +101,9 @@ impl Mailbox {
         file.read_exact_at(&mut text, 0)?;
         let sure = size > self.state.facts.list && head.next == self.state.facts.ceiling;
         let list = List::read(&text).filter(|list| sure && list.damaged == 0);
-        Ok(list.and_then(|list| list.lines.last().map(|last| last.uid + 1)).unwrap_or(head.next))
+        Ok(list
+            .and_then(|list| list.lines.last().map(|last| last.uid.saturating_add(1)))
+            .unwrap_or(head.next))
     }
 
     /// Writes the list anew, synced, with a promise.

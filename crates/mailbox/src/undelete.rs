@@ -13,6 +13,7 @@ use maildir::{Maildir, Name, unique};
 use sys::durable::{Folder, open_any};
 
 use crate::names::{INBOX, Names};
+use crate::place::mode;
 
 const FOLDER: &str = "fulmar-deleted";
 /// Its time stamp tells when purging was last begun.
@@ -31,11 +32,14 @@ pub(crate) fn place(maildir: &Path, disk: &OsStr) -> PathBuf {
     if disk.is_empty() { kept.join(INBOX) } else { kept.join(disk) }
 }
 
-/// Opens such a place; makes it if need be.
+/// Opens such a place; makes it if need be, for those whom the Maildir is for.
 pub(crate) fn folder(place: &Path) -> io::Result<Folder> {
     match open_any(place) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(place)?;
+            let above = place.ancestors().skip(1).find_map(|path| open_any(path).ok());
+            let private = above.is_none_or(|above| mode(&above) == 0o600);
+            let bits = if private { 0o700 } else { 0o770 };
+            std::fs::DirBuilder::new().recursive(true).mode(bits).create(place)?;
             open_any(place)
         }
         other => other,
@@ -168,7 +172,7 @@ impl Deletions {
         if (last..last + DAY).contains(&now) {
             return Ok(());
         }
-        self.kept.replace(PURGED, b"", 0o600)?;
+        self.kept.replace(PURGED, b"", mode(&self.kept))?;
         self.purge(now - i64::from(days) * DAY, MOST).map(drop)
     }
 }

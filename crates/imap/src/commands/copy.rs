@@ -1,5 +1,6 @@
 //! COPY: RFC 9051 §6.4.7; COPYUID (RFC 4315).
 
+use crate::names::fit;
 use crate::open::Open;
 use crate::reply::Reply;
 use crate::sequence::compact;
@@ -16,7 +17,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, _out: Ou
     if there.is_empty() {
         return Ok(Reply::DONE);
     }
-    let name = crate::names::canonical(&mailbox, store.separator());
+    let name = fit(&mailbox, store.separator())?;
     let arrived = store.copy(&mut open.folder, &there, &name).map_err(refused)?;
     Ok(match code(&arrived) {
         Some(code) => Reply::DONE.with(code),

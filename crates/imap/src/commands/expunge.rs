@@ -10,7 +10,7 @@ use crate::syntax::Request;
 /// Serves it. What has gone is told after the command.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Expunge { uids } = request else { return Ok(Reply::WRONG) };
-    let enabled = session.enabled;
+    let (enabled, resynchronizes) = (session.enabled, session.resynchronizes());
     let open = session.selected()?;
     if open.folder.read_only() {
         return Ok(Reply::READ_ONLY);
@@ -27,7 +27,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     open.tell_gone(enabled, out)?;
     let highest = open.folder.status().highest_modseq;
     // RFC 7162 §3.2.5: the client may use this for its next resynchronization.
-    Ok(if enabled.qresync { Reply::DONE.with(format!("HIGHESTMODSEQ {highest}")) } else { Reply::DONE })
+    Ok(if resynchronizes { Reply::DONE.with(format!("HIGHESTMODSEQ {highest}")) } else { Reply::DONE })
 }
 
 /// Those of `uids` that have `\Deleted`. A message that the client has not been told of yet stays: it may be one that

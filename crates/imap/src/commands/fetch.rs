@@ -15,7 +15,7 @@ use crate::session::{Answer, Enabled, Out, Session, Stop};
 use crate::store::{Folder, Marks, Store, Trouble, Uid};
 use crate::syntax::{Change, FetchItem, Request, What};
 use lines::Lines;
-pub(super) use lines::Style;
+pub(crate) use lines::Style;
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {

@@ -225,3 +225,25 @@ fn many_items_of_one_message_are_handed_on_as_they_come_and_the_line_is_ended() 
     let end = String::from_utf8_lossy(&octets[octets.len() - 90..]).into_owned();
     assert!(end.contains("\r\n)\r\nt NO [UNKNOWN-CTE]"), "{end}");
 }
+
+#[test]
+fn flags_that_reading_has_changed_come_with_their_modseq() {
+    let mut trial = Trial::with(&[b"Subject: x\n\ntext\n"]);
+    trial.say("ENABLE CONDSTORE");
+    let lines = trial.say("FETCH 1 (FLAGS BODY[TEXT]<0.1>)");
+    assert!(lines[1].contains(" MODSEQ ("), "{lines:?}");
+    assert!(lines[0].starts_with("1 FETCH (FLAGS (\\Seen \\Recent) BODY[TEXT]<0> {1}"), "{lines:?}");
+    // Nothing has changed now.
+    assert!(!trial.say("FETCH 1 (FLAGS BODY[TEXT]<0.1>)")[1].contains("MODSEQ"));
+}
+
+#[test]
+fn a_message_that_is_fetched_in_slices_is_kept_until_the_client_is_silent() {
+    let mut trial = trial();
+    let kept = |trial: &Trial| trial.session.open.as_ref().is_some_and(|open| open.body.is_some());
+    trial.say("FETCH 1 BODY.PEEK[TEXT]<0.3>");
+    assert!(kept(&trial));
+    trial.session.rest();
+    assert!(!kept(&trial));
+    assert!(trial.say("FETCH 1 BODY.PEEK[TEXT]<3.3>")[1].starts_with("Bob"));
+}

@@ -1,6 +1,7 @@
 //! MOVE: RFC 6851.
 
 use super::copy::{code, refused, there};
+use crate::names::fit;
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
 use crate::store::{Folder, Store};
@@ -9,7 +10,7 @@ use crate::syntax::Request;
 /// Serves it. Where the messages have got to is told before they go (§4.3).
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Move { by_uid, set, mailbox } = request else { return Ok(Reply::WRONG) };
-    let enabled = session.enabled;
+    let (enabled, resynchronizes) = (session.enabled, session.resynchronizes());
     let (open, store) = session.both()?;
     if open.folder.read_only() {
         return Ok(Reply::READ_ONLY);
@@ -19,12 +20,12 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     if there.is_empty() {
         return Ok(Reply::DONE);
     }
-    let name = crate::names::canonical(&mailbox, store.separator());
+    let name = fit(&mailbox, store.separator())?;
     let arrived = store.relocate(&mut open.folder, &there, &name).map_err(refused)?;
     if let Some(code) = code(&arrived) {
         write!(out, "* OK [{code}] Moved.\r\n")?;
     }
     open.tell_gone(enabled, out)?;
     let highest = open.folder.status().highest_modseq;
-    Ok(if enabled.qresync { Reply::DONE.with(format!("HIGHESTMODSEQ {highest}")) } else { Reply::DONE })
+    Ok(if resynchronizes { Reply::DONE.with(format!("HIGHESTMODSEQ {highest}")) } else { Reply::DONE })
 }

@@ -3,7 +3,7 @@
 use crate::commands::append::append_uid;
 use crate::reply::Reply;
 use crate::sequence::Set;
-use crate::session::{Answer, Out, Session};
+use crate::session::{Answer, Out, Session, Stop};
 use crate::store::{Folder, Store, Trouble};
 use crate::syntax::Request;
 
@@ -16,10 +16,23 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     if session.selected()?.message(uid).is_none() {
         return Err(Trouble::Gone.into());
     }
+    session.may_remove()?;
     let name = session.target(&mailbox)?;
     let letter = session.letter(with)?;
     let arrived = session.store.append(&name, vec![letter])?;
     write!(out, "* OK [{}] The new one is there.\r\n", append_uid(&arrived))?;
     session.selected()?.folder.expunge(&[uid])?;
     Ok(Reply::DONE)
+}
+
+impl<S: Store> Session<S> {
+    /// Asked before the new message is there: whoever may not remove the old one has nothing replaced (RFC 4314 §4).
+    fn may_remove(&mut self) -> Result<(), Stop> {
+        let name = self.selected()?.name.clone();
+        match self.store.rights(&name) {
+            Ok(rights) if !rights.contains('t') || !rights.contains('e') => Err(Trouble::NotAllowed.into()),
+            // Another may have renamed the mailbox; then it is for the folder to say.
+            _ => Ok(()),
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::sequence::compact;
 use crate::session::{Answer, Enabled, Out, Session, Stop};
 use crate::store::{Folder, Store, Trouble, Uid};
 use crate::syntax::{Request, Returns, SearchKey, SortKey};
+use crate::write::write_string;
 
 /// So many results are kept up to date at one time.
 const MOST_WATCHES: usize = 32;
@@ -35,7 +36,8 @@ pub(super) struct Asked {
 
 /// Finds, keeps what is to be kept, and tells.
 pub(super) fn serve<S: Store>(session: &mut Session<S>, asked: Asked, out: Out<'_>) -> Answer {
-    let with_modseq = names_modseq(&asked.key);
+    // Where MODSEQ stands in it the answer has one.
+    let with_modseq = asked.key.any(&mut |key| matches!(key, SearchKey::ModSeq(_)));
     if with_modseq {
         session.use_condstore(out)?;
     }
@@ -80,17 +82,6 @@ fn look<F: Folder>(
 ) -> Result<Vec<(u32, Uid)>, Trouble> {
     let rows = find(open, key, now)?;
     if order.is_empty() { Ok(rows) } else { super::sort::sorted(open, rows, order) }
-}
-
-/// Does MODSEQ stand in it? Then the answer has one.
-fn names_modseq(key: &SearchKey) -> bool {
-    match key {
-        SearchKey::ModSeq(_) => true,
-        SearchKey::And(keys) => keys.iter().any(names_modseq),
-        SearchKey::Or(one, other) => names_modseq(one) || names_modseq(other),
-        SearchKey::Not(key) => names_modseq(key),
-        _ => false,
-    }
 }
 
 /// The rows of a range, from 1, or from the last one, -1, backwards: RFC 9394 §3.1.
@@ -206,14 +197,10 @@ impl Shown<'_> {
 }
 
 fn begin(line: &mut Vec<u8>, tag: &str, by_uid: bool) {
-    line.extend_from_slice(b"* ESEARCH (TAG \"");
-    for octet in tag.bytes() {
-        if matches!(octet, b'"' | b'\\') {
-            line.push(b'\\');
-        }
-        line.push(octet);
-    }
-    line.extend_from_slice(if by_uid { b"\") UID" } else { b"\")" });
+    line.extend_from_slice(b"* ESEARCH (TAG ");
+    // A vector takes everything.
+    let _ = write_string(tag.as_bytes(), line);
+    line.extend_from_slice(if by_uid { b") UID" } else { b")" });
 }
 
 /// Begins to keep a result up to date: RFC 5267 §4.3.
@@ -226,12 +213,10 @@ fn watch<F: Folder>(
     out: Out<'_>,
 ) -> Result<(), Stop> {
     if open.watches.len() >= MOST_WATCHES {
-        write!(
-            out,
-            "* NO [NOUPDATE \"{}\"] Too many results are kept up to date.\r\n",
-            tag.escape_default()
-        )?;
-        return Ok(());
+        let mut line = b"* NO [NOUPDATE ".to_vec();
+        write_string(tag.as_bytes(), &mut line)?;
+        line.extend_from_slice(b"] Too many results are kept up to date.\r\n");
+        return Ok(out.write_all(&line)?);
     }
     open.watches.push(Watch {
         tag: tag.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::fetch::Style;
 use crate::flags::Flags;
 use crate::names::is_inbox;
 use crate::open::Open;
@@ -11,7 +12,6 @@ use crate::sequence::Set;
 use crate::session::{Answer, Out, Session};
 use crate::store::{Folder, Store, Uid};
 use crate::syntax::{Qresync, Request};
-use crate::update::News;
 use crate::view::View;
 
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
@@ -94,7 +94,7 @@ impl<S: Store> Session<S> {
 
     /// RFC 7162 §3.2.5: what the client missed since it was last here.
     fn resync(&mut self, qresync: &Qresync, out: Out<'_>) -> io::Result<()> {
-        let news = News { enabled: self.enabled, with_uid: true };
+        let style = Style::new(&self.enabled, true);
         let Some(open) = &self.open else { return Ok(()) };
         if open.folder.status().uid_validity != qresync.uid_validity {
             return Ok(());
@@ -106,7 +106,7 @@ impl<S: Store> Session<S> {
         }
         for (message, number) in open.folder.messages().iter().zip(1..) {
             if message.modseq > qresync.modseq && ranges::holds(&known, message.uid) {
-                open.write_change(news, number, message, out)?;
+                open.write_change(style, number, message, out)?;
             }
         }
         Ok(())

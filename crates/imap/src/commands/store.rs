@@ -1,13 +1,13 @@
 //! STORE: RFC 9051 §6.4.6; UNCHANGEDSINCE (RFC 7162 §3.1.3).
 
+use super::append::marks;
 use super::fetch::Style;
-use crate::flags::FlagWord;
 use crate::open::Open;
 use crate::reply::Reply;
 use crate::scribe;
 use crate::sequence::compact;
 use crate::session::{Answer, Out, Session};
-use crate::store::{Folder, Marks, Message, Store, Trouble, Uid};
+use crate::store::{Folder, Store, Trouble, Uid};
 use crate::syntax::Request;
 
 /// So much is gathered before it is handed on.
@@ -30,7 +30,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     let uids: Vec<Uid> = picked.iter().map(|(_, uid)| *uid).collect();
     // As the client knows them: changes that others have made meanwhile are told even after a silent STORE.
     let told: Vec<bool> = picked.iter().map(|(_, uid)| up_to_date(open, *uid)).collect();
-    let mut kept = open.folder.store(&uids, change, &marks(&flags), unchanged_since)?;
+    let mut kept = open.folder.store(&uids, change, &marks(flags), unchanged_since)?;
     kept.sort_unstable();
     open.tell_keywords(out)?;
     let mut lines = Lines { open, style, line: Vec::new(), missing: false };
@@ -50,17 +50,6 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
 /// Has the client been told of the message as it is?
 fn up_to_date<F: Folder>(open: &Open<F>, uid: Uid) -> bool {
     open.message(uid).is_none_or(|message| message.modseq <= open.view.told_of(uid))
-}
-
-fn marks(words: &[FlagWord]) -> Marks {
-    let mut marks = Marks::default();
-    for word in words {
-        match word {
-            FlagWord::System(flags) => marks.flags = marks.flags | *flags,
-            FlagWord::Keyword(name) => marks.keywords.push(name.clone()),
-        }
-    }
-    marks
 }
 
 /// What was not changed because others had changed it, `[MODIFIED]`, comes before what is gone.
@@ -95,24 +84,11 @@ impl<F: Folder> Lines<'_, F> {
             return;
         }
         self.style.begin(number, uid, &mut self.line);
-        if !quiet {
-            self.flags(&message);
-        }
-        if self.style.with_modseq {
-            if !quiet {
-                self.line.push(b' ');
-            }
-            self.line.extend_from_slice(b"MODSEQ (");
-            scribe::number(&mut self.line, message.modseq);
-            self.line.push(b')');
+        match quiet {
+            true => scribe::modseq(&mut self.line, message.modseq),
+            false => self.open.put_change(self.style, &message, &mut self.line),
         }
         self.line.extend_from_slice(b")\r\n");
         self.open.view.told(uid, message.modseq);
-    }
-
-    fn flags(&mut self, message: &Message) {
-        self.line.extend_from_slice(b"FLAGS ");
-        let recent = self.style.recent && message.uid >= self.open.folder.recent_from();
-        scribe::flags(&mut self.line, message, self.open.folder.keywords(), recent);
     }
 }

@@ -22,7 +22,7 @@ fn read_as(said: &[u8], utf8: bool) -> Result<Request, Fault> {
     panic!("no command: {}", said.escape_ascii());
 }
 
-fn read(said: &str) -> Result<Request, Fault> {
+pub(super) fn read(said: &str) -> Result<Request, Fault> {
     read_as(format!("a {said}\r\n").as_bytes(), false)
 }
 
@@ -371,6 +371,13 @@ fn a_search_is_not_nested_without_end() {
     let large = "x".repeat(1_000_000);
     assert_eq!(key(&format!("TEXT {{1000000}}\r\n{large}")), SearchKey::Text(large));
     assert_eq!(refused(&format!("FETCH 1 {}", "(".repeat(60_000))), FaultKind::Bad);
+}
+
+#[test]
+fn a_search_has_a_thousand_keys_at_most() {
+    assert!(read(&format!("SEARCH{}", " SEEN".repeat(999))).is_ok());
+    assert_eq!(refused(&format!("SEARCH{}", " SEEN".repeat(1000))), FaultKind::Limit);
+    assert_eq!(refused(&format!("SEARCH ({} ALL)", "BODY a ".repeat(5000).trim_end())), FaultKind::Limit);
 }
 
 #[test]

@@ -23,8 +23,20 @@ impl Client {
     }
 
     fn say(&mut self, line: &str) {
+        if self.server.session.idling() {
+            let answer = self.server.say("DONE");
+            self.hear(&answer, "DONE");
+        }
         let answer = self.server.say(line);
         self.hear(&answer, line);
+    }
+
+    /// Hears what is told without being asked: nothing at all unless it idles, or has asked for it by NOTIFY.
+    fn listen(&mut self) {
+        let answer = self.server.news();
+        assert!(self.server.session.listening() || answer.is_empty(), "{answer}");
+        let delayed = if self.server.session.idling() { "IDLE" } else { "x FETCH, perhaps" };
+        self.hear(&answer, delayed);
     }
 
     fn hear(&mut self, answer: &str, line: &str) {
@@ -91,7 +103,12 @@ const COMMANDS: &[&str] = &[
     "x APPEND INBOX {1+}\r\nx",
     "x REPLACE 1 INBOX {1+}\r\ny",
     "x IDLE\r\nDONE",
+    IDLE,
+    "x NOTIFY SET (selected-delayed (MessageNew (UID) MessageExpunge FlagChange))",
 ];
+
+/// Only a client that goes by numbers stays idle: under QRESYNC it would have to ask for the UIDs of what is new.
+const IDLE: &str = "x IDLE";
 
 proptest! {
     #[test]
@@ -107,10 +124,14 @@ proptest! {
         // Under QRESYNC the client has to know all UIDs, as VANISHED names nothing else.
         clients.iter_mut().for_each(|client| client.say("x UID FETCH 1:* (FLAGS)"));
         for (who, what) in steps {
+            if COMMANDS[what] == IDLE && clients[who].by_uid {
+                continue;
+            }
             clients[who].say(COMMANDS[what]);
             if clients[who].by_uid {
                 clients[who].say("x UID FETCH 1:* (FLAGS)");
             }
+            clients.iter_mut().for_each(Client::listen);
         }
         clients.iter_mut().for_each(|client| client.settle(&store));
     }

@@ -80,6 +80,7 @@ fn a_mailbox_that_another_renames_stays_open() {
     store.deliver("Play", b"Subject: y\n\n");
     assert!(other.say("b NOOP").starts_with("* 2 EXISTS\r\n"));
     assert!(other.say("c FETCH 1 (FLAGS)").contains("c OK"));
+    assert!(other.say("d REPLACE 1 Play {3+}\r\nnew").ends_with("d OK Done.\r\n"));
 }
 
 #[test]
@@ -131,4 +132,45 @@ fn what_is_too_large_is_refused_before_it_is_sent() {
     let answer = one.say("e APPEND INBOX {12+}\r\nSubject: x\r\n\r\nf NOOP");
     assert_eq!(answer, "e NO [OVERQUOTA] There is no room left (quota).\r\nf OK Done.\r\n");
     assert!(store.texts("INBOX").is_empty());
+}
+
+#[test]
+fn close_does_not_carry_a_client_past_what_it_has_not_been_told() {
+    let (_, mut one, mut other) = two(4);
+    other.say("e ENABLE QRESYNC");
+    other.say("a STORE 4 +FLAGS.SILENT (\\Deleted)");
+    one.say("a STORE 1 +FLAGS.SILENT (\\Flagged)");
+    assert_eq!(other.say("c CLOSE"), "c OK Done.\r\n");
+    other.say("s SELECT INBOX");
+    other.say("d STORE 3 +FLAGS.SILENT (\\Deleted)");
+    one.say("b STORE 2 +FLAGS.SILENT (\\Deleted)");
+    one.say("c EXPUNGE");
+    // Told of everything, but not yet that 2 and 3 are gone.
+    assert!(other.say("f FETCH 1 (FLAGS)").ends_with("f OK Done.\r\n"));
+    assert_eq!(other.say("g CLOSE"), "g OK Done.\r\n");
+    other.say("s SELECT INBOX");
+    other.say("h STORE 1 +FLAGS.SILENT (\\Deleted)");
+    assert!(other.say("i CLOSE").starts_with("i OK [HIGHESTMODSEQ "));
+}
+
+#[test]
+fn what_may_not_be_removed_is_not_replaced() {
+    let store = Memory::new('.');
+    store.deliver("Work", b"Subject: x\n\n");
+    let mut one = Server::logged_in(store.share());
+    one.say("s SELECT Work");
+    store.lock("Work");
+    assert_eq!(one.say("a REPLACE 1 INBOX {3+}\r\nnew"), "a NO [NOPERM] You may not do this.\r\n");
+    assert!(store.texts("INBOX").is_empty());
+}
+
+#[test]
+fn who_does_not_want_to_know_of_flags_is_not_carried_past_them() {
+    let (_, mut one, mut other) = two(3);
+    other.say("e ENABLE QRESYNC");
+    other.say("n NOTIFY NONE");
+    other.say("a STORE 2:3 +FLAGS.SILENT (\\Deleted)");
+    one.say("a STORE 1 +FLAGS.SILENT (\\Flagged)");
+    assert_eq!(other.say("b UID EXPUNGE 2"), "* VANISHED 2\r\nb OK Done.\r\n");
+    assert_eq!(other.say("c CLOSE"), "c OK Done.\r\n");
 }

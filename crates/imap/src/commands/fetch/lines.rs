@@ -200,18 +200,24 @@ impl<'a, F: Folder> Lines<'a, F> {
                 self.poured = true;
             }
         }
-        let told = self.items.contains(&FetchItem::Flags);
-        if !told && self.seen.binary_search(&uid).is_ok() {
-            self.flags(&message);
-            if self.style.with_modseq && !self.items.contains(&FetchItem::ModSeq) {
-                self.modseq(&message);
-            }
-            self.open.view.told(uid, message.modseq);
-        } else if told {
-            self.open.view.told(uid, message.modseq);
-        }
+        self.note_told(&message);
         self.close();
         Ok(())
+    }
+
+    /// Flags that this command has changed are told, asked for or not, and with their MODSEQ (RFC 7162 §3.1).
+    fn note_told(&mut self, message: &Message) {
+        let told = self.items.contains(&FetchItem::Flags);
+        let changed = self.seen.binary_search(&message.uid).is_ok();
+        if changed && !told {
+            self.flags(message);
+        }
+        if changed && self.style.with_modseq && !self.items.contains(&FetchItem::ModSeq) {
+            self.modseq(message);
+        }
+        if changed || told {
+            self.open.view.told(message.uid, message.modseq);
+        }
     }
 
     /// Ends the line; that of a message of which only the UID was wanted has a blank at its end.
@@ -236,14 +242,12 @@ impl<'a, F: Folder> Lines<'a, F> {
 
     fn flags(&mut self, message: &Message) {
         self.word("FLAGS ");
-        let recent = self.style.recent && message.uid >= self.open.folder.recent_from();
-        scribe::flags(&mut self.line, message, self.open.folder.keywords(), recent);
+        self.open.put_flags(message, self.style.recent, &mut self.line);
     }
 
     fn modseq(&mut self, message: &Message) {
-        self.word("MODSEQ (");
-        scribe::number(&mut self.line, message.modseq);
-        self.line.push(b')');
+        self.word("");
+        scribe::modseq(&mut self.line, message.modseq);
     }
 
     fn item(

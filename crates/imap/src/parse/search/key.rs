@@ -9,6 +9,9 @@ use crate::syntax::SearchKey;
 /// Keys in keys: NOT, OR and parentheses.
 const DEEPEST: u32 = 200;
 
+/// Keys of a program, those in others too: what is found out of each is kept for each message that is looked at.
+const MOST_KEYS: usize = 1000;
+
 /// In what the strings of a program are written.
 #[derive(Clone, Copy)]
 pub(super) enum Charset<'a> {
@@ -44,7 +47,12 @@ pub(super) fn program(scan: &mut Scan<'_>, charset: Charset<'_>) -> Parsed<Searc
     while scan.more() {
         keys.push(key(scan, charset, 0)?);
     }
-    Ok(all_of(keys))
+    let (program, mut count) = (all_of(keys), 0);
+    let too_many = program.any(&mut |_| {
+        count += 1;
+        count > MOST_KEYS
+    });
+    if too_many { Err((FaultKind::Limit, "Too many search keys")) } else { Ok(program) }
 }
 
 fn all_of(mut keys: Vec<SearchKey>) -> SearchKey {
