@@ -274,3 +274,38 @@ fn watch(server: &ImapServer, count: usize) {
         assert!(answer.fetches().len() >= count, "{} of {count}", answer.fetches().len());
     }
 }
+
+#[test]
+fn what_list_shows_can_be_selected_whatever_folders_lie_in_the_maildir() {
+    // I11
+    let Some(server) = ImapServer::start() else { return };
+    well_and_alive(&server);
+    let deep = format!(".{}", ["l"; 100].join("."));
+    for name in [".a..b", "...x", ".~x", ".trail.", "..", ".inbox", ".&bad", ".*", ".nl\nx", ".good", &deep] {
+        for below in ["cur", "new", "tmp"] {
+            let _ = fs::create_dir_all(server.maildir("alice").join(name).join(below));
+        }
+    }
+    if nix::unistd::geteuid().is_root() {
+        well(
+            Command::new("chown")
+                .arg("-R")
+                .arg("--reference")
+                .arg(server.maildir("alice").join("cur"))
+                .arg(server.maildir("alice")),
+        );
+    }
+    let mut imap = server.inbox("alice");
+    let listed = imap.command("LIST \"\" *");
+    let mut count = 0;
+    for line in listed.lines() {
+        let Some((attributes, name)) = line.split_once("\".\" ") else { continue };
+        if !attributes.contains("\\Noselect") {
+            let selected = imap.command(&format!("EXAMINE {}", name.trim_end()));
+            assert!(selected.is_ok(), "{line}: {}", selected.tagged);
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "{:?}", listed.lines());
+    well_and_alive(&server);
+}

@@ -1,19 +1,18 @@
 //! What the admin and `gate` say about this account: control files, and the environment.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use control::Home;
+use control::{Control, Home};
 use mailbox::Settings;
 use maildir::Quota;
 use sys::Env;
 
 /// Reads them. A control file that can't be read is as if it were not there, but told: no mail hangs on these.
 pub(crate) fn read(env: &Env) -> Settings {
-    let control = Home::find().control();
-    let mut settings = Settings::read(|name| text(&control.join(name)));
+    let control = Control::open(&Home::find());
+    let mut settings = Settings::read(|name| text(&control, name));
     settings.user = env.text("USER").unwrap_or_default().to_owned();
     settings.quota =
         env.text("QUOTA").and_then(|octets| octets.parse().ok()).map_or(Quota::NONE, Quota::octets);
@@ -22,15 +21,16 @@ pub(crate) fn read(env: &Env) -> Settings {
     settings
 }
 
-fn text(file: &Path) -> Option<String> {
-    match fs::read_to_string(file) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => {
-            sys::log!("imapd: {} warning {}: {error}; the default holds", std::process::id(), file.display());
-            None
-        }
-    }
+/// What a control file says, without its comments; `None` where it says nothing.
+fn text(control: &Control, name: &str) -> Option<String> {
+    let said = match name {
+        "imapfolders" => control.list(name).map(|lines| lines.map(|lines| lines.join("\n"))),
+        _ => control.line(name),
+    };
+    said.unwrap_or_else(|broken| {
+        sys::log!("imapd: {} warning {broken}; the default holds", std::process::id());
+        None
+    })
 }
 
 /// `name=path:name=path`, as `gate` tells.
@@ -51,6 +51,38 @@ fn path(bytes: &[u8]) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_in_a_control_file_are_none_of_its_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = Control::at(folder.path());
+        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        put("undelete", "7\n# How long mail can be brought back.\n");
+        put("imapseparator", "# Ours.\n/\n# One line.\n");
+        put("fulltext", "0\n# 1: keep an index.\n");
+        put("databytes", "1000\n\n# Most bytes.\n");
+        put("imapfolders", "# Ours.\nSent Mail \\Sent\n\n# Two.\nBin \\Trash\n");
+        let settings = Settings::read(|name| text(&control, name));
+        assert_eq!((settings.undelete, settings.separator, settings.fulltext), (7, '/', false));
+        assert_eq!(settings.append_limit, Some(1000));
+        let folders: Vec<&str> = settings.folders.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(folders, ["Sent Mail", "Bin"]);
+    }
+
+    #[test]
+    fn what_is_no_control_file_counts_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = Control::at(folder.path());
+        fifo(&folder.path().join("undelete"));
+        std::fs::create_dir(folder.path().join("imapfolders")).unwrap();
+        assert_eq!(text(&control, "undelete"), None);
+        assert_eq!(text(&control, "imapfolders"), None);
+        assert_eq!(Settings::read(|name| text(&control, name)).folders, Settings::default().folders);
+    }
+
+    fn fifo(path: &std::path::Path) {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
 
     #[test]
     fn shared_mailboxes_are_those_with_a_name_and_a_whole_path() {

@@ -1,6 +1,9 @@
 //! What IMAP and hosts with one set of users are set to: values that programs pass over where they mean nothing.
 
+use std::collections::BTreeSet;
+
 use control::{Control, Home, Problem, Severity};
+use mailbox::Names;
 
 /// What is wrong with the values; that a file can't be read is `control`'s to tell.
 pub(super) fn check(home: &Home) -> Vec<Problem> {
@@ -10,6 +13,7 @@ pub(super) fn check(home: &Home) -> Vec<Problem> {
     problems.extend(key(&control));
     problems.extend(index(home, &control));
     problems.extend(lines(&control, "imapfolders", folder));
+    problems.extend(names(&control));
     problems.extend(lines(&control, "sharedfolders", group));
     problems
 }
@@ -72,6 +76,41 @@ fn folder(line: &str) -> Wrong {
     (!known).then_some(("is passed over: it says not what the mailbox is for", cure))
 }
 
+/// What stands before the use, and the use.
+fn given(line: &str) -> Option<(&str, String)> {
+    let (name, word) = line.trim().rsplit_once([' ', '\t'])?;
+    Some((name.trim_end(), word.to_ascii_lowercase()))
+}
+
+/// Names that no mailbox can have, uses that another line has already, and a list that can't be read.
+fn names(control: &Control) -> Vec<Problem> {
+    let file = "imapfolders";
+    let all = match control.list(file) {
+        Ok(all) => all.unwrap_or_default(),
+        Err(broken) if broken.problem.contains("UTF-8") => {
+            let said = format!("{}: the default holds", broken.problem);
+            return vec![problem(Severity::Error, file, said, &broken.cure)];
+        }
+        Err(_) => return Vec::new(),
+    };
+    let slash = line(control, "imapseparator").is_some_and(|found| found == "/");
+    let names = Names { separator: if slash { '/' } else { '.' } };
+    let mut seen = BTreeSet::new();
+    let wrong = |one: &String| {
+        let (name, what) = given(one)?;
+        let (why, cure) = match names.check(name) {
+            Err(_) => (
+                "a mailbox can't have this name",
+                "write another name; control/imapseparator stands between levels",
+            ),
+            Ok(()) if !seen.insert(what) => ("an earlier line is for the same", "remove one"),
+            Ok(()) => return None,
+        };
+        Some(problem(Severity::Warning, file, format!("`{one}` is passed over: {why}"), cure))
+    };
+    all.iter().filter_map(wrong).collect()
+}
+
 fn group(line: &str) -> Wrong {
     let cure = "write group:member member, the group in letters, digits, - and _";
     let Some((group, members)) = line.split_once(':') else {
@@ -125,5 +164,17 @@ mod tests {
         let told = found(&bad);
         let count = |name: &str| told.iter().filter(|file| file.ends_with(name)).count();
         assert_eq!(bad.map(|(name, _)| count(name)), [1, 1, 1, 2, 3]);
+    }
+
+    #[test]
+    fn folders_that_nobody_will_get_are_told() {
+        let count = |text: &str| found(&[("imapfolders", text)]).len();
+        assert_eq!(count("Mail.Sent \\Sent\nEntwürfe \\Drafts\n"), 0);
+        assert_eq!(count("a/b \\Sent\n../x \\Trash\nSent \\Sent\nSent2 \\sent\n"), 3);
+        assert_eq!(found(&[("imapfolders", "a/b \\Sent\n"), ("imapseparator", "/\n")]).len(), 0);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("control")).unwrap();
+        std::fs::write(folder.path().join("control/imapfolders"), b"\xff \\Sent\n").unwrap();
+        assert_eq!(check(&Home::at(folder.path())).len(), 1);
     }
 }

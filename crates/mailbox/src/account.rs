@@ -23,7 +23,7 @@ use crate::undelete::{self, Deletions};
 use crate::{annotations, subscriptions, tree};
 
 /// What shared folders lie below.
-const SHARED: &str = "Shared";
+pub(crate) const SHARED: &str = "Shared";
 /// No message is larger: IMAP4rev1 counts octets in 32 bits.
 const LARGEST: u64 = u32::MAX as u64;
 const QUOTA_ROOT: &str = "User quota";

@@ -343,6 +343,31 @@ fn sales(acl: &str) -> House {
 }
 
 #[test]
+fn among_shared_folders_nobody_makes_mailboxes_of_his_own() {
+    let house = sales("anyone lrs\n");
+    let mut account = house.account();
+    let refused = Err(Trouble::Cannot("Here are shared mailboxes only."));
+    for name in ["Shared", "Shared.other", "Shared.other.x"] {
+        assert_eq!(account.create(name, &[]), refused, "{name}");
+        assert_eq!(account.rename("Drafts", name), refused.clone().map(drop), "{name}");
+    }
+    account.create("Sharedness", &[]).unwrap();
+    // Who has no shared folders may use the name.
+    House::new().account().create("Shared.other", &[]).unwrap();
+}
+
+#[test]
+fn a_rename_that_fails_leaves_everything_where_it_was() {
+    let house = House::new();
+    let mut account = house.account();
+    let file = house.path("m/fulmar-special");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    assert!(matches!(account.rename("Junk", "Spam"), Err(Trouble::Unavailable(_))));
+    assert!(house.path("m/.Junk/cur").exists() && !house.path("m/.Spam").exists());
+}
+
+#[test]
 fn shared_folders_give_what_their_list_says() {
     let house = sales("anyone lrs\nbob@x.test wi\n");
     let mut account = house.account();

@@ -206,7 +206,11 @@ impl Mailbox {
         };
         done.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Trouble::Gone,
-            _ => unavailable(&self.place.maildir, "can't read a message", &error),
+            _ => {
+                let name = self.state.name(at);
+                let path = self.place.maildir.join("cur").join(OsStr::from_bytes(&name));
+                unavailable(&path, "can't read the message", &error)
+            }
         })
     }
 

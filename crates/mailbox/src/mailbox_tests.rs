@@ -354,6 +354,17 @@ fn a_writer_that_was_killed_half_way_leaves_no_harm() {
 }
 
 #[test]
+fn of_a_message_that_cannot_be_read_the_file_is_named() {
+    let home = Home::new();
+    home.put("cur/1.a:2,", "a");
+    let mut mailbox = home.open();
+    std::fs::remove_file(home.path().join("cur/1.a:2,")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", home.path().join("cur/1.a:2,")).unwrap();
+    let Err(Trouble::Unavailable(why)) = mailbox.open(1) else { panic!("it was read") };
+    assert!(why.contains("cur/1.a:2,: can't read"), "{why}");
+}
+
+#[test]
 fn the_lists_of_other_servers_are_taken_over_with_their_keywords() {
     let home = Home::new();
     home.put("cur/1.a,S=1:2,Sb", "a");
@@ -536,6 +547,30 @@ fn removing_the_folder_ends_the_session_and_renaming_it_does_not() {
     std::fs::remove_dir_all(&elsewhere).unwrap();
     assert_eq!(mailbox.refresh().unwrap_err(), Trouble::MailboxGone);
     assert_eq!(mailbox.open(1).unwrap_err(), Trouble::Gone);
+}
+
+#[test]
+fn an_index_that_is_to_be_elsewhere_keeps_uids_and_keywords_and_is_not_taken_twice() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["a", "b", "c"]);
+    let marks = Marks { keywords: vec!["Work".to_owned()], ..Marks::default() };
+    mailbox.mark(&[2], Change::Add, &marks, None).unwrap();
+    mailbox.expunge(&[1]).unwrap();
+    let (before, known) = (mailbox.status(), uids(&mailbox));
+    drop(mailbox);
+    let place = Place { index: home.0.path().join("indexes/of/it"), ..home.place() };
+    let open = || Mailbox::open(place.clone(), Options::default()).unwrap();
+    let mut mailbox = open();
+    let after = mailbox.status();
+    assert_eq!((uids(&mailbox), after.uid_validity, after.id), (known, before.uid_validity, before.id));
+    assert_eq!((mailbox.keywords(), mailbox.messages()[0].keywords), (&["Work".to_owned()][..], 1));
+    assert!(add(&home, &mut mailbox, &["d"])[0] > 3);
+    drop(mailbox);
+    // The disk with the indexes is lost: by the list of then, UIDs that it has given since would be given again.
+    std::fs::remove_dir_all(&place.index).unwrap();
+    assert!(!home.path().join("fulmar-uidlist").exists() && !home.path().join(index::NAME).exists());
+    assert_eq!(uids(&open())[0], 1);
 }
 
 #[test]

@@ -45,11 +45,12 @@ impl Account {
             places.push((name, spot, new, target));
         }
         self.make_above(to, &places[0].3)?;
-        for (name, spot, new, target) in places {
+        // What may fail on a full disk comes first: who is told NO has his mailboxes where they were.
+        for (name, _, new, _) in places.iter().filter(|(_, spot, ..)| spot.root == 0) {
+            Special::read(&self.root().folder)?.rename(&self.root().folder, self.names(), name, new)?;
+        }
+        for (_, spot, _, target) in places {
             self.tree.rename(spot, &target)?;
-            if spot.root == 0 {
-                Special::read(&self.root().folder)?.rename(&self.root().folder, self.names(), name, new)?;
-            }
         }
         let spot = &moved[0].1;
         self.tree.root(spot).folder.sync()?;

@@ -62,6 +62,9 @@ impl Names {
         if name.starts_with(['~', '#', '/']) {
             return wrong("a name can't begin with that");
         }
+        if self.separator != '/' && name.contains('/') {
+            return wrong("/ is no part of a name");
+        }
         let odd = |level: &str| matches!(level, "" | "." | "..");
         if self.levels(name).any(odd) || name.split('/').any(odd) {
             return wrong("a level of the name is empty");
@@ -245,9 +248,11 @@ mod tests {
         assert!(DOT.check(&"x".repeat(1000)).is_err());
         assert!(DOT.check(&"ü".repeat(120)).is_err());
         assert!(DOT.check(&["a"; 200].join(".")).is_err());
-        for name in ["a.b.c", "Übung", "&&&", "&Jjo", "INBOX.x", "a/b", "[Gmail].All Mail"] {
+        for name in ["a.b.c", "Übung", "&&&", "&Jjo", "INBOX.x", "[Gmail].All Mail"] {
             assert_eq!(DOT.check(name), Ok(()), "{name}");
         }
+        // The session takes no such name, either.
+        assert!(DOT.check("a/b").is_err() && SLASH.check("a/b").is_ok());
     }
 
     #[test]

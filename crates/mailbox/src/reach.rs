@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use imap::Trouble;
 
-use crate::account::Account;
+use crate::account::{Account, SHARED};
 use crate::annotations;
 use crate::place::unavailable;
 use crate::rights::{List, Rights};
@@ -102,12 +102,19 @@ impl Account {
         })
     }
 
+    /// Would it stand among the shared folders that this user has, or above them?
+    fn is_for_groups(&self, name: &str) -> bool {
+        self.tree.roots.len() > 1 && (name == SHARED || self.names().is_below(name, SHARED))
+    }
+
     /// May this user make a mailbox of this name?
     pub(crate) fn may_create(&self, name: &str, spot: &Spot) -> Result<(), Trouble> {
         self.names().check(name)?;
         if !self.tree.root(spot).is_shared() {
             return match spot.disk.is_empty() {
                 true => Err(Trouble::Exists),
+                // Where others could not see it, and a group of that name would hide it.
+                false if self.is_for_groups(name) => Err(Trouble::Cannot("Here are shared mailboxes only.")),
                 false => Ok(()),
             };
         }

@@ -31,6 +31,8 @@ struct Origin {
     keywords: Vec<String>,
     /// Keywords of messages, by base, that are not letters in their names yet.
     words: Vec<Words>,
+    /// It lay beside the mail, where our index was before.
+    moved: bool,
 }
 
 /// A message's base and its keywords.
@@ -55,6 +57,9 @@ impl Mailbox {
             self.write_list_of(&self.state.keywords)?;
         }
         self.write_index(held, sys::unix_micros())?;
+        if origin.moved {
+            self.leave_former()?;
+        }
         self.open_cache();
         (self.looked, self.looked_at) = (false, None);
         if let Err(trouble) = self.take_words(held, origin.words) {
@@ -85,9 +90,12 @@ impl Mailbox {
         let own_keywords = self.own_keywords()?;
         let ours = read(folder, uids::NAME)?;
         if let Some(list) = ours.as_ref().and_then(|text| List::read(text)) {
-            return Ok(Origin { list, ours: true, keywords: own_keywords, words: Vec::new() });
+            return Ok(Origin { list, ours: true, keywords: own_keywords, words: Vec::new(), moved: false });
         }
-        if let Some(origin) = self.foreign_origin()?.filter(|_| ours.is_none()) {
+        if ours.is_none()
+            && let Some(origin) =
+                self.former_origin()?.map_or_else(|| self.foreign_origin(), |it| Ok(Some(it)))?
+        {
             return Ok(origin);
         }
         let known = ours.is_some() || cause.is_some_and(|error| error.kind() != ErrorKind::NotFound);
@@ -101,7 +109,31 @@ impl Mailbox {
         let before = before.max(self.folders.noted_uid_validity());
         let uid_validity = now.max(before.unwrap_or_default().saturating_add(1));
         let list = List { uid_validity, next: 1, ..List::default() };
-        Ok(Origin { list, ours: false, keywords: own_keywords, words: Vec::new() })
+        Ok(Origin { list, ours: false, keywords: own_keywords, words: Vec::new(), moved: false })
+    }
+
+    /// Our own that lies beside the mail, when the index is elsewhere now.
+    fn former_origin(&self) -> Result<Option<Origin>, Trouble> {
+        if self.place.index == self.place.maildir {
+            return Ok(None);
+        }
+        let root = open_any(&self.place.maildir)?;
+        let read = |name: &str| text(&root, name).map_err(|error| self.cant("read", &error));
+        let Some(list) = read(uids::NAME)?.and_then(|text| List::read(&text)) else { return Ok(None) };
+        let keywords = read(KEYWORDS)?.map(|text| keywords::read(&text)).unwrap_or_default();
+        Ok(Some(Origin { list, ours: false, keywords, words: Vec::new(), moved: true }))
+    }
+
+    /// Removes what the index was made from: taken over once more, it would give UIDs a second time.
+    fn leave_former(&self) -> Result<(), Trouble> {
+        let root = open_any(&self.place.maildir)?;
+        for name in [index::NAME, uids::NAME] {
+            match root.remove(name) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.cant("remove", &error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// That of another program.
@@ -119,7 +151,7 @@ impl Mailbox {
             let words = words.map(|text| keywords::read_courier(&text)).unwrap_or_default();
             let (name, path) = (sys::logging::name(), self.place.maildir.join(list));
             sys::log!("{name}: {}: {} UIDs are taken over", path.display(), found.lines.len());
-            return Ok(Some(Origin { list: found, ours: false, keywords, words }));
+            return Ok(Some(Origin { list: found, ours: false, keywords, words, moved: false }));
         }
         Ok(None)
     }
@@ -191,10 +223,12 @@ impl Mailbox {
         let cant = |error: io::Error| unavailable(&self.place.index, "no index can be made", &error);
         let ours = text(&self.folders.index, uids::NAME).map_err(cant)?.and_then(|text| List::read(&text));
         let origin = match ours {
-            Some(list) => Origin { list, ours: true, keywords: self.own_keywords()?, words: Vec::new() },
-            None => match self.foreign_origin()? {
+            Some(list) => {
+                Origin { list, ours: true, keywords: self.own_keywords()?, words: Vec::new(), moved: false }
+            }
+            None => match self.former_origin()? {
                 Some(origin) => origin,
-                None => self.list_of_all()?,
+                None => self.foreign_origin()?.map_or_else(|| self.list_of_all(), Ok)?,
             },
         };
         (self.uid_validity, self.id) = (origin.list.uid_validity, id(&origin.list)?);
@@ -235,7 +269,7 @@ impl Mailbox {
         let changed = self.folders.stamps()?.0.seconds.clamp(1, i64::from(u32::MAX)) as u32;
         let next = lines.last().map_or(1, |last| last.uid + 1);
         let list = List { uid_validity: changed, next, lines, ..List::default() };
-        Ok(Origin { list, ours: false, keywords: Vec::new(), words: Vec::new() })
+        Ok(Origin { list, ours: false, keywords: Vec::new(), words: Vec::new(), moved: false })
     }
 }
 

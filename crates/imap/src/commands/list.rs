@@ -1,8 +1,10 @@
 //! LIST and LSUB: RFC 9051 §6.3.9, RFC 5258, 5819, 6154, 8440, 9590.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::commands::status::wants_sizes;
+use crate::names::fit;
 use crate::pattern::Pattern;
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
@@ -24,7 +26,7 @@ pub(crate) fn list<S: Store>(session: &mut Session<S>, request: Request, out: Ou
         return Err(Trouble::Limit("These are too many patterns.").into());
     }
     let patterns = compiled(&list.reference, &list.patterns, separator);
-    let tree = Tree::new(session.store.list()?, separator);
+    let tree = Tree::new(all(session)?, separator);
     for place in 0..tree.names.len() {
         let listed = &tree.names[place];
         if !patterns.iter().any(|pattern| pattern.fits(&listed.name)) {
@@ -45,8 +47,10 @@ pub(crate) fn lsub<S: Store>(session: &mut Session<S>, request: Request, out: Ou
     let Request::Lsub { reference, pattern } = request else { return Ok(Reply::WRONG) };
     let separator = session.store.separator();
     let patterns = compiled(&reference, &[pattern], separator);
-    let tree = Tree::new(session.store.list()?, separator);
-    let list = List { select_subscribed: true, ..List::default() };
+    let tree = Tree::new(all(session)?, separator);
+    let hidden =
+        |listed: &&Listed| listed.subscribed && !patterns.iter().any(|pattern| pattern.fits(&listed.name));
+    let above = levels(tree.names.iter().filter(hidden), separator);
     for listed in &tree.names {
         if !patterns.iter().any(|pattern| pattern.fits(&listed.name)) {
             continue;
@@ -55,13 +59,26 @@ pub(crate) fn lsub<S: Store>(session: &mut Session<S>, request: Request, out: Ou
         let attributes = match listed.subscribed {
             true if listed.no_select && !listed.missing => "\\Noselect",
             true => "",
-            false if tree.below(&listed.name, &list) => "\\Noselect",
+            false if above.contains(listed.name.as_str()) => "\\Noselect",
             false => continue,
         };
         let name = session.written(&listed.name);
         write!(out, "* LSUB ({attributes}) \"{}\" {name}\r\n", session.separator_escaped())?;
     }
     Ok(Reply::DONE)
+}
+
+/// All mailboxes that a client can name: one that other programs have made of another name it could not select.
+fn all<S: Store>(session: &mut Session<S>) -> Result<Vec<Listed>, Trouble> {
+    let separator = session.store.separator();
+    let mut all = session.store.list()?;
+    all.retain(|listed| fit(&listed.name, separator).as_ref() == Ok(&listed.name));
+    Ok(all)
+}
+
+/// All levels above these names.
+fn levels<'a>(names: impl Iterator<Item = &'a Listed>, separator: char) -> BTreeSet<&'a str> {
+    names.flat_map(|one| one.name.match_indices(separator).map(|(place, _)| &one.name[..place])).collect()
 }
 
 fn compiled(reference: &str, patterns: &[String], separator: char) -> Vec<Pattern> {
