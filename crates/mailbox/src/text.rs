@@ -15,8 +15,10 @@ use sys::durable::Folder;
 
 use crate::mailbox::Mailbox;
 
-/// More readers than this gain nothing.
-const MOST_READERS: usize = 4;
+/// Most of a reader's time is waiting for the disk, which does better with several wishes to choose from; more than this
+/// gain nothing.
+const MOST_READERS: usize = 8;
+const READERS_A_PROCESSOR: usize = 4;
 /// Fewer messages are read by one.
 const FEW: usize = 16;
 /// A buffer that has grown beyond this is given back after its message.
@@ -43,7 +45,8 @@ impl Mailbox {
             Some(result) => done(messages[number].0, result),
             None => missing.push(number),
         };
-        let readers = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_READERS);
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let readers = (processors * READERS_A_PROCESSOR).min(MOST_READERS);
         // Where nothing can be written, some may be in `new`.
         if readers < 2 || messages.len() < FEW || !self.writable {
             let mut buffer = Vec::new();
