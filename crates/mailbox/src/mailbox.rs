@@ -22,8 +22,11 @@ use crate::watch::{Happened, Watch};
 
 /// A listing that was made so long ago is made anew when it does not have a name.
 const FRESH: Duration = Duration::from_secs(1);
-/// So many times between two refreshes also one that is fresh.
-const AGAIN: u32 = 16;
+/// For so long between two refreshes also one that is fresh is made again.
+const LISTING: Duration = Duration::from_secs(2);
+/// A file that others rename all the time is looked for so often: a folder that is read meanwhile may show it under
+/// neither name.
+const TRIES: usize = 8;
 
 /// A mailbox, open.
 #[derive(Debug)]
@@ -57,7 +60,8 @@ pub struct Mailbox {
     pub(crate) seen: Option<Seen>,
     /// Where files are that have been renamed since the last refresh.
     listing: Option<(Listing, Duration)>,
-    listed: u32,
+    /// What listings have taken since then.
+    listed: Duration,
 }
 
 impl Mailbox {
@@ -133,7 +137,7 @@ impl Mailbox {
             id: [0; 16],
             seen,
             listing: None,
-            listed: 0,
+            listed: Duration::ZERO,
         };
         mailbox.load(None)?;
         Ok(mailbox)
@@ -196,14 +200,18 @@ impl Mailbox {
         at: usize,
         act: impl Fn(&sys::durable::Folder, &OsStr) -> std::io::Result<T>,
     ) -> Result<T, Trouble> {
-        let done = act(self.folder_of(at), OsStr::from_bytes(&self.state.name(at)));
-        let done = match done {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let name = self.renamed(at)?.ok_or(Trouble::Gone)?;
-                act(self.folder_of(at), OsStr::from_bytes(&name))
-            }
-            other => other,
+        let missing = |done: &std::io::Result<T>| {
+            done.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound)
         };
+        let mut done = act(self.folder_of(at), OsStr::from_bytes(&self.state.name(at)));
+        for _ in 0..TRIES {
+            if !missing(&done) {
+                break;
+            }
+            if let Some(name) = self.renamed(at)? {
+                done = act(self.folder_of(at), OsStr::from_bytes(&name));
+            }
+        }
         done.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Trouble::Gone,
             _ => {
@@ -223,7 +231,7 @@ impl Mailbox {
         let now = sys::monotonic();
         if let Some((listing, made)) = &self.listing {
             let found = listing.find(self.state.base(at));
-            let fresh = self.listed > AGAIN && now.saturating_sub(*made) < FRESH;
+            let fresh = self.listed > LISTING && now.saturating_sub(*made) < FRESH;
             if fresh || found.is_some_and(|name| inode(self.folder_of(at), name).is_some()) {
                 return Ok(found.map(<[u8]>::to_vec));
             }
@@ -231,13 +239,13 @@ impl Mailbox {
         let listing = Listing::read(self.folder_of(at))?.sorted();
         let found = listing.find(self.state.base(at)).map(<[u8]>::to_vec);
         self.listing = Some((listing, now));
-        self.listed += 1;
+        self.listed += sys::monotonic().saturating_sub(now);
         Ok(found)
     }
 
     /// Gives memory back that was needed for what has been asked since the last time.
     pub(crate) fn rest(&mut self) {
-        (self.listing, self.listed) = (None, 0);
+        (self.listing, self.listed) = (None, Duration::ZERO);
         self.cache.rest();
     }
 }
