@@ -104,10 +104,11 @@ fn wait_for(conn: &mut Conn, session: &mut Session<Account>) -> io::Result<Optio
     }
     let quiet = !looks && !ready.get(1).is_some_and(|mailbox| mailbox.read);
     let mut out = Outbox::new(conn);
-    let flow = match quiet {
-        true => out.write_all(STILL).map(|()| Flow::More)?,
-        false => session.news(&mut out)?,
-    };
+    // Also when nothing has stirred: that the mailbox itself is gone, nobody tells.
+    let flow = session.news(&mut out)?;
+    if quiet && flow == Flow::More {
+        out.write_all(STILL)?;
+    }
     out.flush()?;
     Ok(Some(flow))
 }

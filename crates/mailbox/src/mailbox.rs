@@ -198,11 +198,10 @@ impl Mailbox {
     pub(crate) fn with_file<T>(
         &mut self,
         at: usize,
-        act: impl Fn(&sys::durable::Folder, &OsStr) -> std::io::Result<T>,
+        mut act: impl FnMut(&sys::durable::Folder, &OsStr) -> std::io::Result<T>,
     ) -> Result<T, Trouble> {
-        let missing = |done: &std::io::Result<T>| {
-            done.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound)
-        };
+        let missing =
+            |done: &std::io::Result<T>| done.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
         let mut done = act(self.folder_of(at), OsStr::from_bytes(&self.state.name(at)));
         for _ in 0..TRIES {
             if !missing(&done) {

@@ -365,6 +365,20 @@ fn of_a_message_that_cannot_be_read_the_file_is_named() {
 }
 
 #[test]
+fn a_message_that_cannot_be_read_keeps_no_other_from_being_found() {
+    for count in [3, 40] {
+        let home = Home::new();
+        (0..count).for_each(|number| home.put(&format!("cur/{number}.a:2,"), "a"));
+        let mut mailbox = home.open();
+        std::fs::remove_file(home.path().join("cur/1.a:2,")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", home.path().join("cur/1.a:2,")).unwrap();
+        let (all, mut read) = (uids(&mailbox), 0);
+        mailbox.each_text(&all, &|_, text| text.len(), &mut |_, length| read += length).unwrap();
+        assert_eq!(read, count - 1);
+    }
+}
+
+#[test]
 fn the_lists_of_other_servers_are_taken_over_with_their_keywords() {
     let home = Home::new();
     home.put("cur/1.a,S=1:2,Sb", "a");

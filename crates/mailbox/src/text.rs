@@ -61,12 +61,12 @@ impl Mailbox {
         }
         let mut buffer = Vec::new();
         for number in missing {
-            match self.with_file(places[number], |folder, name| folder.read(name)) {
-                Ok(file) => fill(file, &mut buffer)?,
-                Err(Trouble::Gone) => continue,
+            // One that can't be read, which the log has been told, keeps no other from being found.
+            match self.with_file(places[number], |folder, name| fill(folder.read(name)?, &mut buffer)) {
+                Ok(()) => done(messages[number].0, work(messages[number].0, &buffer)),
+                Err(Trouble::Gone | Trouble::Unavailable(_)) => {}
                 Err(trouble) => return Err(trouble),
             }
-            done(messages[number].0, work(messages[number].0, &buffer));
         }
         Ok(())
     }
@@ -113,13 +113,23 @@ fn read_together<T: Send>(
     }
 }
 
-/// `None`: it is not there.
+/// `None`: it is not there, or can't be read.
 fn read(folder: &Folder, name: &[u8], buffer: &mut Vec<u8>) -> io::Result<Option<()>> {
     match folder.read(OsStr::from_bytes(name)) {
-        Ok(file) => fill(file, buffer).map(Some),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(None),
+        Ok(file) => match fill(file, buffer) {
+            Err(error) if !is_its_own(&error) => Err(error),
+            other => Ok(other.ok()),
+        },
+        Err(error) if is_its_own(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Is it this one file that is not there or can't be read, not the whole machine that is short of something?
+fn is_its_own(error: &io::Error) -> bool {
+    let kind = error.kind();
+    matches!(kind, ErrorKind::NotFound | ErrorKind::InvalidInput | ErrorKind::PermissionDenied)
+        || matches!(error.raw_os_error(), Some(nix::libc::EIO | nix::libc::ELOOP))
 }
 
 fn fill(file: File, buffer: &mut Vec<u8>) -> io::Result<()> {
