@@ -69,7 +69,7 @@ pub fn copy() -> Result<Option<Packets>, Stop> {
 impl Jobs {
     /// Serves one after the other until their number is done or the parent is gone.
     pub fn serve(mut self, mut run: impl FnMut(Job) -> After) -> Result<(), Stop> {
-        while let Some(job) = self.next()? {
+        while let Some(job) = self.take()? {
             let after = run(job);
             self.done(after);
         }
@@ -78,7 +78,7 @@ impl Jobs {
 
     /// The next one; `None`: that was all. For those who may become somebody else in the midst of a job, and then
     /// drop this, lest that other gets one more.
-    pub fn next(&mut self) -> Result<Option<Job>, Stop> {
+    pub fn take(&mut self) -> Result<Option<Job>, Stop> {
         while self.left > 0 {
             let Some(parent) = &self.parent else {
                 self.left = 0;

@@ -86,7 +86,7 @@ impl Gate {
     /// One client after the other, until one is let in: with him this process ends.
     fn watch_over(mut self, mut jobs: Jobs) -> Result<(), Stop> {
         let _ = self.porter.warm_up();
-        while let Some(job) = jobs.next()? {
+        while let Some(job) = jobs.take()? {
             let env = job.env.clone();
             match self.receive(job) {
                 // Whoever is somebody else by then must get no more jobs, and no `login` either.
