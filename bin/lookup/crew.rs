@@ -85,7 +85,7 @@ mod tests {
         let (told, heard) = channel();
         let crew = Crew::new(move |wait: Option<Arc<std::sync::Barrier>>, _: &mut Vec<u8>| {
             told.send(thread::current().id()).unwrap();
-            wait.inspect(|wait| drop(wait.wait()));
+            wait.map(|wait| wait.wait());
         });
         crew.serve(None).unwrap();
         let first = heard.recv().unwrap();
