@@ -28,7 +28,7 @@ pub struct Stem {
     requests: Packets,
 }
 
-/// A copy, as it was made for its parent.
+/// A copy, as it was made for its parent. Dropping it neither ends nor reaps it.
 #[derive(Debug)]
 pub struct Copy {
     /// Its process id.
@@ -42,6 +42,7 @@ impl Stem {
     /// Starts `program` as a stem, of whose copies each does `jobs` jobs.
     pub fn start(program: Start, jobs: u32) -> io::Result<(Child, Stem)> {
         let (requests, theirs) = Packets::pair()?;
+        requests.set_timeout(PATIENCE)?;
         let child = program.env(VARIABLE, jobs.to_string()).fd(3, OwnedFd::from(theirs)).spawn()?;
         let pid = child.pid();
         Ok((child, Stem { pid, requests }))
@@ -77,6 +78,14 @@ impl Copy {
     /// Waits at most for `limit` until it has ended.
     pub fn ended(&self, limit: Duration) -> io::Result<bool> {
         wait::until(self.process.as_fd(), Interest::Read, Some(limit))
+    }
+
+    /// Its end, if that has come; told once, and only to its parent, that of the stem.
+    pub fn try_wait(&self) -> io::Result<Option<Exit>> {
+        match self.ended(Duration::ZERO)? {
+            true => self.wait().map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Waits for its end, which only its parent, that of the stem, can.
