@@ -226,4 +226,22 @@ mod tests {
             taken == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
         }));
     }
+
+    #[test]
+    fn only_whoever_is_inside_gets_a_signal() {
+        let outside = std::process::id() as libc::pid_t;
+        assert!(in_a_child(|| {
+            Confine::new().apply().unwrap();
+            let told = |pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
+            told(std::process::id() as libc::pid_t).is_ok() && (told(outside).is_err() || !scopes_are_known())
+        }));
+    }
+
+    /// Linux 6.12 and later.
+    fn scopes_are_known() -> bool {
+        let version = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
+        let version = version.unwrap_or_default();
+        let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        (parts.next(), parts.next()) >= (Some(6), Some(12))
+    }
 }

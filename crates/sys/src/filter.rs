@@ -145,81 +145,98 @@ pub(crate) fn install(no_exec: bool, sockets: Sockets) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Instructions one after the other.
+#[derive(Default)]
 struct Program(Vec<libc::sock_filter>);
+
+/// A call's number, and what is done about it.
+type Case = (u32, Program);
 
 impl Program {
     fn new(no_exec: bool, sockets: Sockets) -> Program {
-        let mut program = Program(Vec::with_capacity(256));
-        program.step(LOAD, MACHINE);
-        program.when(EQUAL, ARCH, 1, 0).step(RETURN, answer(libc::EPERM));
-        program.step(LOAD, NUMBER);
-        program.answer_if(AT_LEAST, X32, answer(libc::EPERM));
-        program.deny(NEVER);
-        // Its flags are behind a pointer, where no filter sees them: the C library falls back to clone.
-        program.answer_if(EQUAL, libc::SYS_clone3 as u32, answer(libc::ENOSYS));
+        let mut cases: Vec<Case> = Vec::with_capacity(128);
+        deny(&mut cases, NEVER);
         if no_exec {
-            program.deny(EXEC);
+            deny(&mut cases, EXEC);
         }
-        if sockets == Sockets::None {
-            program.deny(CONNECT);
-        } else {
-            program.families(sockets);
+        match sockets {
+            Sockets::None => deny(&mut cases, CONNECT),
+            Sockets::Local => cases.push((libc::SYS_socket as u32, families(false))),
+            Sockets::Internet => cases.push((libc::SYS_socket as u32, families(true))),
         }
-        program.inside(libc::SYS_clone, |inside| {
-            inside.step(LOAD, argument(0)).answer_if(ANY_BIT, NAMESPACES, answer(libc::EPERM));
-        });
-        program.inside(libc::SYS_ioctl, |inside| {
-            inside.step(LOAD, argument(1));
-            TYPE_INTO_TERMINAL.iter().for_each(|ioctl| {
-                inside.answer_if(EQUAL, *ioctl, answer(libc::EPERM));
-            });
-        });
-        program.step(RETURN, ALLOW);
-        program
+        cases.push((libc::SYS_clone as u32, no_namespaces()));
+        // Its flags are behind a pointer, where no filter sees them: the C library falls back to clone.
+        cases.push((libc::SYS_clone3 as u32, Program::default().step(RETURN, answer(libc::ENOSYS))));
+        cases.push((libc::SYS_ioctl as u32, no_typing()));
+        cases.sort_by_key(|(call, _)| *call);
+        let head = Program::default().step(LOAD, MACHINE).when(EQUAL, ARCH, 1, 0);
+        let head = head.step(RETURN, answer(libc::EPERM)).step(LOAD, NUMBER);
+        head.answer_if(AT_LEAST, X32, answer(libc::EPERM)).then(choice(cases))
     }
 
-    fn step(&mut self, code: u32, k: u32) -> &mut Program {
+    fn step(self, code: u32, k: u32) -> Program {
         self.when(code, k, 0, 0)
     }
 
     /// `jt` and `jf`: how many instructions are passed over when the test says yes, and no.
-    fn when(&mut self, code: u32, k: u32, jt: u8, jf: u8) -> &mut Program {
+    fn when(mut self, code: u32, k: u32, jt: u8, jf: u8) -> Program {
         self.0.push(libc::sock_filter { code: code as u16, jt, jf, k });
         self
     }
 
-    fn answer_if(&mut self, test: u32, k: u32, answer: u32) -> &mut Program {
+    fn answer_if(self, test: u32, k: u32, answer: u32) -> Program {
         self.when(test, k, 0, 1).step(RETURN, answer)
     }
 
-    fn deny(&mut self, calls: &[libc::c_long]) {
-        for call in calls {
-            self.answer_if(EQUAL, *call as u32, answer(libc::EPERM));
-        }
+    fn then(mut self, mut more: Program) -> Program {
+        self.0.append(&mut more.0);
+        self
     }
 
-    /// What `more` adds is for `call` alone, which is allowed when none of it answers.
-    fn inside(&mut self, call: libc::c_long, more: impl FnOnce(&mut Program)) {
-        let mut inside = Program(Vec::new());
-        more(&mut inside);
-        inside.step(RETURN, ALLOW);
-        self.when(EQUAL, call as u32, 0, inside.0.len() as u8);
-        self.0.append(&mut inside.0);
+    fn length(&self) -> u8 {
+        self.0.len() as u8
     }
+}
 
-    /// Sockets are made of these families alone. Of netlink only the routing part answers who asks for our addresses.
-    fn families(&mut self, sockets: Sockets) {
-        self.inside(libc::SYS_socket, |inside| {
-            inside.step(LOAD, argument(0)).answer_if(EQUAL, libc::AF_UNIX as u32, ALLOW);
-            if sockets == Sockets::Internet {
-                inside.answer_if(EQUAL, libc::AF_INET as u32, ALLOW);
-                inside.answer_if(EQUAL, libc::AF_INET6 as u32, ALLOW);
-                inside.when(EQUAL, libc::AF_NETLINK as u32, 0, 3).step(LOAD, argument(2));
-                inside.answer_if(EQUAL, libc::NETLINK_ROUTE as u32, ALLOW);
-            }
-            inside.step(RETURN, answer(libc::EPERM));
-        });
+fn deny(cases: &mut Vec<Case>, calls: &[libc::c_long]) {
+    cases.extend(
+        calls.iter().map(|call| (*call as u32, Program::default().step(RETURN, answer(libc::EPERM)))),
+    );
+}
+
+/// The case of the number that is loaded, or nothing to be said against it. Halving, since the kernel
+/// runs through a filter for each call that there is when it is installed.
+fn choice(mut cases: Vec<Case>) -> Program {
+    if cases.len() > 3 {
+        let upper = cases.split_off(cases.len() / 2);
+        let (from, lower) = (upper[0].0, choice(cases));
+        return Program::default().when(AT_LEAST, from, lower.length(), 0).then(lower).then(choice(upper));
     }
+    let one = |before: Program, (call, case): Case| before.when(EQUAL, call, 0, case.length()).then(case);
+    cases.into_iter().fold(Program::default(), one).step(RETURN, ALLOW)
+}
+
+fn no_namespaces() -> Program {
+    let flags = Program::default().step(LOAD, argument(0));
+    flags.answer_if(ANY_BIT, NAMESPACES, answer(libc::EPERM)).step(RETURN, ALLOW)
+}
+
+fn no_typing() -> Program {
+    let request = Program::default().step(LOAD, argument(1));
+    let typing = |asked: Program, ioctl: &u32| asked.answer_if(EQUAL, *ioctl, answer(libc::EPERM));
+    TYPE_INTO_TERMINAL.iter().fold(request, typing).step(RETURN, ALLOW)
+}
+
+/// Sockets are made of these families alone. Of netlink only the routing part answers who asks for our addresses.
+fn families(internet: bool) -> Program {
+    let mut family = Program::default().step(LOAD, argument(0)).answer_if(EQUAL, libc::AF_UNIX as u32, ALLOW);
+    if internet {
+        family = family.answer_if(EQUAL, libc::AF_INET as u32, ALLOW);
+        family = family.answer_if(EQUAL, libc::AF_INET6 as u32, ALLOW);
+        family = family.when(EQUAL, libc::AF_NETLINK as u32, 0, 3).step(LOAD, argument(2));
+        family = family.answer_if(EQUAL, libc::NETLINK_ROUTE as u32, ALLOW);
+    }
+    family.step(RETURN, answer(libc::EPERM))
 }
 
 #[cfg(test)]
