@@ -44,6 +44,7 @@ mod routes;
 mod secrecy;
 mod sending;
 mod smtp_dialogs;
+mod soak;
 mod system_users;
 mod taking_over;
 mod tls_table;
