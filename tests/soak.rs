@@ -78,7 +78,7 @@ fn day(doors: &Doors, number: usize, end: Instant) -> usize {
         let (mut got, patience) = (0, Instant::now() + PATIENCE);
         while got < count {
             assert!(Instant::now() < patience, "{address}: {got} letters of {count} came");
-            got += if number % 2 == 0 { by_pop3(doors, &address) } else { by_imap(doors, &address) };
+            got += if number.is_multiple_of(2) { by_pop3(doors, &address) } else { by_imap(doors, &address) };
         }
         assert_eq!(got, count, "{address}: once each");
     }
@@ -93,11 +93,11 @@ fn send(doors: &Doors, address: &str, number: usize) {
         "a line of fifty octets, more or less, in a letter.\n".repeat(size / 50)
     );
     let mut smtp = Smtp::connect(doors.smtp);
-    if number % 11 == 0 {
+    if number.is_multiple_of(11) {
         assert!(smtp.send(address, &[&format!("nobody{number}@{DOMAIN}")], b"x\n").starts_with("550 "));
         smtp.command("RSET");
     }
-    if number % 13 == 0 {
+    if number.is_multiple_of(13) {
         let mut broken = Smtp::connect(doors.smtp);
         broken.command(&format!("MAIL FROM:<{address}>"));
         broken.command(&format!("RCPT TO:<{address}>"));
