@@ -115,6 +115,16 @@ impl Confine {
     }
 }
 
+/// In a copy of a confined process: keeps signals from the other copies, which are under the same confinement. Nothing
+/// changes in a process that is not confined, nor on a kernel that knows no scopes.
+pub(crate) fn set_apart() -> io::Result<()> {
+    if !nix::sys::prctl::get_no_new_privs()? {
+        return Ok(());
+    }
+    let scope = |ruleset: Ruleset| ruleset.scope(Scope::Signal)?.create()?.restrict_self();
+    scope(Ruleset::default().set_compatibility(CompatLevel::BestEffort)).map(drop).map_err(io::Error::other)
+}
+
 fn warn(missing: &str) {
     crate::log!("{}: warning: this kernel has no {missing}", crate::logging::name());
 }
@@ -234,6 +244,18 @@ mod tests {
             Confine::new().apply().unwrap();
             let told = |pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
             told(std::process::id() as libc::pid_t).is_ok() && (told(outside).is_err() || !scopes_are_known())
+        }));
+    }
+
+    #[test]
+    fn a_copy_set_apart_sends_no_signal_to_the_others() {
+        assert!(in_a_child(|| {
+            set_apart().unwrap();
+            Confine::new().apply().unwrap();
+            let stem = std::process::id() as libc::pid_t;
+            let told = move || nix::sys::signal::kill(nix::unistd::Pid::from_raw(stem), None);
+            let before = in_a_child(move || told().is_ok());
+            before && in_a_child(move || set_apart().is_ok() && (told().is_err() || !scopes_are_known()))
         }));
     }
 
