@@ -29,6 +29,7 @@ mod netstrings;
 mod odd_starts;
 mod outbound;
 mod pop_before_smtp;
+mod power_loss;
 mod qmail_programs;
 mod qmail_situations;
 mod queue_verbs;

@@ -1,0 +1,39 @@
+//! The power fails. All that the programs do to their files is recorded by strace while they work, and from the record
+//! are made the states that a power cut may leave after each step; these are read by the library, and some of them by the
+//! real programs: nothing acknowledged is lost, nothing partial is shown, nothing keeps from starting.
+//!
+//! `FULMAR_HEAVY=1` starts the programs on many more states; `FULMAR_POWER_SEED` makes others.
+
+#[path = "power_loss/cut.rs"]
+mod cut;
+#[path = "power_loss/disk.rs"]
+mod disk;
+#[path = "power_loss/mail.rs"]
+mod mail;
+#[path = "power_loss/trace.rs"]
+mod trace;
+#[path = "power_loss/users.rs"]
+mod users_and_tables;
+#[path = "power_loss/wrong_writers.rs"]
+mod wrong_writers;
+
+use std::time::{Duration, Instant};
+
+use tests::PATIENCE;
+
+fn seed() -> u64 {
+    std::env::var("FULMAR_POWER_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// How much is done: in everyday's tests, and in the campaign.
+fn effort(everyday: usize, campaign: usize) -> usize {
+    if std::env::var_os("FULMAR_HEAVY").is_some() { campaign } else { everyday }
+}
+
+fn wait_for(what: &str, mut seen: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !seen() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
