@@ -8,6 +8,8 @@
 mod cut;
 #[path = "power_loss/disk.rs"]
 mod disk;
+#[path = "power_loss/imap.rs"]
+mod imap_sessions;
 #[path = "power_loss/mail.rs"]
 mod mail;
 #[path = "power_loss/trace.rs"]
@@ -17,9 +19,12 @@ mod users_and_tables;
 #[path = "power_loss/wrong_writers.rs"]
 mod wrong_writers;
 
-use std::time::{Duration, Instant};
+use std::fs;
 
-use tests::PATIENCE;
+use tests::House;
+
+use cut::State;
+use disk::Disk;
 
 fn seed() -> u64 {
     std::env::var("FULMAR_POWER_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
@@ -30,10 +35,12 @@ fn effort(everyday: usize, campaign: usize) -> usize {
     if std::env::var_os("FULMAR_HEAVY").is_some() { campaign } else { everyday }
 }
 
-fn wait_for(what: &str, mut seen: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !seen() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
+/// Puts a state in place of all that is in the home; nothing runs there then.
+fn wake(house: &mut House, disk: &Disk, state: &State) {
+    house.services().kill_all();
+    for path in tests::files(&house.path("")) {
+        let is_folder = fs::symlink_metadata(&path).unwrap().is_dir();
+        if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.unwrap();
     }
+    state.write(disk, "", &house.path(""));
 }

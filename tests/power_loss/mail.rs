@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
 use std::io::{Seek, Write};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
@@ -13,7 +12,7 @@ use tests::{DOMAIN, House, Smtp, program};
 use super::cut::{Dice, State, states};
 use super::disk::{Act, Disk, Id};
 use super::trace::{Recorder, can_record};
-use super::{effort, seed, wait_for};
+use super::{effort, seed, wake};
 
 /// A message that was handed in, and what has to come of it.
 struct Deed {
@@ -33,8 +32,10 @@ pub(crate) struct Story {
     /// Every message that was ever whole in the queue.
     known: HashSet<Vec<u8>>,
     /// What the reader of the queue says of a file, by its print.
-    read: RefCell<HashMap<(Id, u64), Option<Rc<Waiting>>>>,
+    read: RefCell<Read>,
 }
+
+type Read = HashMap<(Id, u64), Option<Rc<Waiting>>>;
 
 /// A whole message in the queue.
 struct Waiting {
@@ -89,7 +90,6 @@ fn story() -> Option<(House, Story)> {
         told.push(Deed { mark: mark(number), reaches, by });
     }
     house.flush();
-    wait_for("all services to be still", || house.queued() == 0);
     house.services().kill_all();
     disk.replay(recorder.end());
     disk.check();
@@ -207,9 +207,7 @@ impl Story {
 
     /// Starts the real programs on a state; gives how many messages came twice.
     fn really(&self, house: &mut House, state: &State) -> usize {
-        house.services().kill_all();
-        wipe(house);
-        state.write(&self.disk, "", &house.path(""));
+        wake(house, &self.disk, state);
         house.run();
         house.flush();
         let mut twice = 0;
@@ -277,13 +275,6 @@ fn on_its_way(
 /// Marks stand near the beginning.
 fn holds(text: &[u8], mark: &str) -> bool {
     text[..text.len().min(8192)].windows(mark.len()).any(|part| part == mark.as_bytes())
-}
-
-fn wipe(house: &House) {
-    for path in tests::files(&house.path("")) {
-        let is_folder = fs::symlink_metadata(&path).unwrap().is_dir();
-        if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.unwrap();
-    }
 }
 
 #[test]
