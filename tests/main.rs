@@ -9,6 +9,7 @@ mod databases;
 mod deaf_log;
 mod dialog;
 mod explaining;
+mod failing_calls;
 mod fetching;
 mod foreign_servers;
 mod imap_attacks;

@@ -5,7 +5,7 @@
 //! `FULMAR_HEAVY=1` starts the programs on many more states; `FULMAR_POWER_SEED` makes others.
 
 #[path = "power_loss/cut.rs"]
-mod cut;
+pub(crate) mod cut;
 #[path = "power_loss/disk.rs"]
 mod disk;
 #[path = "power_loss/imap.rs"]
@@ -13,7 +13,7 @@ mod imap_sessions;
 #[path = "power_loss/mail.rs"]
 mod mail;
 #[path = "power_loss/trace.rs"]
-mod trace;
+pub(crate) mod trace;
 #[path = "power_loss/users.rs"]
 mod users_and_tables;
 #[path = "power_loss/wrong_writers.rs"]
@@ -26,12 +26,12 @@ use tests::House;
 use cut::State;
 use disk::Disk;
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     std::env::var("FULMAR_POWER_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// How much is done: in everyday's tests, and in the campaign.
-fn effort(everyday: usize, campaign: usize) -> usize {
+pub(crate) fn effort(everyday: usize, campaign: usize) -> usize {
     if std::env::var_os("FULMAR_HEAVY").is_some() { campaign } else { everyday }
 }
 

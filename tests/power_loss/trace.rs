@@ -1,6 +1,6 @@
 //! strace as a recorder: attached to running programs, or around one; and its lines read back as system calls.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -59,12 +59,48 @@ impl Recorder {
             command.args(["-p", &pid.to_string()]);
         }
         let strace = command.spawn().unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while !pids.iter().all(|pid| traced(*pid)) {
-            assert!(Instant::now() < deadline, "strace does not attach");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        await_tracer(pids);
         Recorder { strace, out: out.to_owned() }
+    }
+
+    /// Attaches to these processes and all they will start, and has calls of theirs fail, as `inject` says.
+    pub(crate) fn harm(pids: &[i32], call: &str, inject: &str) -> Recorder {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+        command.args(["-e", &format!("inject={call}:{inject}")]);
+        for pid in pids {
+            command.args(["-p", &pid.to_string()]);
+        }
+        let strace =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        await_tracer(pids);
+        Recorder { strace, out: PathBuf::from("/dev/null") }
+    }
+
+    /// Attaches to these processes and all they will start, only to learn which calls they make.
+    pub(crate) fn list(pids: &[i32], out: &Path) -> Recorder {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-Y", "-qq", "-s", "0", "-e", "signal=none", "-o"]).arg(out);
+        for pid in pids {
+            command.args(["-p", &pid.to_string()]);
+        }
+        let strace =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        await_tracer(pids);
+        Recorder { strace, out: out.to_owned() }
+    }
+
+    /// Lets go of the programs; gives who has made which calls.
+    pub(crate) fn listed(self) -> BTreeSet<(String, String)> {
+        let out = self.out.clone();
+        self.end();
+        let text = fs::read_to_string(out).unwrap();
+        // `123<smtpd> write(...) = 5`
+        let made = |line: &str| {
+            let (program, call) = line.split_once('<')?.1.split_once("> ")?;
+            Some((program.to_owned(), call.trim_start().split_once('(')?.0.to_owned()))
+        };
+        text.lines().filter_map(made).collect()
     }
 
     /// Lets go of the programs; gives what they have done.
@@ -80,6 +116,14 @@ impl Recorder {
 pub(crate) fn run(program: &Path, words: &[&str], out: &Path) -> (bool, Vec<Call>) {
     let status = strace(out).arg(program).args(words).status().unwrap();
     (status.success(), read(out))
+}
+
+fn await_tracer(pids: &[i32]) {
+    let deadline = Instant::now() + PATIENCE;
+    while !pids.iter().all(|pid| traced(*pid)) {
+        assert!(Instant::now() < deadline, "strace does not attach");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A process that is gone needs no tracer.
