@@ -8,6 +8,8 @@
 mod deeds;
 #[path = "failing_calls/full_disk.rs"]
 mod full_disk;
+#[path = "failing_calls/short_programs.rs"]
+mod short_programs;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

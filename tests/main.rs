@@ -4,6 +4,7 @@ mod bounces;
 mod broken_off;
 mod cdb_files;
 mod certificates;
+mod clock_jumps;
 mod command;
 mod databases;
 mod deaf_log;
