@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use super::trace::{Call, path, said};
 
@@ -26,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) kind: Kind,
     mode: u32,
     owner: (u32, u32),
+    /// `None`: it has come since the beginning.
+    modified: Option<SystemTime>,
 }
 
 /// One change, or what somebody outside has heard.
@@ -112,6 +115,7 @@ impl Disk {
         let folder = matches!(kind, Kind::Folder);
         let id = self.node(kind, seen.mode(), (seen.uid(), seen.gid()));
         known.insert(seen.ino(), id);
+        self.nodes[id].modified = seen.modified().ok();
         for child in if folder { tests::files(path) } else { Vec::new() } {
             if let Some(child_id) = self.take_in(&child, known) {
                 self.first.insert((id, name_of(&child)), child_id);
@@ -124,7 +128,7 @@ impl Disk {
         if let Kind::File(text) = &kind {
             self.texts.insert(self.nodes.len(), text.to_vec());
         }
-        self.nodes.push(Node { kind, mode: mode & 0o7777, owner });
+        self.nodes.push(Node { kind, mode: mode & 0o7777, owner, modified: None });
         self.nodes.len() - 1
     }
 
@@ -388,7 +392,12 @@ impl Node {
     pub(crate) fn make(&self, path: &Path, text: &[u8]) {
         match &self.kind {
             Kind::Folder => fs::create_dir(path).unwrap(),
-            Kind::File(_) => fs::write(path, text).unwrap(),
+            Kind::File(_) => {
+                fs::write(path, text).unwrap();
+                if let Some(time) = self.modified {
+                    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+                }
+            }
             Kind::Link(target) => std::os::unix::fs::symlink(target, path).unwrap(),
             Kind::Fifo => nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap(),
         }

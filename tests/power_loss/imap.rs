@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use imap::{Folder, Letter, Marks, Store};
+use imap::{Folder, Letter, Marks, Needle, Store};
 use mailbox::{Account, Settings};
 use tests::imap::{Answer, Imap, Items, numbers};
 use tests::{DOMAIN, House, PASSWORD};
@@ -170,6 +170,11 @@ fn story() -> Option<(House, Story)> {
     house.services().kill_all();
     disk.replay(recorder.end());
     disk.check();
+    let files = State::last(&disk).files(&disk, &format!("mail/{DOMAIN}/alice/Maildir"));
+    assert!(
+        files.iter().any(|(name, _)| name.contains("fulmar-words")),
+        "no index of words was made: {files:?}"
+    );
     let ends = talk.deeds.iter().map(|deed| end_of(&disk, &deed.tag)).collect();
     Some((house, Story { disk, deeds: talk.deeds, ends, uid_validity }))
 }
@@ -196,6 +201,9 @@ fn converse(talk: &mut Talk) -> BTreeMap<&'static str, u32> {
     talk.carry("COPY", &[one, two], "INBOX", "Archive");
     talk.carry("MOVE", &[one, three], "INBOX", "Archive");
     talk.expunge(&[two], "INBOX");
+    // The index of words is made.
+    talk.say("SEARCH BODY promised");
+    talk.done(Vec::new(), Vec::new());
     talk.say("CREATE Plans");
     talk.done(Vec::new(), Vec::new());
     talk.append("Plans", 5);
@@ -240,6 +248,13 @@ fn look(
                 return Err(format!("{mailbox} {} is not whole: {octets}", message.uid));
             }
             spots.push(Spot { mailbox, uid: message.uid, mark });
+        }
+        // Whatever became of the index of words, it hides nothing.
+        let narrowed = folder.narrow(Needle::Body("promised"));
+        if let Some(spot) =
+            spots.iter().find(|spot| narrowed.as_ref().is_some_and(|uids| !uids.contains(&spot.uid)))
+        {
+            return Err(format!("a search does not find {spot:?}"));
         }
         all.insert(*mailbox, (folder.status().uid_validity, spots));
     }

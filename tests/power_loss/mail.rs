@@ -29,6 +29,8 @@ pub(crate) struct Story {
     deeds: Vec<Deed>,
     /// For each deed, the act that told of its acceptance.
     accepted: Vec<usize>,
+    /// What `fulmar check` says when nothing has happened.
+    troubles: Vec<String>,
     /// Every message that was ever whole in the queue.
     known: HashSet<Vec<u8>>,
     /// What the reader of the queue says of a file, by its print.
@@ -90,10 +92,16 @@ fn story() -> Option<(House, Story)> {
         told.push(Deed { mark: mark(number), reaches, by });
     }
     house.flush();
+    let troubles = troubles(&house);
     house.services().kill_all();
     disk.replay(recorder.end());
     disk.check();
-    Some((house, Story::of(disk, told)))
+    Some((house, Story::of(disk, told, troubles)))
+}
+
+fn troubles(house: &House) -> Vec<String> {
+    let output = house.fulmar(&["check"]);
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).lines().map(str::to_owned).collect()
 }
 
 /// By SMTP, or if there are recipients that SMTP would not take, as a program of this host.
@@ -113,9 +121,15 @@ fn hand_in(house: &mut House, to: &[String], text: &str) {
 }
 
 impl Story {
-    fn of(disk: Disk, deeds: Vec<Deed>) -> Story {
-        let mut story =
-            Story { disk, deeds, accepted: Vec::new(), known: HashSet::new(), read: RefCell::default() };
+    fn of(disk: Disk, deeds: Vec<Deed>, troubles: Vec<String>) -> Story {
+        let mut story = Story {
+            disk,
+            deeds,
+            accepted: Vec::new(),
+            troubles,
+            known: HashSet::new(),
+            read: RefCell::default(),
+        };
         let mut files: BTreeMap<String, usize> = BTreeMap::new();
         let mut accepted = vec![usize::MAX; story.deeds.len()];
         for (at, act) in story.disk.acts.iter().enumerate() {
@@ -210,6 +224,9 @@ impl Story {
         wake(house, &self.disk, state);
         house.run();
         house.flush();
+        let trouble: Vec<String> =
+            troubles(house).into_iter().filter(|line| !self.troubles.contains(line)).collect();
+        assert!(trouble.is_empty(), "after {} ({}): fulmar check: {trouble:?}", state.after, state.how);
         let mut twice = 0;
         let accepted = self.deeds.iter().zip(&self.accepted).filter(|(_, at)| **at < state.after);
         let boxes: BTreeMap<&str, Vec<Vec<u8>>> =
