@@ -397,7 +397,7 @@ fn no_message_is_lost_and_no_uid_mistaken_whenever_the_power_fails() {
     // I27
     let Some((mut house, story)) = story() else { return };
     let mut started = 0;
-    let (every, mut number, mut read, mut found) = (effort(15, 1), 0, 0, Vec::new());
+    let (every, mut number, mut read, mut found) = (effort(30, 1), 0, 0, Vec::new());
     let count = states(&story.disk, seed(), |state| {
         number += 1;
         if number % every != 0 {
@@ -405,7 +405,7 @@ fn no_message_is_lost_and_no_uid_mistaken_whenever_the_power_fails() {
         }
         read += 1;
         let how = story.wrong(&state);
-        if read % effort(60, 20) == 0 {
+        if read % effort(40, 20) == 0 {
             story.really(&mut house, &state);
             started += 1;
         }
