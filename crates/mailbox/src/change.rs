@@ -109,6 +109,7 @@ impl Mailbox {
         if !self.writable || self.options.read_only {
             return Err(Trouble::NotAllowed);
         }
+        self.wake_up()?;
         let held = self.lock()?;
         self.catch_up(Some(&held))?;
         self.look_if_lost(&held)?;

@@ -75,6 +75,14 @@ impl Folder for Opened {
         self.mailbox.messages()
     }
 
+    fn wake(&mut self, always: bool) -> Result<bool, Trouble> {
+        self.mailbox.wake(always)
+    }
+
+    fn first_unseen(&self) -> Option<u32> {
+        self.mailbox.first_unseen()
+    }
+
     fn recent_from(&self) -> Uid {
         self.mailbox.recent_from()
     }

@@ -43,6 +43,8 @@ pub(crate) struct State {
     /// Messages whose files do not say `\Seen`, and those whose files say `\Deleted`.
     unseen: u32,
     deleted: u32,
+    /// No message before this place has a file that does not say `\Seen`.
+    seen_up_to: usize,
     pub(crate) keywords: Vec<String>,
     /// First and last UID and modseq, by ascending modseq.
     pub(crate) gone: Vec<(Uid, Uid, u64)>,
@@ -172,6 +174,7 @@ impl State {
                 self.tally(self.extras[at].tail, false);
                 self.extras[at].tail = self.tail_number(tail);
                 self.tally(self.extras[at].tail, true);
+                self.seen_up_to = self.seen_up_to.min(at);
                 let message = &mut self.messages[at];
                 message.keywords = keywords::with_letters(message.keywords, tail, self.keywords.len());
                 (message.flags, message.modseq) = (keywords::flags(tail), modseq);
@@ -311,6 +314,7 @@ impl State {
                 range += 1;
             }
             if going.get(range).is_some_and(|(first, _, _)| *first <= uid) {
+                self.seen_up_to = self.seen_up_to.min(at);
                 self.unused += usize::from(self.extras[at].base_length);
                 self.tally(self.extras[at].tail, false);
                 continue;
@@ -345,6 +349,14 @@ impl State {
         let recent = messages - self.messages.partition_point(|message| message.uid < self.facts.seen);
         (self.facts.unseen, self.facts.deleted) = (self.unseen, self.deleted);
         (self.facts.messages, self.facts.recent) = (messages as u32, recent as u32);
+        self.facts.keywords = self.keywords.len() as u32;
+        self.facts.first_unseen = self.first_unseen();
+    }
+
+    fn first_unseen(&mut self) -> u32 {
+        let seen = |extra: &Extra| self.tails[extra.tail as usize].1.has(Flags::SEEN);
+        self.seen_up_to += self.extras[self.seen_up_to..].iter().take_while(|extra| seen(extra)).count();
+        if self.seen_up_to == self.extras.len() { 0 } else { self.seen_up_to as u32 + 1 }
     }
 
     /// UIDs that vanished after `modseq`; `None`: not known so far back.

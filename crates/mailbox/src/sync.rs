@@ -34,6 +34,10 @@ impl Mailbox {
         let before = self.look_of_it();
         self.folders.stamps()?;
         self.rest();
+        if self.asleep && !self.stirs()? {
+            return Ok(false);
+        }
+        self.wake_up()?;
         self.drain();
         self.catch_up(None)?;
         self.forget_known()?;
@@ -283,7 +287,7 @@ impl Mailbox {
     }
 
     /// Can anything have happened in the Maildir that the state does not know?
-    fn must_look(&mut self) -> Result<bool, Trouble> {
+    pub(crate) fn must_look(&mut self) -> Result<bool, Trouble> {
         let stamps = self.folders.stamps()?;
         let recorded = (self.state.facts.cur, self.state.facts.new) == stamps;
         if self.watch.is_none() {
@@ -391,6 +395,9 @@ impl Mailbox {
 
     /// The mailbox is closed.
     pub(crate) fn leave(&mut self) -> Result<(), Trouble> {
+        if self.asleep {
+            return Ok(());
+        }
         self.folders.stamps()?;
         self.drain();
         self.catch_up(None)?;
