@@ -62,7 +62,13 @@ struct Table {
 impl State {
     /// Where in `messages` this one is.
     pub(crate) fn position(&self, uid: Uid) -> Option<usize> {
-        self.messages.binary_search_by_key(&uid, |message| message.uid).ok()
+        // Not behind the place that it has if no message before it has gone.
+        let behind = uid.checked_sub(self.messages.first()?.uid)? as usize;
+        let before = self.messages.get(..=behind).unwrap_or(&self.messages);
+        match before.last() {
+            Some(last) if last.uid == uid => Some(before.len() - 1),
+            _ => before.binary_search_by_key(&uid, |message| message.uid).ok(),
+        }
     }
 
     pub(crate) fn extra(&self, at: usize) -> &Extra {
@@ -78,9 +84,20 @@ impl State {
         &self.tails[self.extras[at].tail as usize].0
     }
 
+    /// Is this the name of a message's file?
+    pub(crate) fn knows(&mut self, name: &[u8]) -> bool {
+        self.find(maildir::Name::read(name).base).is_some_and(|at| self.has_name(at, name))
+    }
+
     /// The file's name.
     pub(crate) fn name(&self, at: usize) -> Vec<u8> {
         [self.base(at), self.tail(at)].concat()
+    }
+
+    /// Appends the file's name.
+    pub(crate) fn put_name(&self, at: usize, to: &mut Vec<u8>) {
+        to.extend_from_slice(self.base(at));
+        to.extend_from_slice(self.tail(at));
     }
 
     pub(crate) fn has_name(&self, at: usize, name: &[u8]) -> bool {

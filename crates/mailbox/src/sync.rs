@@ -93,7 +93,7 @@ impl Mailbox {
 
     pub(crate) fn drain(&mut self) {
         if let Some(watch) = &self.watch {
-            watch.drain(&mut self.happened);
+            watch.drain(&mut self.happened, |_| false);
         }
     }
 
