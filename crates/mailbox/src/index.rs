@@ -267,6 +267,11 @@ impl Index {
         self.offset - self.head.changes > snapshot
     }
 
+    /// Are these records alone as long as that?
+    pub(crate) fn is_long_with(&self, records: &[u8]) -> bool {
+        records.len() as u64 > self.head.changes.max(SHORT)
+    }
+
     /// Puts a new file of the whole state into the place of the old one.
     pub(crate) fn replace(folder: &Folder, head: &Head, state: &State) -> io::Result<Index> {
         let temporary = format!(".{NAME}.{:016x}.tmp", u64::from_ne_bytes(sys::random()?));

@@ -234,17 +234,26 @@ impl Mailbox {
         self.state.facts.modseq = modseq;
         self.state.count();
         let Some(index) = &mut self.index else { return Ok(()) };
+        if index.is_long_with(records) {
+            // They would be folded at once: all others have to read them as a snapshot.
+            let written = self.write_index(held, sys::unix_micros());
+            return written.or_else(|trouble| self.forget_change(held, trouble));
+        }
         if let Err(error) = index.append(&self.state.facts, records) {
             let trouble = self.cant("write", &error);
-            // What is in memory but not in the file is forgotten again, and found out when there is room.
-            (self.looked, self.looked_at) = (false, None);
-            self.load(Some(held))?;
-            return Err(trouble);
+            return self.forget_change(held, trouble);
         }
         if index.is_long() {
             self.fold(held);
         }
         Ok(())
+    }
+
+    /// What is in memory but not in the file is forgotten again, and found out when there is room.
+    fn forget_change(&mut self, held: &Held, trouble: Trouble) -> Result<(), Trouble> {
+        (self.looked, self.looked_at) = (false, None);
+        self.load(Some(held))?;
+        Err(trouble)
     }
 
     /// Folds the changes into a new snapshot. Should that fail, the file goes on growing.
