@@ -316,6 +316,16 @@ pub trait Folder {
         work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
         done: &mut dyn FnMut(Uid, T),
     ) -> Result<(), Trouble>;
+    /// As [`Folder::each_text`], but at most `most` octets of each.
+    fn each_beginning<T: Send>(
+        &mut self,
+        uids: &[Uid],
+        most: usize,
+        work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
+        done: &mut dyn FnMut(Uid, T),
+    ) -> Result<(), Trouble> {
+        self.each_text(uids, &|uid, text: &[u8]| work(uid, &text[..most.min(text.len())]), done)
+    }
     /// Messages that may hold the text: a superset, ascending; `None`: any may.
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>>;
     /// As [`Store::rest`].

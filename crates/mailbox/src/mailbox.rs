@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use imap::{Change, Folder, Marks, Message, Needle, Status, Trouble, Uid};
+use imap::{Change, Folder, MOST_TEXT, Marks, Message, Needle, Status, Trouble, Uid};
 use maildir::Name;
 
 use crate::add::Original;
@@ -426,7 +426,17 @@ impl Folder for Mailbox {
         work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
         done: &mut dyn FnMut(Uid, T),
     ) -> Result<(), Trouble> {
-        self.read_all(uids, work, done)
+        self.read_all(uids, MOST_TEXT, work, done)
+    }
+
+    fn each_beginning<T: Send>(
+        &mut self,
+        uids: &[Uid],
+        most: usize,
+        work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
+        done: &mut dyn FnMut(Uid, T),
+    ) -> Result<(), Trouble> {
+        self.read_all(uids, most as u64, work, done)
     }
 
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>> {

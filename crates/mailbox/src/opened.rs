@@ -166,6 +166,16 @@ impl Folder for Opened {
         }
     }
 
+    fn each_beginning<T: Send>(
+        &mut self,
+        uids: &[Uid],
+        most: usize,
+        work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
+        done: &mut dyn FnMut(Uid, T),
+    ) -> Result<(), Trouble> {
+        self.mailbox.each_beginning(uids, most, work, done)
+    }
+
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>> {
         self.narrowing.as_mut()?.narrow(&self.mailbox, needle)
     }
