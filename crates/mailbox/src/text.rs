@@ -24,6 +24,8 @@ const READERS_A_PROCESSOR: usize = 4;
 const FEW: usize = 16;
 /// A buffer that has grown beyond this is given back after its message.
 const LARGE: usize = 1 << 20;
+/// Octets that are asked for first, of a file whose name tells no size.
+const FIRST: usize = 16 * 1024;
 /// Results that may wait to be taken.
 const WAITING: usize = 64;
 
@@ -65,7 +67,9 @@ impl Mailbox {
         let mut buffer = Vec::new();
         for number in missing {
             // One that can't be read, which the log has been told, keeps no other from being found.
-            match self.with_file(places[number], |folder, name| fill(folder.read(name)?, most, &mut buffer)) {
+            match self
+                .with_file(places[number], |folder, name| fill(&folder.read(name)?, None, most, &mut buffer))
+            {
                 Ok(()) => done(messages[number].0, work(messages[number].0, &buffer)),
                 Err(Trouble::Gone | Trouble::Unavailable(_)) => {}
                 Err(trouble) => return Err(trouble),
@@ -120,10 +124,11 @@ fn read_together<T: Send>(
 /// `None`: it is not there, or can't be read.
 fn read(folder: &Folder, name: &[u8], most: u64, buffer: &mut Vec<u8>) -> io::Result<Option<()>> {
     let read = folder.read(OsStr::from_bytes(name)).and_then(|file| {
-        if Name::read(name).octets().is_some_and(|octets| octets > most) {
+        let octets = Name::read(name).octets();
+        if octets.is_some_and(|octets| octets > most) {
             no_more(&file);
         }
-        fill(file, most, buffer)
+        fill(&file, octets, most, buffer)
     });
     match read {
         Err(error) if !is_its_own(&error) => Err(error),
@@ -144,11 +149,32 @@ fn no_more(file: &File) {
     let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM);
 }
 
-fn fill(file: File, most: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+/// Few reads: a regular file that gives less than it is asked for has no more. `octets`: what its name says of its size.
+fn fill(file: &File, octets: Option<u64>, most: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
     if buffer.capacity() > LARGE {
         *buffer = Vec::new();
     }
     buffer.clear();
-    file.take(most).read_to_end(buffer)?;
-    Ok(())
+    let octets = octets.unwrap_or_default().min(LARGE as u64) as usize;
+    let mut want = FIRST.max(octets + 1);
+    loop {
+        let (at, most) = (buffer.len(), usize::try_from(most).unwrap_or(usize::MAX));
+        want = want.min(most - at);
+        buffer.resize(at + want, 0);
+        let read = read_once(file, &mut buffer[at..])?;
+        buffer.truncate(at + read);
+        if read < want || buffer.len() == most {
+            return Ok(());
+        }
+        want = buffer.len();
+    }
+}
+
+fn read_once(mut file: &File, to: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(to) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
