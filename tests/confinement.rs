@@ -87,6 +87,12 @@ fn surprises(pid: i32, keeps: Keeps, elsewhere: &Elsewhere) -> Vec<String> {
         ("makes a socket for raw frames", intruder.socket(libc::AF_PACKET, libc::SOCK_RAW), false),
         ("makes a socket for machines beside", intruder.socket(libc::AF_VSOCK, libc::SOCK_STREAM), false),
     ];
+    if keeps == Nothing {
+        // Of the folder that it stands in, which may well be its own.
+        let here = intruder.put(b".\0");
+        let changed = intruder.call(libc::SYS_fchmodat, &[libc::AT_FDCWD as u64, here, 0o700]);
+        tried.push(("changes a mode by name", changed, false));
+    }
     let shell = intruder.put(b"/bin/sh\0");
     tried.push(("starts a shell", intruder.call(libc::SYS_execve, &[shell]), false));
     for (what, call, arguments) in [

@@ -4,7 +4,7 @@
 //! nothing of what is in a mailbox.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
@@ -219,7 +219,7 @@ impl Tree {
         let path = self.path(spot);
         ["tmp", "new", "cur", ""]
             .iter()
-            .try_for_each(|name| std::fs::set_permissions(path.join(name), Permissions::from_mode(0o2770)))
+            .try_for_each(|name| File::open(path.join(name))?.set_permissions(Permissions::from_mode(0o2770)))
     }
 
     /// Removes a mailbox with its mail. It is gone, durably, before its files are: gives what is left to be erased,

@@ -12,7 +12,8 @@ use nix::libc;
 /// Which sockets may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sockets {
-    /// None; nor is one connected or listened at.
+    /// None; nor is one connected or listened at. Who needs none serves one mailbox, and changes no mode or owner of a
+    /// file by its name.
     None,
     /// Those of this machine, of the family AF_UNIX.
     Local,
@@ -103,6 +104,26 @@ const EXEC: &[libc::c_long] = &[libc::SYS_execve, libc::SYS_execveat];
 const CONNECT: &[libc::c_long] =
     &[libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept4];
 
+/// Changes of files by their names, which Landlock has no word for: who has all his files open changes them by their
+/// descriptors.
+const BY_NAME: &[libc::c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    libc::SYS_fchmodat,
+    FCHMODAT2,
+    libc::SYS_fchownat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+];
+/// The same number everywhere; some C libraries don't name it yet.
+const FCHMODAT2: libc::c_long = 452;
+
 #[cfg(target_arch = "x86_64")]
 const ARCH: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
@@ -160,7 +181,10 @@ impl Program {
             deny(&mut cases, EXEC);
         }
         match sockets {
-            Sockets::None => deny(&mut cases, CONNECT),
+            Sockets::None => {
+                deny(&mut cases, CONNECT);
+                deny(&mut cases, BY_NAME);
+            }
             Sockets::Local => cases.push((libc::SYS_socket as u32, families(false))),
             Sockets::Internet => cases.push((libc::SYS_socket as u32, families(true))),
         }

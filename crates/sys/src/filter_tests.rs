@@ -41,7 +41,7 @@ fn what_nobody_needs_is_denied_to_everybody() {
 fn nothing_else_is_denied() {
     let special = [libc::SYS_clone3, libc::SYS_socket, libc::SYS_clone, libc::SYS_ioctl];
     for call in (0..1000).filter(|call| !special.contains(call)) {
-        let denied = NEVER.contains(&call) || EXEC.contains(&call) || CONNECT.contains(&call);
+        let denied = [NEVER, EXEC, CONNECT, BY_NAME].iter().any(|calls| calls.contains(&call));
         let said = says(true, Sockets::None, call, [0; 3]);
         assert_eq!(said, if denied { answer(libc::EPERM) } else { ALLOW }, "{call}");
     }
