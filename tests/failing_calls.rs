@@ -22,7 +22,7 @@ use crate::power_loss::{effort, seed};
 use deeds::Promises;
 
 /// Programs, and those that they start, which are harmed as well.
-const PROGRAMS: [(&str, &[&str]); 11] = [
+const PROGRAMS: [(&str, &[&str]); 12] = [
     ("queued", &[]),
     ("send", &["bounce"]),
     ("spawn", &["local-deliver"]),
@@ -30,8 +30,9 @@ const PROGRAMS: [(&str, &[&str]); 11] = [
     ("lookup", &[]),
     ("smtpd", &[]),
     ("login", &[]),
-    ("gate", &["login", "imapd", "pop3d"]),
-    ("tcpserver", &["smtpd", "gate"]),
+    ("imapd", &["login"]),
+    ("pop3d", &["login"]),
+    ("tcpserver", &["smtpd", "imapd", "pop3d"]),
     ("tlsd", &[]),
     ("remote", &[]),
 ];
