@@ -12,6 +12,8 @@ mod disk;
 mod imap_sessions;
 #[path = "power_loss/mail.rs"]
 mod mail;
+#[path = "power_loss/pop3.rs"]
+mod pop3;
 #[path = "power_loss/trace.rs"]
 pub(crate) mod trace;
 #[path = "power_loss/users.rs"]
