@@ -159,3 +159,45 @@ fn recovers(house: &mut House, promises: &mut Promises, row: &str) {
         house.services().start_all();
     }
 }
+
+/// What a start needs.
+const AT_START: [(&str, &str); 10] = [
+    ("openat", "EMFILE"),
+    ("openat", "ENFILE"),
+    ("openat", "EIO"),
+    ("socket", "ENFILE"),
+    ("bind", "EADDRINUSE"),
+    ("read", "EIO"),
+    ("write", "ENOSPC"),
+    ("clone", "EAGAIN"),
+    ("mmap", "ENOMEM"),
+    ("fchmodat", "EIO"),
+];
+
+#[test]
+fn services_that_could_not_start_start_at_the_next_try() {
+    // Q03
+    if !can_record() {
+        return;
+    }
+    let mut house = House::start();
+    let mut promises = Promises::settle(&house);
+    assert_eq!(promises.try_all(&house), Vec::<String>::new());
+    let mut dice = Dice(seed());
+    for _ in 0..effort(2, 150) {
+        let (call, error) = AT_START[dice.below(AT_START.len())];
+        // The shell's own calls are among them.
+        let row = format!("{call}:error={error}:when={}", 1 + dice.below(60));
+        house.services().kill_all();
+        let strace = format!("strace -f -qq -o /dev/null -e trace={call} -e inject={row}");
+        house.services().before_each(&format!("exec {strace} \"$0\""));
+        house.services().start_all();
+        house.services().await_news(Duration::from_millis(500));
+        let refused = promises.try_all(&house).len();
+        house.services().before_each(":");
+        let begun = Instant::now();
+        recovers(&mut house, &mut promises, &row);
+        println!("{row}: {refused} refused, up again in {:.1?}", begun.elapsed());
+    }
+    println!("{}", promises.check(&mut house));
+}
