@@ -14,6 +14,9 @@ pub mod dovecot;
 pub mod imap;
 #[path = "house/imap_server.rs"]
 mod imap_server;
+#[cfg(target_arch = "x86_64")]
+#[path = "house/intruder.rs"]
+pub mod intruder;
 #[path = "house/people.rs"]
 pub mod people;
 #[path = "house/ports.rs"]

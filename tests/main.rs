@@ -1,11 +1,14 @@
 //! End to end: the whole suite as it is installed, one behaviour a file.
 
+mod attacks_covered;
 mod bounces;
 mod broken_off;
 mod cdb_files;
 mod certificates;
 mod clock_jumps;
 mod command;
+#[cfg(target_arch = "x86_64")]
+mod confinement;
 mod databases;
 mod deaf_log;
 mod dialog;
@@ -44,6 +47,7 @@ mod routes;
 mod secrecy;
 mod sending;
 mod smtp_dialogs;
+mod soak;
 mod system_users;
 mod taking_over;
 mod tls_table;

@@ -112,7 +112,7 @@ impl Search<'_> {
         folder: &mut F,
         candidates: &[Candidate],
     ) -> Result<Vec<Doubt>, Trouble> {
-        let mut records = Records::default();
+        let mut records = Records::of_headers();
         let mut doubtful = Vec::new();
         let mut known = vec![Known::Nothing; self.program.leaves().len()];
         let recent_from = folder.recent_from();
@@ -242,6 +242,10 @@ impl<F: Folder> Asked<'_, F> {
     }
 
     fn by_digest(&mut self, leaf: &Leaf, next: impl Iterator<Item = Uid>) -> Result<Option<bool>, Trouble> {
+        if matches!(leaf, Leaf::Larger(_) | Leaf::Smaller(_)) {
+            self.records.want_all();
+            self.loaded = false;
+        }
         if !self.loaded && !self.records.load(self.folder, self.uid, next)? {
             return Err(Trouble::Gone);
         }

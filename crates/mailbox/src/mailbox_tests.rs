@@ -28,7 +28,13 @@ impl Home {
     }
 
     pub(crate) fn open(&self) -> Mailbox {
-        Mailbox::open(self.place(), Options::default()).unwrap()
+        let mut mailbox = self.open_asleep();
+        assert!(mailbox.wake(true).unwrap());
+        mailbox
+    }
+
+    pub(crate) fn open_asleep(&self) -> Mailbox {
+        Mailbox::open(self.place(), Options { may_sleep: true, ..Options::default() }).unwrap()
     }
 
     /// As another program delivers.
@@ -53,12 +59,12 @@ pub(crate) fn arrival_in(text: &str, folder: &Path) -> Arrival {
     Arrival { source, marks, date: None, saved: 5, record: None, email_id: None }
 }
 
-fn add(home: &Home, mailbox: &mut Mailbox, texts: &[&str]) -> Vec<Uid> {
+pub(crate) fn add(home: &Home, mailbox: &mut Mailbox, texts: &[&str]) -> Vec<Uid> {
     let tmp = home.path().join("tmp");
     mailbox.add(texts.iter().map(|text| arrival_in(text, &tmp)).collect()).unwrap()
 }
 
-fn uids(mailbox: &Mailbox) -> Vec<Uid> {
+pub(crate) fn uids(mailbox: &Mailbox) -> Vec<Uid> {
     mailbox.messages().iter().map(|message| message.uid).collect()
 }
 
@@ -72,11 +78,11 @@ fn flags(mailbox: &Mailbox, uid: Uid) -> Flags {
     mailbox.messages()[mailbox.state.position(uid).unwrap()].flags
 }
 
-fn seen() -> Marks {
+pub(crate) fn seen() -> Marks {
     Marks { flags: Flags::SEEN, keywords: Vec::new() }
 }
 
-fn age(home: &Home) {
+pub(crate) fn age(home: &Home) {
     // As if the folders had been left alone for a while.
     for folder in ["cur", "new"] {
         let folder = std::fs::File::open(home.path().join(folder)).unwrap();

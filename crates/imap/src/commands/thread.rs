@@ -33,7 +33,7 @@ fn threads<F: Folder>(
     algorithm: Algorithm,
 ) -> Result<Threads, Trouble> {
     let mut threads = Threads::new(algorithm);
-    let mut records = Records::default();
+    let mut records = Records::of_headers();
     for (place, (number, uid)) in rows.iter().copied().enumerate() {
         let next = rows.iter().skip(place + 1).map(|(_, uid)| *uid);
         if !records.load(&mut open.folder, uid, next)? {

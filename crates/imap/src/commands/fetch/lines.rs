@@ -105,6 +105,11 @@ pub(super) struct Lines<'a, F> {
     refusal: Option<Reply>,
 }
 
+/// Is what is asked for in a digest only when the body has been read?
+fn needs_body(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Preview { .. })
+}
+
 impl<'a, F: Folder> Lines<'a, F> {
     pub(super) fn new(
         open: &'a mut Open<F>,
@@ -115,7 +120,9 @@ impl<'a, F: Folder> Lines<'a, F> {
         let reach = items.iter().map(reach).max().unwrap_or(Reach::Nothing);
         let sliced = items.iter().any(of_slice);
         let body = open.body.take().unwrap_or_default();
-        let (records, line) = (Records::default(), Vec::with_capacity(GATHER * 2));
+        let whole = items.iter().any(needs_body);
+        let records = if whole { Records::default() } else { Records::of_headers() };
+        let line = Vec::with_capacity(GATHER * 2);
         Lines {
             open,
             items,
@@ -309,6 +316,8 @@ impl<'a, F: Folder> Lines<'a, F> {
         if let Some(size) = self.open.folder.size(uid)? {
             return Ok(size);
         }
+        self.records.want_all();
+        self.loaded = false;
         self.load(uid, next)?;
         Ok(self.records.digest().ok_or(Trouble::Gone)?.size())
     }
