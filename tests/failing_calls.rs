@@ -189,7 +189,8 @@ fn services_that_could_not_start_start_at_the_next_try() {
         // The shell's own calls are among them.
         let row = format!("{call}:error={error}:when={}", 1 + dice.below(60));
         house.services().kill_all();
-        let strace = format!("strace -f -qq -o /dev/null -e trace={call} -e inject={row}");
+        // Not in what it starts: there each would have its own such call, for as long as the service lives.
+        let strace = format!("strace -qq -o /dev/null -e trace={call} -e inject={row}");
         house.services().before_each(&format!("exec {strace} \"$0\""));
         house.services().start_all();
         house.services().await_news(Duration::from_millis(500));
