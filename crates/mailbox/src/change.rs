@@ -323,6 +323,8 @@ impl Mailbox {
         }
         if !gone.is_empty() {
             self.count(octets, messages);
+            // Where a message came from, it has left a name that is gone but perhaps not durably.
+            self.folders.new.sync()?;
             self.folders.cur.sync()?;
             let (modseq, mut records) = (self.next_modseq(), self.notes());
             for (first, last) in self.state.ranges(&gone) {

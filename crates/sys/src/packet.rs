@@ -2,6 +2,7 @@
 //!
 //! The kernel keeps packets apart, so there is no framing to parse and none to attack.
 
+use std::cell::RefCell;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -19,6 +20,11 @@ use nix::sys::time::TimeVal;
 pub const MAX: usize = 65_536;
 /// Most descriptors that ride on one packet.
 pub const MAX_FDS: usize = 8;
+
+thread_local! {
+    /// Where a thread receives its packets: made and cleared once, not for each.
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A packet that came in.
 #[derive(Debug, Default)]
@@ -100,6 +106,11 @@ impl Packets {
         self.send_parts(&[IoSlice::new(bytes)], fds)
     }
 
+    /// Nothing more will be sent from here; the other end is told, and may still answer.
+    pub fn no_more(&self) -> io::Result<()> {
+        Ok(socket::shutdown(self.0.as_raw_fd(), socket::Shutdown::Write)?)
+    }
+
     /// Sends one packet that is gathered from `parts`.
     pub fn send_parts(&self, parts: &[IoSlice<'_>], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -122,11 +133,11 @@ impl Packets {
     /// Receives one packet; `None`: the other end is gone. A packet without octets counts as the end,
     /// since the kernel shows both alike: never send one.
     pub fn recv(&self) -> io::Result<Option<Packet>> {
-        let mut bytes = vec![0; MAX];
-        let (length, fds) = self.recv_into(&mut bytes)?;
-        bytes.truncate(length);
-        bytes.shrink_to_fit();
-        Ok((length > 0).then_some(Packet { bytes, fds }))
+        ROOM.with_borrow_mut(|room| {
+            room.resize(MAX, 0);
+            let (length, fds) = self.recv_into(room)?;
+            Ok((length > 0).then(|| Packet { bytes: room[..length].to_vec(), fds }))
+        })
     }
 
     /// As [`Packets::recv`], into `buffer` (of [`MAX`] octets); gives the packet's length, 0 at the end.
@@ -285,6 +296,17 @@ fn address(path: &Path) -> io::Result<(Option<OwnedFd>, UnixAddr)> {
 mod tests {
     use super::*;
     use std::io::{Read, Write};
+
+    #[test]
+    fn who_sends_no_more_is_seen_to_and_still_gets_an_answer() {
+        let (one, two) = Packets::pair().unwrap();
+        one.send(b"half", &[]).unwrap();
+        one.no_more().unwrap();
+        assert_eq!(two.recv().unwrap().unwrap().bytes, b"half");
+        assert!(two.recv().unwrap().is_none());
+        two.send(b"why", &[]).unwrap();
+        assert_eq!(one.recv().unwrap().unwrap().bytes, b"why");
+    }
 
     #[test]
     fn packets_keep_their_borders_and_carry_descriptors() {
