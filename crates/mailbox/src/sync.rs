@@ -306,7 +306,11 @@ impl Mailbox {
             let due = self.unsure.is_some_and(|since| sys::monotonic().saturating_sub(since) > AFTER_OWN);
             return Ok(self.looked_at != Some(stamps) || due);
         }
-        self.looked |= recorded;
+        if !self.looked && self.state.facts.cur == stamps.0 && stamps.0 != Stamp::default() {
+            // All names in `cur` are known: there is only `new` to be looked at, if it is another one.
+            self.looked = true;
+            self.happened.new |= !recorded;
+        }
         Ok(!self.looked || !self.happened.is_nothing())
     }
 
