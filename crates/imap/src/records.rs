@@ -6,6 +6,7 @@ use std::io::Read;
 
 use crate::digest::{Digest, digest};
 use crate::pour::Pour;
+use crate::progress::Progress;
 use crate::store::{Folder, MOST_TEXT, Trouble, Uid};
 
 /// So many are made in one go,
@@ -29,12 +30,13 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Goes to the message `uid`, after which those in `next` will follow; false: it is gone.
+    /// Goes to the message `uid`, after which those in `next` will follow; false: it is gone. `progress` stands at `uid`.
     pub(crate) fn load<F: Folder>(
         &mut self,
         folder: &mut F,
         uid: Uid,
         next: impl Iterator<Item = Uid>,
+        progress: &mut Progress<'_>,
     ) -> Result<bool, Trouble> {
         if let Some(made) = self.made.remove(&uid) {
             self.record = made;
@@ -46,7 +48,7 @@ impl Records {
             other => return other,
         }
         if self.tried.binary_search(&uid).is_err() {
-            self.make(folder, uid, next)?;
+            self.make(folder, uid, next, progress)?;
         }
         let made = self.made.remove(&uid);
         let there = made.is_some();
@@ -71,10 +73,11 @@ impl Records {
         folder: &mut F,
         uid: Uid,
         next: impl Iterator<Item = Uid>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), Trouble> {
         if self.alone == 0 {
             let lacking = self.lacking(folder, uid, next)?;
-            match self.make_all(folder, lacking) {
+            match self.make_all(folder, lacking, progress) {
                 Err(Trouble::Unavailable(_)) => self.alone = BATCH,
                 other => return other,
             }
@@ -83,7 +86,7 @@ impl Records {
             }
         }
         self.alone -= 1;
-        self.make_all(folder, vec![uid])
+        self.make_all(folder, vec![uid], progress)
     }
 
     /// Those that have none, ascending.
@@ -111,7 +114,12 @@ impl Records {
         Ok(lacking)
     }
 
-    fn make_all<F: Folder>(&mut self, folder: &mut F, uids: Vec<Uid>) -> Result<(), Trouble> {
+    fn make_all<F: Folder>(
+        &mut self,
+        folder: &mut F,
+        uids: Vec<Uid>,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Trouble> {
         self.tried.clear();
         let mut large = Vec::new();
         let made = &mut self.made;
@@ -121,9 +129,12 @@ impl Records {
             let whole = (text.len() as u64) < MOST_TEXT;
             whole.then(|| digest(text, text.len() as u64))
         };
-        let read = folder.each_text(&uids, &work, &mut |uid, record| match record {
-            Some(record) => drop(made.insert(uid, record)),
-            None => large.push(uid),
+        let read = folder.each_text(&uids, &work, &mut |uid, record| {
+            match record {
+                Some(record) => drop(made.insert(uid, record)),
+                None => large.push(uid),
+            }
+            progress.ahead(made.len());
         });
         for uid in large {
             if let Some(record) = gone(digest_of_large(folder, uid))? {
@@ -182,10 +193,10 @@ mod tests {
         }
         let mut folder = memory.open("INBOX", false).unwrap();
         let mut records = Records::default();
-        assert_eq!(records.load(&mut folder, 1, 2..=4), Ok(true));
+        assert_eq!(records.load(&mut folder, 1, 2..=4, &mut Progress::unheard()), Ok(true));
         assert_eq!(records.tried, [1, 2]);
-        assert_eq!(records.load(&mut folder, 2, 3..=4), Ok(true));
-        assert_eq!(records.load(&mut folder, 3, 4..=4), Ok(true));
+        assert_eq!(records.load(&mut folder, 2, 3..=4, &mut Progress::unheard()), Ok(true));
+        assert_eq!(records.load(&mut folder, 3, 4..=4, &mut Progress::unheard()), Ok(true));
         assert_eq!(records.tried, [3, 4]);
     }
 }

@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 
 use crate::flags::Flags;
+use crate::progress::Progress;
 use crate::syntax::Change;
 
 /// A message's UID.
@@ -204,9 +205,21 @@ pub trait Store: 'static {
     /// Makes all of `letters` messages of `name`, durably, or none.
     fn append(&mut self, name: &str, letters: Vec<Letter<Self::Draft>>) -> Result<Arrived, Trouble>;
     /// Copies messages to `target`, with flags, dates and keywords; all or none.
-    fn copy(&mut self, from: &mut Self::Folder, uids: &[Uid], target: &str) -> Result<Arrived, Trouble>;
+    fn copy(
+        &mut self,
+        from: &mut Self::Folder,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble>;
     /// Moves them: afterwards each is in `target`, and no more here. RFC 6851.
-    fn relocate(&mut self, from: &mut Self::Folder, uids: &[Uid], target: &str) -> Result<Arrived, Trouble>;
+    fn relocate(
+        &mut self,
+        from: &mut Self::Folder,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble>;
     /// The quota roots that count what is in `name`.
     fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble>;
     /// Annotations of a mailbox (empty: the server): name and value, sorted. RFC 5464.
