@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use imap::{Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid};
+use imap::{
+    Arrived, Letter, Listed, Namespace, NamespaceKind, News, Progress, QuotaRoot, Status, Store, Trouble, Uid,
+};
 use maildir::{Maildir, Quota};
 use nix::sys::stat::{Mode, umask};
 
@@ -322,12 +324,24 @@ impl Store for Account {
         self.add_letters(name, letters)
     }
 
-    fn copy(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
-        self.add_copies(from, uids, target)
+    fn copy(
+        &mut self,
+        from: &mut Opened,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble> {
+        self.add_copies(from, uids, target, progress)
     }
 
-    fn relocate(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
-        self.add_and_remove(from, uids, target)
+    fn relocate(
+        &mut self,
+        from: &mut Opened,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble> {
+        self.add_and_remove(from, uids, target, progress)
     }
 
     fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble> {

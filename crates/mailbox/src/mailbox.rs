@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use imap::{Change, Folder, Marks, Message, Needle, Status, Trouble, Uid};
+use imap::{Change, Folder, Marks, Message, Needle, Progress, Status, Trouble, Uid};
 use maildir::Name;
 
 use crate::add::Original;
@@ -169,6 +169,12 @@ impl Mailbox {
 
     pub(crate) fn at(&self, uid: Uid) -> Result<usize, Trouble> {
         self.state.position(uid).ok_or(Trouble::Gone)
+    }
+
+    /// Is the message's file here, by the name that is known?
+    pub(crate) fn is_there(&self, uid: Uid) -> bool {
+        let there = |at| inode(self.folder_of(at), &self.state.name(at)).is_some();
+        self.state.position(uid).is_some_and(there)
     }
 
     /// Octets with CR LF line ends of all messages, and of those that are marked as deleted.
@@ -340,7 +346,7 @@ impl Folder for Mailbox {
     }
 
     fn expunge(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
-        self.remove(uids)
+        self.remove(uids, &mut Progress::unheard())
     }
 
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble> {
