@@ -18,6 +18,7 @@ mod imap_dialogs;
 mod imap_hostile_files;
 mod imap_logins;
 mod imap_offline;
+mod imap_progress;
 mod imap_stress;
 mod installing;
 mod kill_storm;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use nix::sys::signal::Signal;
 use tests::{House, Imap, PASSWORD, PATIENCE, Pop3, message};
@@ -16,12 +17,20 @@ fn hosts() -> (House, House) {
     back.services().stop("lookup", Signal::SIGTERM);
     back.run();
     for house in [&front, &back] {
-        house.write("control/hostkey", KEY);
+        write_key(house, KEY);
         house.well(&["user", "set", ALICE, "host=b.example.test"]);
     }
     let (imap, pop3) = (back.imap().port(), back.pop3().port());
     front.write("control/mailhosts", &format!("b.example.test:127.0.0.1 imap={imap} pop3={pop3}\n"));
     (front, back)
+}
+
+/// Writes the key such that `lookup` alone can read it.
+fn write_key(house: &House, key: &str) {
+    house.write("control/hostkey", key);
+    let (path, owner) = (house.path("control/hostkey"), std::fs::metadata(house.path("users")).unwrap());
+    chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
 }
 
 /// Says `input` at once; gives all that is answered.
@@ -79,9 +88,9 @@ fn no_pass_is_good_without_the_key_and_none_leads_in_a_circle() {
         login(&back, &format!("fulmar1.1.{}.192.0.2.1.{}", "00".repeat(16), "00".repeat(32)))
             .starts_with("NO [")
     );
-    back.write("control/hostkey", "another key, and as long as it has to be\n");
+    write_key(&back, "another key, and as long as it has to be\n");
     assert!(login(&front, PASSWORD).starts_with("NO [AUTHENTICATIONFAILED]"));
-    back.write("control/hostkey", KEY);
+    write_key(&back, KEY);
     back.well(&["user", "set", ALICE, "host=c.example.test"]);
     let said = login(&front, PASSWORD);
     assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
@@ -90,4 +99,25 @@ fn no_pass_is_good_without_the_key_and_none_leads_in_a_circle() {
     let said = login(&front, PASSWORD);
     assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
     assert!(front.log().contains("control/hostkey"), "{}", front.log());
+}
+
+#[test]
+fn a_key_that_everybody_can_read_opens_no_mailbox() {
+    let (front, back) = hosts();
+    let open_to_all = |house: &House| {
+        let everybody = std::fs::Permissions::from_mode(0o444);
+        std::fs::set_permissions(house.path("control/hostkey"), everybody).unwrap();
+    };
+    let login = || Imap::try_connect(front.imap()).unwrap().command(&format!("LOGIN {ALICE} {PASSWORD}")).tagged;
+    assert!(login().starts_with("OK"));
+    for house in [&back, &front] {
+        open_to_all(house);
+        let said = login();
+        assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
+        let cause = "control/hostkey: everybody on this host can read it; chmod o= it";
+        assert!(house.log().contains(cause), "{}", house.log());
+    }
+    write_key(&front, KEY);
+    write_key(&back, KEY);
+    assert!(login().starts_with("OK"));
 }

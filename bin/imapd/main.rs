@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use imap::{Options, Session};
+use imap::{Options, Pace, Session};
 use mailbox::Account;
 use maildir::Maildir;
 use sys::confine::{Confine, Limits};
@@ -83,8 +83,12 @@ fn refusal(tag: Option<&[u8]>) -> Vec<u8> {
 }
 
 fn serve(conn: &mut Conn, account: Account, tag: Option<&[u8]>) -> Result<(), Stop> {
-    let options =
-        Options { version: env!("CARGO_PKG_VERSION").to_owned(), compress: true, ..Options::default() };
+    let options = Options {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        compress: true,
+        pace: settings::step(&Env::here()).map(|step| Pace { clock: sys::monotonic, step }),
+        ..Options::default()
+    };
     let mut session = Session::new(account, options);
     let end = pump::serve(conn, &mut session, tag);
     let user = Env::here().text("USER").unwrap_or_default().replace(' ', "\\x20");

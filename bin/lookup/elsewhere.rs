@@ -113,7 +113,14 @@ fn at(line: Option<&str>, host: &str, service: Service) -> Result<String, Broken
 /// Lets in whom another host of ours has let in. `None`: that is no pass, or no good one; perhaps it is a password.
 pub(crate) fn admit(door: &Door<'_>, user: &[u8], word: &[u8]) -> Option<Answer> {
     let house = door.house;
-    let key = house.host_key().ok()??;
+    if !pass::is_meant(word) {
+        return None;
+    }
+    let key = match house.host_key() {
+        Ok(key) => key?,
+        // It may be a good one, that can't be judged: no wrong password.
+        Err(broken) => return Some(later(&broken).into()),
+    };
     let user = str::from_utf8(user).ok()?;
     let address = Address::login(user).ok()?;
     let me = house.me.to_ascii_lowercase();
