@@ -84,7 +84,7 @@ impl Gate {
                         opening::open(&self.home, &self.server, owner, service, admitted, session, env)
                     }
                     Opened::There(there) => {
-                        passing::pass(there, service, self.porter.identity(), admitted, session)
+                        passing::pass(&self.home, there, service, self.porter.identity(), admitted, session)
                     }
                 };
                 sys::log!("gate: {id} fatal: user={user} {error}");

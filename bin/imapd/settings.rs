@@ -67,7 +67,10 @@ mod tests {
     fn who_waits_is_told_every_ten_seconds_unless_another_pace_is_set() {
         let step = |said: &str| step(&Env::from_fields([format!("INPROGRESS={said}").as_bytes()]));
         assert_eq!((super::step(&Env::new()), step("0")), (Some(STEP), None));
-        assert_eq!((step("2.5"), step("-1"), step("x")), (Some(Duration::from_millis(2500)), Some(STEP), Some(STEP)));
+        assert_eq!(
+            (step("2.5"), step("-1"), step("x")),
+            (Some(Duration::from_millis(2500)), Some(STEP), Some(STEP))
+        );
     }
 
     #[test]

@@ -1,21 +1,26 @@
 //! `usher SERVICE`: takes a client who has logged in to the host that has his mailbox, and carries octets between them.
 //!
 //! Started by `gate` in the place of a server, as who owns nothing. The client's own tag goes along with the pass that
-//! `lookup` has written, so that the other host's answer is the answer to his login. Opens no file, keeps nothing.
+//! `lookup` has written, so that the other host's answer is the answer to his login. Opens no file but those
+//! that say whose certificate is to be believed; keeps nothing.
 
 mod carrying;
 mod introduction;
+mod secret;
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dns::{Config, Resolver};
 use sys::confine::{Confine, Limits};
 use sys::{Stop, Timed};
 
+use crate::carrying::Server;
 use crate::introduction::{Protocol, Said};
+use crate::secret::Secret;
 
 /// How long the other host may take to take the connection.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -59,14 +64,24 @@ fn run() -> Result<(), Stop> {
 }
 
 /// Connects, and says there who comes; what follows from there is for the client.
-fn introduced(protocol: Protocol, said: &Said<'_>) -> std::io::Result<TcpStream> {
+fn introduced(protocol: Protocol, said: &Said<'_>) -> std::io::Result<Server> {
     let stream = connect(said.at)?;
     let _ = stream.set_nodelay(true);
+    sys::keep_alive(stream.as_fd());
     let (input, output) = (OwnedFd::from(stream.try_clone()?), OwnedFd::from(stream.try_clone()?));
     let mut server = Timed::new(input, output, PATIENCE);
     server.set_deadline(Some(PATIENCE));
-    protocol.introduce(&mut server, said)?;
-    Ok(stream)
+    if said.tls.is_empty() {
+        protocol.introduce(&mut server, said)?;
+        return Ok(Server::Plain(Arc::new(stream)));
+    }
+    let mut session = secret::session(said.tls)?;
+    // Before anything is said: a certificate that will not do ends it here.
+    while session.is_handshaking() {
+        session.complete_io(&mut server)?;
+    }
+    protocol.introduce(&mut rustls::Stream::new(&mut session, &mut server), said)?;
+    Ok(Server::Secret(Secret::new(session, stream)))
 }
 
 /// Tries all addresses of the host.

@@ -44,10 +44,7 @@ impl Progress<'_> {
     /// The part `number`, from 0, of so many that are alike long.
     pub fn part(&mut self, number: usize, of: usize) -> Progress<'_> {
         let width = self.width / of.max(1) as f64;
-        let to = match &mut self.to {
-            Some(to) => Some(&mut **to as &mut dyn Hear),
-            None => None,
-        };
+        let to = self.to.as_mut().map(|to| &mut **to as &mut dyn Hear);
         Progress { to, from: self.from + width * number as f64, width, done: 0, total: 0 }
     }
 

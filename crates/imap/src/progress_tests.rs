@@ -106,7 +106,10 @@ fn no_word_of_progress_comes_into_the_middle_of_a_line() {
         let end = memchr::memmem::find(rest, b"\r\n").unwrap() + 2;
         let line = std::str::from_utf8(&rest[..end]).unwrap();
         words += usize::from(line.starts_with("* OK [INPROGRESS"));
-        assert!(line.starts_with("* ") || line.starts_with("a OK") || line.starts_with(" ENVELOPE"), "{line}");
+        assert!(
+            line.starts_with("* ") || line.starts_with("a OK") || line.starts_with(" ENVELOPE"),
+            "{line}"
+        );
         rest = &rest[end..];
         if let Some(octets) = line.trim_end().strip_suffix('}').and_then(|head| head.rsplit_once('{')) {
             let octets: usize = octets.1.parse().unwrap();

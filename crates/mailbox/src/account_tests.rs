@@ -382,7 +382,10 @@ fn shared_folders_give_what_their_list_says() {
     assert_eq!(sales.messages()[0].flags, Flags::ANSWERED);
     assert_eq!(sales.store(&[1], Change::Add, &marks(Flags::DELETED), None), Err(Trouble::NotAllowed));
     assert_eq!(sales.expunge(&[1]), Err(Trouble::NotAllowed));
-    assert_eq!(account.relocate(&mut sales, &[1], "INBOX", &mut Progress::unheard()), Err(Trouble::NotAllowed));
+    assert_eq!(
+        account.relocate(&mut sales, &[1], "INBOX", &mut Progress::unheard()),
+        Err(Trouble::NotAllowed)
+    );
     account.copy(&mut sales, &[1], "INBOX", &mut Progress::unheard()).unwrap();
     append(&mut account, "Shared.sales", "Subject: y\n\n").unwrap();
     assert_eq!(account.create("Shared.sales.x", &[]), Err(Trouble::NotAllowed));

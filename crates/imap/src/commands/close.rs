@@ -1,7 +1,7 @@
 //! CLOSE and UNSELECT: RFC 9051 §6.4.1, §6.4.2.
 
-use crate::flags::Flags;
 use crate::commands::expunge::remove;
+use crate::flags::Flags;
 use crate::open::Open;
 use crate::progress::Teller;
 use crate::reply::Reply;

@@ -1,7 +1,7 @@
 //! EXPUNGE and UID EXPUNGE: RFC 9051 §6.4.3, §6.4.9.
 
-use crate::flags::Flags;
 use crate::commands::store::PIECE;
+use crate::flags::Flags;
 use crate::open::Open;
 use crate::progress::Teller;
 use crate::reply::Reply;

@@ -263,12 +263,7 @@ impl<'a, 't, F: Folder> Lines<'a, 't, F> {
         scribe::modseq(&mut self.line, message.modseq);
     }
 
-    fn item(
-        &mut self,
-        item: &FetchItem,
-        message: &Message,
-        next: &[(u32, Uid)],
-    ) -> Result<(), Hitch> {
+    fn item(&mut self, item: &FetchItem, message: &Message, next: &[(u32, Uid)]) -> Result<(), Hitch> {
         let uid = message.uid;
         match item {
             FetchItem::Uid if self.style.uid_only => {
@@ -364,31 +359,20 @@ impl<'a, 't, F: Folder> Lines<'a, 't, F> {
     }
 
     /// What is cut out of the text.
-    fn of_text(
-        &mut self,
-        item: &FetchItem,
-        uid: Uid,
-        next: &[(u32, Uid)],
-    ) -> Result<(), Hitch> {
+    fn of_text(&mut self, item: &FetchItem, uid: Uid, next: &[(u32, Uid)]) -> Result<(), Hitch> {
         let whole = |what| Section { part: Vec::new(), what };
         match item {
             FetchItem::Rfc822 => self.section(b"RFC822", &whole(What::Whole), None, uid, next),
-            FetchItem::Rfc822Header => {
-                self.section(b"RFC822.HEADER", &whole(What::Header), None, uid, next)
-            }
+            FetchItem::Rfc822Header => self.section(b"RFC822.HEADER", &whole(What::Header), None, uid, next),
             FetchItem::Rfc822Text => self.section(b"RFC822.TEXT", &whole(What::Text), None, uid, next),
             FetchItem::Section { section, partial, .. } => {
                 let mut name = b"BODY[".to_vec();
                 write_name(section, &mut name);
                 self.section(&close(name, *partial), section, *partial, uid, next)
             }
-            FetchItem::Binary { part, partial, .. } if part.is_empty() => self.section(
-                &close(b"BINARY[".to_vec(), *partial),
-                &whole(What::Whole),
-                *partial,
-                uid,
-                next,
-            ),
+            FetchItem::Binary { part, partial, .. } if part.is_empty() => {
+                self.section(&close(b"BINARY[".to_vec(), *partial), &whole(What::Whole), *partial, uid, next)
+            }
             FetchItem::Binary { part, partial, .. } => self.binary(part, *partial),
             FetchItem::BinarySize(part) => self.binary_size(part, uid, next),
             _ => Ok(()),
