@@ -5,7 +5,6 @@
 
 mod conn;
 mod deflate;
-mod handed;
 mod pump;
 mod settings;
 
@@ -18,9 +17,9 @@ use mailbox::Account;
 use maildir::Maildir;
 use sys::confine::{Confine, Limits};
 use sys::{Env, Stop, Timed};
+use threshold::Entered;
 
 use crate::conn::Conn;
-use crate::handed::Handed;
 use crate::pump::End;
 
 /// Address space: a mailbox of a million messages, and four messages of the largest size at one time.
@@ -31,14 +30,17 @@ const FILES: u64 = 4096;
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
 fn main() -> ExitCode {
-    sys::main("imapd", run)
+    sys::main("imapd", || threshold::serve("imapd", serve))
 }
 
-fn run() -> Result<(), Stop> {
-    let Handed { maildir, tag, unread } = Handed::take()?;
-    let mut conn = connection(unread).map_err(|error| Stop::permanent(format_args!("no client: {error}")))?;
-    match open(&maildir) {
-        Ok(account) => serve(&mut conn, account, tag.as_deref()),
+fn serve(client: Entered) -> Result<(), Stop> {
+    let Entered { env, maildir, tag, unread, input, output, session: _held } = client;
+    let client = Timed::new(input, output, pump::SILENCE);
+    sys::no_delay(client.output());
+    sys::keep_alive(client.output());
+    let mut conn = Conn::new(unread, client);
+    match open(&maildir, &env) {
+        Ok(account) => converse(&mut conn, account, tag.as_deref(), &env),
         Err(error) => {
             conn.say(&refusal(tag.as_deref()));
             Err(Stop::temporary(format_args!("{}: {error}", maildir.display())))
@@ -46,19 +48,12 @@ fn run() -> Result<(), Stop> {
     }
 }
 
-fn connection(unread: Vec<u8>) -> io::Result<Conn> {
-    let client = Timed::new(sys::adopt(0)?, sys::adopt(1)?, pump::SILENCE);
-    sys::no_delay(client.output());
-    sys::keep_alive(client.output());
-    Ok(Conn::new(unread, client))
-}
-
 /// Opens the account, which is made if there is none yet, and gives up all else.
-fn open(maildir: &Path) -> io::Result<Account> {
+fn open(maildir: &Path, env: &Env) -> io::Result<Account> {
     if sys::is_root() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "refusing to serve mail as root"));
     }
-    let settings = settings::read(&Env::here());
+    let settings = settings::read(env);
     make(maildir)?;
     Limits { memory: Some(MEMORY), files: Some(FILES), file_size: None }.apply()?;
     let beside = settings.shared.iter().map(|(_, path)| path).chain(&settings.index);
@@ -82,16 +77,16 @@ fn refusal(tag: Option<&[u8]>) -> Vec<u8> {
     [&answer[..], b"* BYE [UNAVAILABLE] Try again later\r\n"].concat()
 }
 
-fn serve(conn: &mut Conn, account: Account, tag: Option<&[u8]>) -> Result<(), Stop> {
+fn converse(conn: &mut Conn, account: Account, tag: Option<&[u8]>, env: &Env) -> Result<(), Stop> {
     let options = Options {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         compress: true,
-        pace: settings::step(&Env::here()).map(|step| Pace { clock: sys::monotonic, step }),
+        pace: settings::step(env).map(|step| Pace { clock: sys::monotonic, step }),
         ..Options::default()
     };
     let mut session = Session::new(account, options);
     let end = pump::serve(conn, &mut session, tag);
-    let user = Env::here().text("USER").unwrap_or_default().replace(' ', "\\x20");
+    let user = env.text("USER").unwrap_or_default().replace(' ', "\\x20");
     sys::log!("imapd: {} end user={user} why={}", std::process::id(), why(&end));
     end.map(drop).map_err(|error| Stop::temporary(format_args!("user={user} {error}")))
 }

@@ -51,19 +51,18 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Stop> {
     let service = service().ok_or_else(|| Stop::usage("login pop3|pop3s|imap|imaps   (started by gate)"))?;
-    let gate = sys::adopt(3)
-        .and_then(Packets::adopt)
-        .map_err(|error| Stop::permanent(format_args!("descriptor 3 does not lead to gate: {error}")))?;
     let home = control::Home::find();
     let tls = Door::at(home.run("tls"));
     let mut lookup = Lookup::new(home.run("lookup"));
-    lookup.connect_early();
     give_up_the_rest().map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
+    let Some(gate) = worker::copy()? else { return Ok(()) };
+    lookup.connect_early();
     let packet = gate.recv().map_err(|error| Stop::temporary(format_args!("can't hear gate: {error}")))?;
-    match packet.and_then(worker::job) {
-        Some(job) => (service.speak)(Client { job, tls, secret: service.secret }, &gate, lookup),
-        None => Ok(()),
-    }
+    let Some(job) = packet.and_then(worker::job) else { return Ok(()) };
+    let spoken = (service.speak)(Client { job, tls, secret: service.secret }, &gate, lookup);
+    // Nobody was let in: who was, is with `gate` by now, and this process is no more.
+    let _ = gate.send(b"E", &[]);
+    spoken
 }
 
 fn service() -> Option<&'static Service> {

@@ -7,7 +7,7 @@ mod conn;
 mod house;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use maildir::{Maildir, Quota};
 use pop3::Mailbox;
 use sys::confine::{Confine, Limits};
 use sys::{Env, Stop, Timed};
+use threshold::Entered;
 
 use crate::conn::Conn;
 use crate::house::House;
@@ -27,49 +28,25 @@ const MEMORY: u64 = 1 << 30;
 const FILES: u64 = 64;
 
 fn main() -> ExitCode {
-    sys::main("pop3d", run)
+    sys::main("pop3d", || threshold::serve("pop3d", serve))
 }
 
-fn run() -> Result<(), Stop> {
-    let (path, unread) = mailbox()?;
-    let mut conn = connection(unread).map_err(|error| Stop::permanent(format_args!("no client: {error}")))?;
-    match open(&path) {
-        Ok(house) => serve(&mut conn, house),
+fn serve(client: Entered) -> Result<(), Stop> {
+    let Entered { env, maildir, tag: _, unread, input, output, session: _held } = client;
+    let client = Timed::new(input, output, IDLE);
+    sys::no_delay(client.output());
+    let mut conn = Conn::new(unread, client);
+    match open(&maildir, &env) {
+        Ok(house) => converse(&mut conn, house, &env),
         Err(error) => {
             conn.say(pop3::UNREADABLE);
-            Err(Stop::temporary(format_args!("{}: {error}", path.display())))
+            Err(Stop::temporary(format_args!("{}: {error}", maildir.display())))
         }
     }
 }
 
-/// The Maildir to serve, and what the client has sent already. A Maildir on the command line: somebody else
-/// has let the client in, and read no further. Else `gate` has: see its manual.
-fn mailbox() -> Result<(PathBuf, Vec<u8>), Stop> {
-    let mut args = std::env::args_os().skip(1);
-    match (args.next(), args.next(), std::env::var_os("MAILDIR")) {
-        (Some(named), None, _) => Ok((named.into(), Vec::new())),
-        (None, None, Some(path)) => Ok((path.into(), unread()?)),
-        _ => Err(Stop::usage("pop3d [MAILDIR]   (or MAILDIR in the environment)")),
-    }
-}
-
-/// Descriptor 3 holds `tag NUL unread`; POP3 has no tags. Not there: nothing has been read.
-fn unread() -> Result<Vec<u8>, Stop> {
-    const MOST: u64 = 65_536;
-    let Ok(handed_over) = sys::adopt(3) else { return Ok(Vec::new()) };
-    let bytes = sys::memory::read_all(handed_over, MOST);
-    let bytes = bytes.map_err(|error| Stop::temporary(format_args!("descriptor 3: {error}")))?;
-    Ok(bytes.splitn(2, |b| *b == 0).nth(1).unwrap_or_default().to_vec())
-}
-
-fn connection(unread: Vec<u8>) -> io::Result<Conn> {
-    let client = Timed::new(sys::adopt(0)?, sys::adopt(1)?, IDLE);
-    sys::no_delay(client.output());
-    Ok(Conn::new(unread, client))
-}
-
 /// Opens the Maildir, which is made if there is none yet, and gives up all else.
-fn open(path: &Path) -> io::Result<House> {
+fn open(path: &Path, env: &Env) -> io::Result<House> {
     if sys::is_root() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "refusing to serve mail as root"));
     }
@@ -79,15 +56,14 @@ fn open(path: &Path) -> io::Result<House> {
     };
     Limits { memory: Some(MEMORY), files: Some(FILES), file_size: None }.apply()?;
     Confine::new().write(path).apply()?;
-    let quota =
-        Env::here().text("QUOTA").and_then(|octets| octets.parse().ok()).map_or(Quota::NONE, Quota::octets);
+    let quota = env.text("QUOTA").and_then(|octets| octets.parse().ok()).map_or(Quota::NONE, Quota::octets);
     House::open(maildir, quota)
 }
 
-fn serve(conn: &mut Conn, house: House) -> Result<(), Stop> {
+fn converse(conn: &mut Conn, house: House, env: &Env) -> Result<(), Stop> {
     let mut session = Mailbox::new(house);
     let end = wire::pump(conn, &mut session);
-    let user = Env::here().text("USER").unwrap_or_default().replace(' ', "\\x20");
+    let user = env.text("USER").unwrap_or_default().replace(' ', "\\x20");
     sys::log!("pop3d: {} end user={user} {}", std::process::id(), session.store());
     match end {
         Ok(_) => Ok(()),

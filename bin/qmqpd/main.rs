@@ -30,9 +30,11 @@ fn run() -> Result<(), Stop> {
     }
     let home = Home::find();
     reception::drop_root(&home)?;
-    let mut kept = Some(prepare(&home)?);
-    let mut outcome = Ok(());
-    worker::serve(|job| {
+    let mut kept = prepare(&home)?;
+    let Some(jobs) = worker::jobs()? else { return Ok(()) };
+    kept.connect_early();
+    let (mut kept, mut outcome) = (Some(kept), Ok(()));
+    jobs.serve(|job| {
         let Some(tools) = kept.take() else { return After::Replace };
         let (tools, served) = connection::serve(job, tools);
         kept = Some(tools);
@@ -44,11 +46,10 @@ fn run() -> Result<(), Stop> {
     if worker::is_worker() { Ok(()) } else { outcome }
 }
 
-/// Makes ready all that is kept, and gives up all that will not be needed.
+/// Makes ready all that is kept and can be copied, and gives up all that will not be needed.
 fn prepare(home: &Home) -> Result<Kept, Stop> {
-    let mut kept = Kept { files: Files::of(home), queue: Submission::usual(home.run("queue")) };
+    let kept = Kept { files: Files::of(home), queue: Submission::usual(home.run("queue")) };
     if worker::is_worker() || !kept.queue.is_to_program() {
-        kept.queue.connect_early();
         reception::confine(home, MEMORY)?;
     }
     Ok(kept)

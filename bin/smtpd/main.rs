@@ -36,9 +36,11 @@ fn run() -> Result<(), Stop> {
     })?;
     let home = Home::find();
     reception::drop_root(&home)?;
-    let mut kept = Some(prepare(&home)?);
-    let mut outcome = Ok(());
-    worker::serve(|job| {
+    let mut kept = prepare(&home)?;
+    let Some(jobs) = worker::jobs()? else { return Ok(()) };
+    kept.connect_early();
+    let (mut kept, mut outcome) = (Some(kept), Ok(()));
+    jobs.serve(|job| {
         let Some(tools) = kept.take() else { return After::Replace };
         let (tools, after) = connection::serve(job, tools, service);
         kept = Some(tools);
@@ -50,18 +52,16 @@ fn run() -> Result<(), Stop> {
     if worker::is_worker() { Ok(()) } else { outcome }
 }
 
-/// Makes ready all that is kept, and gives up all that will not be needed.
+/// Makes ready all that is kept and can be copied, and gives up all that will not be needed.
 fn prepare(home: &Home) -> Result<Kept, Stop> {
-    let mut kept = Kept {
+    let kept = Kept {
         files: Files::of(home),
         lookup: Lookup::at(home.run("lookup")),
         queue: Submission::usual(home.run("queue")),
         tls: Door::at(home.run("tls")),
     };
     let may_execute = !worker::is_worker() && kept.queue.is_to_program();
-    kept.lookup.connect_early();
     if !may_execute {
-        kept.queue.connect_early();
         reception::confine(home, MEMORY)?;
     }
     Ok(kept)

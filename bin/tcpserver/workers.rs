@@ -1,11 +1,12 @@
-//! The workers: some kept ready, one connection at a time each, replaced when they end.
+//! The workers: some kept ready, one connection at a time each, replaced when they end. Each is a copy of one stem.
 
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use sys::process::{Child, Exit, Start};
+use sys::process::{Exit, Start};
+use sys::stem::{Copy, Stem};
 use sys::wait::Watch;
 use sys::{Packets, worker};
 
@@ -15,6 +16,9 @@ use crate::tally::Place;
 const LINGER: Duration = Duration::from_secs(5);
 /// How long no worker is started ahead after one that ended before its first connection.
 const PAUSE: Duration = Duration::from_secs(1);
+/// So many copies are made of a stem. What they have in common, such as the places of their memory, an attacker shall
+/// not have for ever to find out.
+const COPIES: u32 = 1000;
 
 /// What a worker is doing.
 enum State {
@@ -48,6 +52,9 @@ pub(crate) struct Workers {
     wanted: usize,
     jobs: u32,
     program: Box<dyn Fn() -> Start>,
+    stem: Option<Stem>,
+    /// How many copies it has made.
+    copies: u32,
     workers: HashMap<u32, Worker>,
     /// The one used last is used next: its memory is warm, and the surplus grows old.
     idle: Vec<u32>,
@@ -57,7 +64,8 @@ pub(crate) struct Workers {
 impl Workers {
     pub(crate) fn new(wanted: u32, jobs: u32, program: Box<dyn Fn() -> Start>) -> Workers {
         let (workers, idle) = (HashMap::new(), Vec::new());
-        Workers { wanted: wanted as usize, jobs, program, workers, idle, pause: Duration::ZERO }
+        let wanted = wanted as usize;
+        Workers { wanted, jobs, program, stem: None, copies: 0, workers, idle, pause: Duration::ZERO }
     }
 
     /// An idle worker, started if there is none. It stays idle until [`Workers::give`].
@@ -137,20 +145,27 @@ impl Workers {
 
     /// The process `pid` has ended; `None` if it was no worker with anything left to tell.
     pub(crate) fn ended(&mut self, pid: u32, exit: Exit, watch: &Watch) -> Option<Event> {
+        if self.stem.as_ref().is_some_and(|stem| stem.pid() == pid) {
+            self.stem = None;
+            return Some(if self.copies > 0 { Event::Nothing } else { self.useless(exit) });
+        }
         self.hang_up(pid, watch);
         let worker = self.workers.remove(&pid)?;
         Some(match worker.state {
             State::Busy(place) => Event::Ended(place, exit.status()),
             State::Idle { .. } if worker.used || worker.stale => Event::Nothing,
-            State::Idle { .. } => {
-                self.pause = sys::monotonic() + PAUSE;
-                Event::Useless(exit)
-            }
+            State::Idle { .. } => self.useless(exit),
         })
+    }
+
+    fn useless(&mut self, exit: Exit) -> Event {
+        self.rest();
+        Event::Useless(exit)
     }
 
     /// All workers are replaced, busy ones after their job.
     pub(crate) fn reload(&mut self, watch: &Watch) {
+        self.stem = None;
         for worker in self.workers.values_mut() {
             worker.stale = true;
         }
@@ -203,14 +218,27 @@ impl Workers {
     }
 
     fn start(&mut self, watch: &Watch) -> io::Result<u32> {
-        let (child, packets): (Child, Packets) = worker::start((self.program)(), self.jobs)?;
+        let Copy { pid, packets, .. } = self.copy()?;
         packets.set_nonblocking()?;
-        let pid = child.pid();
         watch.add(&packets, pid.into())?;
         let state = State::Idle { since: sys::monotonic() };
         self.workers.insert(pid, Worker { packets: Some(packets), state, used: false, stale: false });
         self.idle.push(pid);
         Ok(pid)
+    }
+
+    /// Of the stem that is there, or of a new one if that has died or has made its share.
+    fn copy(&mut self) -> io::Result<Copy> {
+        let of_old = self.stem.as_ref().filter(|_| self.copies < COPIES).map(Stem::copy);
+        let copy = match of_old {
+            Some(Ok(copy)) => copy,
+            _ => {
+                self.copies = 0;
+                self.stem.insert(Stem::start((self.program)(), self.jobs)?.1).copy()?
+            }
+        };
+        self.copies += 1;
+        Ok(copy)
     }
 }
 
@@ -223,7 +251,16 @@ mod tests {
     #[test]
     fn a_worker_that_could_not_be_given_its_job_is_not_kept_for_ever() {
         let watch = Watch::new().unwrap();
-        let program = || Start::new("/bin/sh").args(["-c", "exec cat <&3"]);
+        // A stem whose one copy is itself.
+        let script = "import os, socket, array
+s = socket.socket(fileno=3)
+request = s.recvmsg(1, socket.CMSG_SPACE(4))
+way = socket.socket(fileno=array.array('i', request[1][0][2])[0])
+own = os.getpid()
+rights = array.array('i', [os.pidfd_open(own)])
+way.sendmsg([own.to_bytes(4, 'little')], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+while way.recv(65536): pass";
+        let program = move || Start::new("python3").args(["-c", script]);
         let mut workers = Workers::new(1, 1, Box::new(program));
         let pid = workers.ready(&watch).unwrap();
         let (connection, _) = io::pipe().unwrap();

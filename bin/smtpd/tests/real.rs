@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use sys::process::Start;
 use sys::signals::Signal;
-use sys::{Listener, Packets, worker};
+use sys::stem::Stem;
+use sys::{Listener, Packets};
 
 #[path = "../../../tests/dialog.rs"]
 mod dialog;
@@ -425,7 +426,7 @@ struct Crew {
 impl Crew {
     fn start(world: &World, jobs: u32) -> Crew {
         let start = Start::new(env!("CARGO_BIN_EXE_smtpd")).env("FULMAR_HOME", world.home.path());
-        Crew { packets: worker::start(start, jobs).unwrap().1 }
+        Crew { packets: Stem::start(start, jobs).unwrap().1.copy().unwrap().packets }
     }
 
     fn talk(&self, fields: &str, input: &str) -> (Vec<u16>, Vec<u8>) {

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sys::worker::{After, Job, serve};
+use sys::worker::{After, Job, jobs};
 use sys::{Stop, Timed};
 
 fn main() -> ExitCode {
@@ -16,7 +16,7 @@ fn run() -> Result<(), Stop> {
     if std::env::args().any(|arg| arg == "stillborn") {
         return Err(Stop::permanent("as I was told"));
     }
-    serve(greet)
+    jobs()?.map_or(Ok(()), |jobs| jobs.serve(greet))
 }
 
 fn greet(job: Job) -> After {

@@ -90,7 +90,9 @@ impl Submission {
 
     /// Connects before there is a message; should that fail, it is tried again when there is one.
     pub fn connect_early(&mut self) {
-        self.connection = self.connect().ok();
+        if self.instead.is_none() {
+            self.connection = self.connect().ok();
+        }
     }
 
     /// Begins a message; `token` marks it in the log of `queued`. On a new connection if the kept

@@ -15,6 +15,7 @@ pub mod packet;
 pub mod process;
 mod program;
 pub mod signals;
+pub mod stem;
 mod timed;
 pub mod wait;
 pub mod worker;

@@ -252,15 +252,8 @@ impl Child {
 
     /// A descriptor that is ready to be read once it has ended, for those who wait for more than that.
     pub fn watch(&self) -> io::Result<OwnedFd> {
-        use std::os::fd::FromRawFd;
-        let pid = nix::libc::c_long::from(self.pid());
-        // SAFETY: takes two numbers; the child is ours and not reaped, so the pid is still its own.
-        let fd = unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, pid, 0) };
-        match RawFd::try_from(fd) {
-            // SAFETY: the kernel has just made this descriptor; it is closed on exec.
-            Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-            _ => Err(io::Error::last_os_error()),
-        }
+        // The child is ours and not reaped, so the pid is still its own.
+        descriptor(self.pid())
     }
 
     /// Ends it at once. Still has to be waited for.
@@ -277,6 +270,31 @@ impl Child {
         match nix::sys::signal::killpg(leader, nix::sys::signal::Signal::SIGKILL) {
             Err(nix::errno::Errno::ESRCH) | Ok(()) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A descriptor that stands for the process `pid`: readable once that has ended.
+pub(crate) fn descriptor(pid: u32) -> io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: takes two numbers and gives a descriptor.
+    let fd = unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, nix::libc::c_long::from(pid), 0) };
+    match RawFd::try_from(fd) {
+        // SAFETY: the kernel has just made this descriptor; it is closed on exec.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Waits for the end of the child `pid`, however it became our child.
+pub fn wait(pid: u32) -> io::Result<Exit> {
+    let pid = Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
+    loop {
+        match waitpid(pid, None) {
+            Ok(WaitStatus::Exited(_, code)) => return Ok(Exit::Code(code)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Exit::Signal(signal as i32)),
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }

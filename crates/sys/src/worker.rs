@@ -1,14 +1,15 @@
 //! One-shot or worker: the same program does one job on descriptors 0 and 1, or takes jobs one after
-//! the other from its parent as packets on descriptor 3.
+//! the other from its parent as packets.
 //!
-//! A job packet holds the job's environment (`NAME=value` fields) and brings its connection. The worker
+//! Servers are started as a stem, which has its parent's requests for copies on descriptor 3; a deliverer
+//! has its orders there itself. A job packet holds the job's environment (`NAME=value` fields) and brings its connection. The worker
 //! answers `K` (ready for the next) or `X` (replace me) with one packet, or just ends.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::process::{Child, Start};
-use crate::{Env, Packet, Packets, Stop, adopt};
+use crate::{Env, Packet, Packets, Stop, adopt, stem};
 
 /// Tells a program that it is a worker; its value is the number of jobs it may do.
 pub const VARIABLE: &str = "FULMAR_WORKER";
@@ -42,32 +43,76 @@ pub fn is_worker() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-/// Serves the one job of this process, or as a worker one after the other until its number of jobs is
-/// done or the parent is gone.
-pub fn serve(mut run: impl FnMut(Job) -> After) -> Result<(), Stop> {
-    let Some(mut left) = jobs() else {
-        let _ =
-            run(here().map_err(|error| Stop::temporary(format_args!("no descriptors 0 and 1: {error}")))?);
-        return Ok(());
-    };
-    let parent = parent()?;
-    while let Some(packet) = next(&parent)? {
-        let Some(job) = job(packet) else { continue };
-        left = left.saturating_sub(1);
-        let done = run(job) == After::Replace || left == 0;
-        let told = parent.send(if done { REPLACE } else { READY }, &[]);
-        if done || told.is_err() {
-            break;
+/// The jobs that this process is to do.
+#[derive(Debug)]
+pub struct Jobs {
+    /// Whoever hands them out; `None`: the one job is here already, on descriptors 0 and 1.
+    parent: Option<Packets>,
+    left: u32,
+}
+
+/// What there is to do. To be called when all is ready that needs no connection, with one thread running: the first
+/// process of a worker is only its stem ([`crate::stem`]) and comes back, with `None`, when it has had its time; what
+/// follows is for its copies.
+pub fn jobs() -> Result<Option<Jobs>, Stop> {
+    match number() {
+        None => Ok(Some(Jobs { parent: None, left: 1 })),
+        Some(left) => Ok(copy()?.map(|way| Jobs { parent: Some(way), left })),
+    }
+}
+
+/// As [`jobs`], for who speaks with the parent in another way.
+pub fn copy() -> Result<Option<Packets>, Stop> {
+    stem::stand(parent()?).map_err(|error| Stop::temporary(format_args!("can't stand as a stem: {error}")))
+}
+
+impl Jobs {
+    /// Serves one after the other until their number is done or the parent is gone.
+    pub fn serve(mut self, mut run: impl FnMut(Job) -> After) -> Result<(), Stop> {
+        while let Some(job) = self.take()? {
+            let after = run(job);
+            self.done(after);
+        }
+        Ok(())
+    }
+
+    /// The next one; `None`: that was all. For those who may become somebody else in the midst of a job, and then
+    /// drop this, lest that other gets one more.
+    pub fn take(&mut self) -> Result<Option<Job>, Stop> {
+        while self.left > 0 {
+            let Some(parent) = &self.parent else {
+                self.left = 0;
+                let job = here();
+                return job
+                    .map(Some)
+                    .map_err(|error| Stop::temporary(format_args!("no descriptors 0 and 1: {error}")));
+            };
+            let Some(packet) = next(parent)? else { return Ok(None) };
+            if let Some(job) = job(packet) {
+                self.left -= 1;
+                return Ok(Some(job));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells the parent that the last one is done.
+    pub fn done(&mut self, after: After) {
+        if after == After::Replace {
+            self.left = 0;
+        }
+        let word = if self.left == 0 { REPLACE } else { READY };
+        if self.parent.as_ref().is_some_and(|parent| parent.send(word, &[]).is_err()) {
+            self.left = 0;
         }
     }
-    Ok(())
 }
 
 /// Takes raw packets from the parent and answers each with one packet, until the number of jobs is
 /// done (then the worker just ends) or the parent is gone. For deliverers, whose jobs are no connections.
 pub fn orders(mut run: impl FnMut(Packet) -> Vec<u8>) -> Result<(), Stop> {
     let parent = parent()?;
-    let mut left = jobs().unwrap_or(u32::MAX);
+    let mut left = number().unwrap_or(u32::MAX);
     while left > 0 {
         let Some(packet) = next(&parent)? else { break };
         let answer = run(packet);
@@ -79,14 +124,14 @@ pub fn orders(mut run: impl FnMut(Packet) -> Vec<u8>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Starts `program` as a worker for `jobs` jobs; gives the parent's end of its packets.
+/// Starts `program` as a deliverer, for `jobs` orders; gives the parent's end of its packets.
 pub fn start(program: Start, jobs: u32) -> io::Result<(Child, Packets)> {
     let (ours, theirs) = Packets::pair()?;
     let child = program.env(VARIABLE, jobs.to_string()).fd(3, OwnedFd::from(theirs)).spawn()?;
     Ok((child, ours))
 }
 
-fn jobs() -> Option<u32> {
+fn number() -> Option<u32> {
     std::env::var(VARIABLE).ok().map(|jobs| jobs.parse().unwrap_or(1))
 }
 

@@ -13,8 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use md5::{Digest, Md5};
-use sys::process::{Child, Exit, Start};
-use sys::{Env, Listener, Packets, worker};
+use sys::process::{self, Child, Exit, Start};
+use sys::stem::{Copy, Stem};
+use sys::{Env, Listener, worker};
 
 pub(crate) const STAMP: &str = "<1896.697170952@example.test>";
 pub(crate) const USER: &str = "alice@example.test";
@@ -179,9 +180,10 @@ impl House {
 
     /// A `gate` as tcpserver's worker.
     pub(crate) fn worker(&self) -> Worker {
-        let (child, packets) = worker::start(self.gate("pop3d"), 100).unwrap();
-        packets.set_timeout(Duration::from_secs(20)).unwrap();
-        Worker { child, packets }
+        let (child, stem) = Stem::start(self.gate("pop3d"), 100).unwrap();
+        let copy = stem.copy().unwrap();
+        copy.packets.set_timeout(Duration::from_secs(20)).unwrap();
+        Worker { child, stem, copy }
     }
 
     pub(crate) fn log(&self) -> String {
@@ -251,31 +253,46 @@ fn gate() -> PathBuf {
 }
 
 pub(crate) struct Worker {
-    pub(crate) child: Child,
-    packets: Packets,
+    child: Child,
+    stem: Stem,
+    copy: Copy,
 }
 
 impl Worker {
     /// Gives it a connection.
     pub(crate) fn job(&self) -> Client {
         let (ours, theirs) = pair();
-        self.packets.send(b"PROTO=TCP\0TCPREMOTEIP=192.0.2.8\0TLS=offered", &[theirs.as_fd()]).unwrap();
+        let packets = &self.copy.packets;
+        packets.send(b"PROTO=TCP\0TCPREMOTEIP=192.0.2.8\0TLS=offered", &[theirs.as_fd()]).unwrap();
         Client { stream: BufReader::new(ours), child: None }
     }
 
     /// What it says about the last job; `None`: it ends, or has become somebody else.
     pub(crate) fn answer(&self) -> Option<Vec<u8>> {
-        self.packets.recv().unwrap().map(|packet| packet.bytes)
+        self.copy.packets.recv().unwrap().map(|packet| packet.bytes)
     }
 
-    /// Closes its packets, as a tcpserver that ends does; gives how it ended.
-    pub(crate) fn leave(mut self) -> Exit {
-        drop(self.packets);
-        self.child.wait().unwrap()
+    /// Does it still run?
+    pub(crate) fn is_running(&self) -> bool {
+        !self.copy.ended(Duration::ZERO).unwrap()
     }
 
-    /// The process ids of its children.
-    pub(crate) fn children(&self) -> Vec<u32> {
+    /// How it ended.
+    pub(crate) fn wait(&self) -> Exit {
+        self.copy.wait().unwrap()
+    }
+
+    /// Closes its packets, as a tcpserver that ends does; gives how it and its stem ended.
+    pub(crate) fn leave(self) -> [Exit; 2] {
+        let Worker { mut child, stem, copy } = self;
+        drop(stem);
+        let pid = copy.pid;
+        drop(copy);
+        [process::wait(pid).unwrap(), child.wait().unwrap()]
+    }
+
+    /// The process ids of all `login`, their stem first.
+    pub(crate) fn logins(&self) -> Vec<u32> {
         let pid = self.child.pid();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()

@@ -38,7 +38,7 @@ pub(crate) fn pass(
 ) -> io::Error {
     let usher = process::sibling("usher");
     let Admitted { login, handed, input, output, .. } = admitted;
-    login.dismiss();
+    login.end();
     if let Err(error) = become_nobody(identity, Path::new(&usher), &vouchers(house, there)) {
         return error;
     }

@@ -1,4 +1,4 @@
-//! The `login` process: started before there is a client, given one, listened to once.
+//! The `login` process: made before there is a client, given one, listened to once.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -6,31 +6,30 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use sys::process::{Child, Exit, Start};
+use sys::process::Start;
+use sys::stem::{Copy, Stem};
 use sys::wait::{self, Interest};
-use sys::worker::{self, Job};
-use sys::{Env, Identity, Packets};
+use sys::worker::Job;
+use sys::{Env, Identity};
 
 /// `login` ends by itself long before this.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How long a `login` that is no longer needed may take to end.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// What `login` says when the client has left, or could not prove anything.
+const NOBODY: &[u8] = b"E";
 
-/// Starts `login` and hands it the client.
+/// Has `login` made and hands it the client.
 #[derive(Debug)]
 pub(crate) struct Porter {
     program: OsString,
     service: Vec<OsString>,
     identity: Option<Identity>,
+    stem: Option<Stem>,
     warm: Option<Login>,
 }
 
 /// A running `login`.
 #[derive(Debug)]
-pub(crate) struct Login {
-    child: Child,
-    packets: Packets,
-}
+pub(crate) struct Login(Copy);
 
 /// Someone whom `lookup` has given a ticket.
 #[derive(Debug)]
@@ -46,23 +45,19 @@ pub(crate) struct Admitted {
 impl Porter {
     /// `identity`: what `login` runs as; `None`: as this process.
     pub(crate) fn new(program: OsString, service: Vec<OsString>, identity: Option<Identity>) -> Porter {
-        Porter { program, service, identity, warm: None }
+        Porter { program, service, identity, stem: None, warm: None }
     }
 
-    /// The service's name.
-    pub(crate) fn service(&self) -> &OsString {
-        &self.service[0]
-    }
-
-    /// What `login` runs as.
-    pub(crate) fn identity(&self) -> Option<&Identity> {
-        self.identity.as_ref()
+    /// Starts the stem, of which all that are copied from this process have their `login`.
+    pub(crate) fn prepare(&mut self) -> io::Result<()> {
+        self.stem = Some(self.start()?);
+        Ok(())
     }
 
     /// Keeps a `login` ready for the next client.
     pub(crate) fn warm_up(&mut self) -> io::Result<()> {
         if self.warm.is_none() {
-            self.warm = Some(self.start()?);
+            self.warm = Some(self.login()?);
         }
         Ok(())
     }
@@ -70,20 +65,34 @@ impl Porter {
     /// Gives the client to `login`; `None`: he left, or could not prove anything.
     pub(crate) fn admit(&mut self, job: Job) -> io::Result<Option<Admitted>> {
         let packet = job.env.to_packet();
-        let mut login = self.warm.take().map_or_else(|| self.start(), Ok)?;
+        let mut login = self.warm.take().map_or_else(|| self.login(), Ok)?;
         let fds = [job.input.as_fd(), job.output.as_fd()];
-        if login.packets.send(&packet, &fds).is_err() {
+        if login.0.packets.send(&packet, &fds).is_err() {
             // It died while it was waiting; the client is not to suffer for it.
-            login.end();
-            login = self.start()?;
-            login.packets.send(&packet, &fds)?;
+            login = self.login()?;
+            login.0.packets.send(&packet, &fds)?;
         }
+        login.0.packets.set_timeout(PATIENCE)?;
         // `login` is to be the only holder of the client: when it ends, so does the connection.
         drop(job);
         login.listen()
     }
 
-    fn start(&self) -> io::Result<Login> {
+    /// Gives up its stem, which others go on with; what `login` runs as.
+    pub(crate) fn leave(self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// A copy of the stem; of a new one, should the old have died.
+    fn login(&mut self) -> io::Result<Login> {
+        if let Some(Ok(copy)) = self.stem.as_ref().map(Stem::copy) {
+            return Ok(Login(copy));
+        }
+        let stem = self.start()?;
+        self.stem.insert(stem).copy().map(Login)
+    }
+
+    fn start(&self) -> io::Result<Stem> {
         let null = OpenOptions::new().write(true).open("/dev/null")?;
         let mut start = Start::new(&self.program)
             .args(&self.service)
@@ -94,17 +103,16 @@ impl Porter {
         if let Some(identity) = &self.identity {
             start = start.identity(identity);
         }
-        let (child, packets) = worker::start(start, 1)?;
-        packets.set_timeout(PATIENCE)?;
-        Ok(Login { child, packets })
+        Ok(Stem::start(start, 1)?.1)
     }
 }
 
 impl Login {
     fn listen(self) -> io::Result<Option<Admitted>> {
-        let packet = match self.packets.recv() {
+        let packet = match self.0.packets.recv() {
+            Ok(Some(packet)) if packet.bytes == NOBODY => return Ok(None),
             Ok(Some(packet)) => packet,
-            Ok(None) => return self.left().map(|()| None),
+            Ok(None) => return Err(io::Error::other("ended in the midst of its work")),
             Err(error) => {
                 self.end();
                 return Err(error);
@@ -125,33 +133,16 @@ impl Login {
         }
     }
 
-    /// It hung up without a ticket. Whether it was well is the log's concern, not the client's.
-    fn left(mut self) -> io::Result<()> {
-        match self.child.wait()? {
-            Exit::Code(_) => Ok(()),
-            Exit::Signal(signal) => Err(io::Error::other(format!("ended by signal {signal}"))),
-        }
-    }
-
     /// The mailbox can't be opened: `login` tells the client.
-    pub(crate) fn refuse(mut self) {
-        let _ = self.packets.send(b"Z", &[]);
-        let _ = wait::until(self.packets.as_fd(), Interest::Read, Some(PATIENCE));
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    /// The mailbox is being opened. Afterwards no `login` holds the client any more, not even one that
-    /// an intruder has taken over.
-    pub(crate) fn dismiss(self) {
-        let _ = self.packets.send(b"K", &[]);
-        let _ = wait::until(self.packets.as_fd(), Interest::Read, Some(FAREWELL));
+    pub(crate) fn refuse(self) {
+        let _ = self.0.packets.send(b"Z", &[]);
+        let _ = wait::until(self.0.packets.as_fd(), Interest::Read, Some(PATIENCE));
         self.end();
     }
 
-    fn end(mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Afterwards no `login` holds the client any more, not even one that an intruder has taken over.
+    pub(crate) fn end(self) {
+        let _ = self.0.kill();
     }
 }
 

@@ -30,11 +30,19 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Asks `lookup`, at the socket for root, what `ticket` stands for. As long as somebody holds the end of the pipe
-/// that is given, `lookup` takes the session for open.
-pub(crate) fn redeem(socket: &Path, ticket: &[u8]) -> Result<(Opened, PipeWriter), Trouble> {
+/// What a ticket has brought.
+#[derive(Debug)]
+pub(crate) struct Redeemed {
+    /// Whose mailbox, or where it is.
+    pub(crate) opened: Opened,
+    /// As long as somebody holds this end of a pipe, `lookup` takes the session for open.
+    pub(crate) session: PipeWriter,
+}
+
+/// Asks `lookup`, at the socket for root, what `ticket` stands for.
+pub(crate) fn redeem(socket: &Path, ticket: &[u8]) -> Result<Redeemed, Trouble> {
     let (answer, session) = ask(socket, &packet(&[b"login", ticket])).map_err(Trouble::Lookup)?;
-    Ok((Opened::from_packet(&answer).map_err(Trouble::Said)?, session))
+    Ok(Redeemed { opened: Opened::from_packet(&answer).map_err(Trouble::Said)?, session })
 }
 
 fn ask(socket: &Path, question: &[u8]) -> io::Result<(Vec<u8>, PipeWriter)> {

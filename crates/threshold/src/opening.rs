@@ -1,4 +1,4 @@
-//! Becoming the owner, and then the server.
+//! Becoming the owner, and then the server: this very program, or one that is executed.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, PipeWriter};
@@ -10,8 +10,10 @@ use control::Home;
 use owner::Owner;
 use sys::confine::Confine;
 use sys::process::Start;
-use sys::{Env, memory};
+use sys::{Env, Stop, memory};
 
+use crate::Server;
+use crate::entered::{Entered, parted};
 use crate::grants::Grants;
 use crate::porter::Admitted;
 
@@ -23,45 +25,44 @@ pub(crate) const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib6
 /// The descriptor that tells `lookup` by its end that the session is over. Nobody reads or writes there.
 pub(crate) const SESSION: RawFd = 4;
 
-/// Becomes the owner and the server program. Returns only on trouble; this process must end then.
+/// Becomes the owner, and then the server until its end. The error: it did not come to that.
 pub(crate) fn open(
     house: &Home,
-    server: &OsString,
+    server: &Server,
     owner: &Owner,
     service: &OsString,
     admitted: Admitted,
     session: PipeWriter,
     mut env: Env,
-) -> io::Error {
+) -> io::Result<Result<(), Stop>> {
     let grants = possible(owner)
         .and_then(|()| owner::ensure_home(&house.mail(), owner))
-        .and_then(|()| Grants::find(house, server, owner));
+        .and_then(|()| Grants::find(house, server.name(), owner));
     let grants = match grants {
         Ok(grants) => grants,
         Err(error) => {
             admitted.login.refuse();
-            return error;
+            return Err(error);
         }
     };
     let Admitted { login, handed, input, output, .. } = admitted;
-    login.dismiss();
-    if let Err(error) = become_owner(owner, server, &grants) {
-        return error;
-    }
-    let handed = match memory::holding(&handed) {
-        Ok(fd) => fd,
-        Err(error) => return error,
-    };
+    login.end();
+    become_owner(owner, &grants)?;
     describe(house, owner, service, &mut env);
     grants.describe(&mut env);
-    Start::new(server)
-        .env_only(&env)
-        .fd(0, input)
-        .fd(1, output)
-        .fd(3, handed)
-        .fd(SESSION, session)
-        .chdir(&owner.home)
-        .exec()
+    match server {
+        Server::Here(_, serve) => {
+            std::env::set_current_dir(&owner.home)?;
+            let (tag, unread) = parted(&handed);
+            let (maildir, session) = (owner.maildir.clone(), Some(session));
+            Ok(serve(Entered { env, maildir, tag, unread, input, output, session }))
+        }
+        Server::Program(path) => {
+            confine(owner, Path::new(path), &grants)?;
+            let start = Start::new(path).env_only(&env).fd(0, input).fd(1, output);
+            Err(start.fd(3, memory::holding(&handed)?).fd(SESSION, session).chdir(&owner.home).exec())
+        }
+    }
 }
 
 /// A suite that an ordinary user started serves that user's mailboxes only.
@@ -74,18 +75,17 @@ fn possible(owner: &Owner) -> io::Result<()> {
     }
 }
 
-fn become_owner(owner: &Owner, server: &OsString, grants: &Grants) -> io::Result<()> {
+fn become_owner(owner: &Owner, grants: &Grants) -> io::Result<()> {
     let mut identity = owner.identity.clone();
     identity.groups.extend(grants.groups());
-    sys::become_user(&identity)?;
-    let mut confine =
-        Confine::new().paths_only().write(&owner.home).write(&owner.maildir).execute(Path::new(server));
-    for path in LOADERS {
-        confine = confine.execute(path);
-    }
-    for path in LIBRARIES {
-        confine = confine.read(path);
-    }
+    sys::become_user(&identity)
+}
+
+/// What another program can reach at most, however it confines itself.
+fn confine(owner: &Owner, server: &Path, grants: &Grants) -> io::Result<()> {
+    let confine = Confine::new().paths_only().write(&owner.home).write(&owner.maildir).execute(server);
+    let confine = LOADERS.iter().fold(confine, Confine::execute);
+    let confine = LIBRARIES.iter().fold(confine, Confine::read);
     grants.keep(confine).apply()
 }
 

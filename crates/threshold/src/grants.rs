@@ -1,7 +1,6 @@
 //! What a server program gets besides the account's folder: control files to read, a place for its index, shared
 //! mailboxes. All of it is found, and made where it is missing, while this process is still root.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,10 +27,9 @@ pub(crate) struct Grants {
 impl Grants {
     /// What `server` gets for `owner`. A control file that is broken, and a place for the index that can't be
     /// had: an error, since an index elsewhere would know nothing. A shared mailbox that can't be had is left out.
-    pub(crate) fn find(house: &Home, server: &OsStr, owner: &Owner) -> io::Result<Grants> {
-        let name = Path::new(server).file_name().and_then(OsStr::to_str).unwrap_or_default();
-        let mut grants = Grants { read: control_files(house, name), ..Grants::default() };
-        if MAILBOX_SERVERS.contains(&name) {
+    pub(crate) fn find(house: &Home, server: &str, owner: &Owner) -> io::Result<Grants> {
+        let mut grants = Grants { read: control_files(house, server), ..Grants::default() };
+        if MAILBOX_SERVERS.contains(&server) {
             grants.index = index(house, owner)?;
             grants.shared = shared(house, owner)?;
         }
