@@ -100,7 +100,7 @@ impl Account {
                 self.tree.make(&self.tree.plan(name))?;
             }
             special.set(&self.root().folder, self.names(), name, what)?;
-            subscriptions::change(&self.root().folder, self.names(), name, true)?;
+            subscriptions::change(&self.root().folder, self.names(), name, None, true)?;
         }
         Ok(())
     }
@@ -282,7 +282,8 @@ impl Store for Account {
             self.names().check(name)?;
         }
         let _lock = self.root().lock()?;
-        subscriptions::change(&self.root().folder, self.names(), name, on)
+        let disk = self.tree.find(name).ok().filter(|spot| spot.root == 0).map(|spot| spot.disk);
+        subscriptions::change(&self.root().folder, self.names(), name, disk.as_deref(), on)
     }
 
     fn status(&mut self, name: &str, sizes: bool) -> Result<Status, Trouble> {

@@ -779,3 +779,27 @@ fn on_a_full_disk_mail_can_be_read_and_removed_and_what_came_meanwhile_is_found_
     assert!(uids.len() == 2 && uids[0] == 2 && uids[1] > 2, "{uids:?}");
     drop((mailbox, small));
 }
+
+#[test]
+fn a_file_that_came_with_the_time_of_its_folder_set_back_is_seen() {
+    let home = Home::new();
+    home.put("cur/1.a:2,S", "a");
+    let before = std::time::SystemTime::now() - Duration::from_secs(86_400);
+    let set_back = || {
+        for name in ["cur", "new"] {
+            std::fs::File::open(home.path().join(name)).unwrap().set_modified(before).unwrap();
+        }
+    };
+    set_back();
+    // Until nothing can have happened at the time that is noted.
+    std::thread::sleep(Duration::from_millis(50));
+    drop(home.open());
+    let index = std::fs::metadata(home.path().join("fulmar-index")).unwrap().len();
+    drop(home.open());
+    // Nothing has happened, and all is known.
+    assert_eq!(std::fs::metadata(home.path().join("fulmar-index")).unwrap().len(), index);
+    home.put("cur/2.b:2,", "b");
+    set_back();
+    assert_eq!(Mailbox::peek(home.place(), false).unwrap().messages, 2);
+    assert_eq!(uids(&home.open()), [1, 2]);
+}

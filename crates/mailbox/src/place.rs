@@ -85,13 +85,17 @@ impl Folders {
         Ok(Folders { cur, new, index })
     }
 
-    /// When `cur` and `new` were last changed. [`Trouble::MailboxGone`] when they have been removed.
+    /// When `cur` and `new` were last changed: by their ctime too, as who copies with times (rsync -a, tar) sets an mtime back.
+    /// [`Trouble::MailboxGone`] when they have been removed.
     pub(crate) fn stamps(&self) -> Result<(Stamp, Stamp), Trouble> {
         let stamp = |folder: &Folder| -> Result<Stamp, Trouble> {
             let seen = nix::sys::stat::fstat(folder).map_err(io::Error::from)?;
             match seen.st_nlink {
                 0 => Err(Trouble::MailboxGone),
-                _ => Ok(Stamp { seconds: seen.st_mtime, nanos: seen.st_mtime_nsec as u32 }),
+                _ => {
+                    let changed = Stamp { seconds: seen.st_ctime, nanos: seen.st_ctime_nsec as u32 };
+                    Ok(changed.max(Stamp { seconds: seen.st_mtime, nanos: seen.st_mtime_nsec as u32 }))
+                }
             }
         };
         Ok((stamp(&self.cur)?, stamp(&self.new)?))
