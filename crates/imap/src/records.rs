@@ -40,12 +40,17 @@ impl Records {
     ) -> Result<bool, Trouble> {
         if let Some(made) = self.made.remove(&uid) {
             self.record = made;
+            self.note_size(folder, uid);
             return Ok(true);
         }
         match self.kept(folder, uid) {
             Ok(false) => {}
+            Ok(true) => {
+                self.note_size(folder, uid);
+                return Ok(true);
+            }
             Err(Trouble::Gone) => return Ok(false),
-            other => return other,
+            Err(trouble) => return Err(trouble),
         }
         if self.tried.binary_search(&uid).is_err() {
             self.make(folder, uid, next, progress)?;
@@ -53,7 +58,15 @@ impl Records {
         let made = self.made.remove(&uid);
         let there = made.is_some();
         self.record = made.unwrap_or_default();
+        self.note_size(folder, uid);
         Ok(there)
+    }
+
+    /// What has been read tells the size better than a file's name.
+    fn note_size<F: Folder>(&self, folder: &mut F, uid: Uid) {
+        if let Some(digest) = self.digest() {
+            folder.size_is(uid, digest.size());
+        }
     }
 
     /// Is a digest of it kept already? Then it is at hand.

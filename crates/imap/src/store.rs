@@ -296,6 +296,8 @@ pub trait Folder {
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble>;
     /// Octets with CR LF line ends, if known without reading the message.
     fn size(&mut self, uid: Uid) -> Result<Option<u64>, Trouble>;
+    /// The message has been read, and has so many octets with CR LF line ends, whatever [`Folder::size`] says.
+    fn size_is(&mut self, _uid: Uid, _octets: u64) {}
     /// RFC 8474: stays when the message is copied or moved.
     fn email_id(&mut self, uid: Uid) -> Result<String, Trouble>;
     /// Octets on disk.

@@ -690,3 +690,38 @@ fn hundreds_of_mailboxes_get_another_name_at_once() {
     // It took a hundred times as long when each name was looked for among all.
     eprintln!("{took:?}");
 }
+
+/// All that a session says to `command`, with the inbox open.
+fn said(house: &House, command: &str) -> Vec<u8> {
+    let mut session = imap::Session::new(house.account(), imap::Options::default());
+    let mut out = Vec::new();
+    session.feed(b"s SELECT INBOX\r\n", &mut out).unwrap();
+    out.clear();
+    session.feed(format!("{command}\r\n").as_bytes(), &mut out).unwrap();
+    out
+}
+
+#[test]
+fn a_wrong_size_in_a_name_is_found_out_when_the_message_is_read() {
+    let house = House::new();
+    drop(house.account());
+    let texts =
+        [b"Subject: a\n\nabc\n".to_vec(), [&b"Subject: b\n\n"[..], &b"abcdefg\n".repeat(400_000)].concat()];
+    for (number, text) in texts.iter().enumerate() {
+        let path = house.path(&format!("m/cur/{number}.x,S={},W=99:2,", text.len()));
+        std::fs::write(path, text).unwrap();
+    }
+    for (number, text) in ["1", "2"].iter().zip(&texts) {
+        let wire = String::from_utf8(text.clone()).unwrap().replace('\n', "\r\n");
+        let out = said(&house, &format!("a FETCH {number} (BODY.PEEK[])"));
+        let want = format!("* {number} FETCH (BODY[] {{{}}}\r\n{wire})\r\na OK Done.\r\n", wire.len());
+        assert!(out == want.as_bytes(), "{number}: {}", String::from_utf8_lossy(&out[..60]));
+        let out = said(&house, &format!("a FETCH {number} (RFC822.SIZE)"));
+        let want = format!("* {number} FETCH (RFC822.SIZE {})\r\na OK Done.\r\n", wire.len());
+        assert_eq!(String::from_utf8_lossy(&out), want);
+    }
+    // Nor is it in the name of a copy.
+    said(&house, "a COPY 1 Archive");
+    let mut archive = house.account().open("Archive", true).unwrap();
+    assert_eq!(Folder::size(&mut archive, 1), Ok(Some(19)));
+}

@@ -31,6 +31,8 @@ pub struct Original {
     pub(crate) folder: Rc<Folder>,
     pub(crate) name: Vec<u8>,
     pub(crate) octets: u64,
+    /// With CR LF line ends, if that is known.
+    pub(crate) wire: Option<u64>,
     pub(crate) email: u64,
 }
 
@@ -187,8 +189,7 @@ impl Mailbox {
                 (settled.map_err(cant)?, draft.octets(), None)
             }
             Source::Of(original) => {
-                let wire = Name::read(&original.name).wire();
-                let base = draft::base(&maildir::unique(), original.octets, wire).into_bytes();
+                let base = draft::base(&maildir::unique(), original.octets, original.wire).into_bytes();
                 let name = [&base[..], &tail].concat();
                 self.copy(original, &name).map_err(cant)?;
                 (base, original.octets, Some(original.email))

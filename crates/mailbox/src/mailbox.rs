@@ -17,6 +17,7 @@ use crate::listing::{Listing, inode};
 use crate::place::{Folders, Options, Place, boot, unavailable};
 use crate::record::{Facts, Stamp};
 use crate::seen::Seen;
+use crate::sizes::Sizes;
 use crate::state::State;
 use crate::watch::{Happened, Watch};
 
@@ -58,6 +59,8 @@ pub struct Mailbox {
     pub(crate) uid_validity: u32,
     pub(crate) id: [u8; 16],
     pub(crate) seen: Option<Seen>,
+    /// Where names tell wrong ones.
+    sizes: Sizes,
     /// Where files are that have been renamed since the last refresh.
     listing: Option<(Listing, Duration)>,
     /// What listings have taken since then.
@@ -136,10 +139,12 @@ impl Mailbox {
             uid_validity: 0,
             id: [0; 16],
             seen,
+            sizes: Sizes::default(),
             listing: None,
             listed: Duration::ZERO,
         };
         mailbox.load(None)?;
+        mailbox.sizes = Sizes::read(&mailbox.folders.index, mailbox.uid_validity);
         Ok(mailbox)
     }
 
@@ -164,7 +169,8 @@ impl Mailbox {
         let octets = self.octets(uid)?;
         let name = self.state.name(at);
         let folder = std::rc::Rc::clone(&self.folders.cur);
-        Ok(Original { folder, name, octets, email: self.state.extra(at).email })
+        let (wire, email) = (self.wire(at), self.state.extra(at).email);
+        Ok(Original { folder, name, octets, wire, email })
     }
 
     pub(crate) fn at(&self, uid: Uid) -> Result<usize, Trouble> {
@@ -182,7 +188,7 @@ impl Mailbox {
         let (mut all, mut deleted) = (0, 0);
         for at in 0..self.state.messages.len() {
             let message = self.state.messages[at];
-            let size = match Name::read(self.state.base(at)).wire() {
+            let size = match self.wire(at) {
                 Some(wire) => wire,
                 None => match self.open_at(at).map(wire) {
                     Ok(wire) => wire?,
@@ -248,8 +254,22 @@ impl Mailbox {
         Ok(found)
     }
 
+    /// Octets with CR LF line ends, where they are known.
+    fn wire(&self, at: usize) -> Option<u64> {
+        let found = self.sizes.of(self.state.messages[at].uid);
+        found.or_else(|| Name::read(self.state.base(at)).wire())
+    }
+
+    fn write_sizes(&mut self) {
+        let Mailbox { sizes, folders, state, .. } = self;
+        if self.writable {
+            sizes.write(&folders.index, self.uid_validity, |uid| state.position(uid).is_some());
+        }
+    }
+
     /// Gives memory back that was needed for what has been asked since the last time.
     pub(crate) fn rest(&mut self) {
+        self.write_sizes();
         (self.listing, self.listed) = (None, Duration::ZERO);
         self.cache.rest();
     }
@@ -361,7 +381,14 @@ impl Folder for Mailbox {
     }
 
     fn size(&mut self, uid: Uid) -> Result<Option<u64>, Trouble> {
-        Ok(Name::read(self.state.base(self.at(uid)?)).wire())
+        Ok(self.wire(self.at(uid)?))
+    }
+
+    fn size_is(&mut self, uid: Uid, octets: u64) {
+        if let Ok(at) = self.at(uid) {
+            let told = Name::read(self.state.base(at)).wire();
+            self.sizes.note(uid, told, octets);
+        }
     }
 
     fn email_id(&mut self, uid: Uid) -> Result<String, Trouble> {
@@ -444,6 +471,7 @@ impl Mailbox {
 impl Drop for Mailbox {
     fn drop(&mut self) {
         // What is lost here is only found out again.
+        self.write_sizes();
         let _ = self.leave();
     }
 }

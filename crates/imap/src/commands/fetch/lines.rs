@@ -411,7 +411,9 @@ impl<'a, 't, F: Folder> Lines<'a, 't, F> {
         uid: Uid,
         next: &[(u32, Uid)],
     ) -> Result<(), Hitch> {
-        let size = self.size(uid, next)?;
+        // So many octets have to come: what a file's name says of them is not enough.
+        self.load(uid, next)?;
+        let size = self.records.digest().ok_or(Trouble::Gone)?.size();
         let (first, octets) = self.body.place(section, size);
         let (skip, most) = partial.map_or((0, u64::MAX), |(skip, most)| (skip.into(), most.into()));
         let count = octets.saturating_sub(skip).min(most);
