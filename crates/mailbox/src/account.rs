@@ -186,8 +186,9 @@ impl Store for Account {
     }
 
     fn list(&mut self) -> Result<Vec<Listed>, Trouble> {
-        let (names, special) = (self.names(), Special::read(&self.root().folder)?);
-        let subscribed = subscriptions::read(&self.root().folder, names)?;
+        // Without what these say, mail can be read all the same; the log has been told.
+        let (names, special) = (self.names(), Special::read(&self.root().folder).unwrap_or_default());
+        let subscribed = subscriptions::read(&self.root().folder, names).unwrap_or_default();
         let visible = self.visible()?;
         let mut all: BTreeMap<String, Listed> = BTreeMap::new();
         for (name, spot) in &visible {
@@ -231,7 +232,10 @@ impl Store for Account {
         if self.tree.all()?.len() >= MOST {
             return Err(Trouble::Limit("There are too many mailboxes."));
         }
-        let mut uses = Special::read(&self.root().folder)?;
+        let mut uses = match what {
+            None => Special::default(),
+            Some(_) => Special::read(&self.root().folder)?,
+        };
         if what.is_some_and(|what| spot.root != 0 || uses.is_taken(what)) {
             return Err(Trouble::Cannot("Another mailbox is for that."));
         }

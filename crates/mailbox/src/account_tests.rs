@@ -725,3 +725,28 @@ fn a_wrong_size_in_a_name_is_found_out_when_the_message_is_read() {
     let mut archive = house.account().open("Archive", true).unwrap();
     assert_eq!(Folder::size(&mut archive, 1), Ok(Some(19)));
 }
+
+#[test]
+fn files_of_the_account_that_can_not_be_read_keep_nobody_from_his_mail() {
+    let house = House::new();
+    let mut account = house.account();
+    append(&mut account, "INBOX", "Subject: a\n\na\n").unwrap();
+    drop(account);
+    become_nobody(house.home.path());
+    for name in ["fulmar-special", "subscriptions", "fulmar-tree-lock"] {
+        let bits = |bits| {
+            let permissions = std::os::unix::fs::PermissionsExt::from_mode(bits);
+            std::fs::set_permissions(house.path("m").join(name), permissions).unwrap();
+        };
+        bits(0);
+        let mut account = house.account();
+        assert_eq!(names(&mut account).len(), 6, "{name}");
+        assert_eq!(account.open("INBOX", false).unwrap().messages().len(), 1, "{name}");
+        // What has to be written there is not.
+        let made = account.create("new", &["\\Important".to_owned()]);
+        let changed = made.and_then(|_| account.subscribe("x", true));
+        assert!(matches!(changed, Err(Trouble::Unavailable(_))), "{name}: {changed:?}");
+        bits(0o600);
+        let _ = account.delete("new");
+    }
+}

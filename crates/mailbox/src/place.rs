@@ -187,7 +187,9 @@ pub(crate) fn mode(folder: &Folder) -> u32 {
 /// Writes the log line and gives the trouble.
 pub(crate) fn unavailable(path: &Path, what: &str, error: &io::Error) -> Trouble {
     let cure = match error.kind() {
-        ErrorKind::PermissionDenied => "; cure: give it to its owner (chown -R), mode 0700",
+        ErrorKind::PermissionDenied => {
+            "; cure: give it to the mailbox's owner (chown -R), and him all rights (chmod -R u+rwX)"
+        }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; cure: make room on this file system",
         ErrorKind::ReadOnlyFilesystem => {
             "; cure: mount it for writing, or keep indexes elsewhere (control/indexdir)"
