@@ -7,6 +7,7 @@ use imap::Flags;
 
 use crate::add::{Arrival, Source};
 use crate::draft::Draft;
+use crate::record::Record;
 use crate::uidlist::List;
 
 pub(crate) struct Home(pub(crate) tempfile::TempDir);
@@ -799,4 +800,71 @@ fn a_file_that_came_with_the_time_of_its_folder_set_back_is_seen() {
     set_back();
     assert_eq!(Mailbox::peek(home.place(), false).unwrap().messages, 2);
     assert_eq!(uids(&home.open()), [1, 2]);
+}
+
+/// A day, by the clock of mod-sequences.
+const DAY: u64 = 86_400_000_000;
+
+/// As if all up to now had happened while the clock was a day ahead.
+fn from_tomorrow(mailbox: &mut Mailbox) -> u64 {
+    let held = mailbox.lock().unwrap();
+    let tomorrow = sys::unix_micros() + DAY;
+    let seen = Record::Tail { uid: 1, tail: b":2,F" };
+    let (mut records, name) = (Vec::new(), mailbox.name_of(1).unwrap());
+    let new = [mailbox.state.base(0), b":2,F"].concat();
+    let cur = mailbox.place.maildir.join("cur");
+    let path = |name: &[u8]| cur.join(OsStr::from_bytes(name));
+    std::fs::rename(path(&name), path(&new)).unwrap();
+    seen.put(&mut records);
+    mailbox.commit(&held, &records, Some(tomorrow)).unwrap();
+    tomorrow
+}
+
+#[test]
+fn a_clock_that_was_set_back_or_forward_makes_no_mod_sequence_lower_and_changes_no_uid() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["a", "b"]);
+    let before = mailbox.status();
+    let tomorrow = from_tomorrow(&mut mailbox);
+    drop(mailbox);
+    // It is yesterday again.
+    let mut mailbox = home.open();
+    let status = mailbox.status();
+    assert_eq!((status.uid_validity, status.uid_next, &status.id), (before.uid_validity, 3, &before.id));
+    assert!(status.highest_modseq >= tomorrow);
+    mailbox.store(&[2], Change::Add, &seen(), None).unwrap();
+    let changed = mailbox.status().highest_modseq;
+    assert!(changed > tomorrow && mailbox.messages()[1].modseq == changed);
+    // A client that was here tomorrow is told of what has happened since, and of nothing else.
+    assert_eq!(mailbox.store(&[1, 2], Change::Add, &seen(), Some(tomorrow)).unwrap(), [2]);
+    assert_eq!(add(&home, &mut mailbox, &["c"]), [3]);
+    mailbox.expunge(&[2]).unwrap();
+    assert_eq!(mailbox.vanished_since(tomorrow), Some(vec![(2, 2)]));
+    let saved = mailbox.messages().iter().map(|message| message.saved).collect::<Vec<_>>();
+    let last = mailbox.status().highest_modseq;
+    drop(mailbox);
+    let mailbox = home.open();
+    assert_eq!(mailbox.status().highest_modseq, last);
+    assert_eq!(mailbox.messages().iter().map(|message| message.saved).collect::<Vec<_>>(), saved);
+    assert_eq!(uids(&mailbox), [1, 3]);
+}
+
+#[test]
+fn an_index_that_is_lost_begins_above_what_the_times_of_the_folders_show() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["a"]);
+    mailbox.store(&[1], Change::Add, &seen(), None).unwrap();
+    let last = mailbox.status().highest_modseq;
+    // Also if the clock says yesterday by then.
+    let yesterday = sys::unix_micros() - DAY;
+    assert!(mailbox.later_than_all(yesterday) > last);
+    let tomorrow = sys::unix_micros() + DAY;
+    assert_eq!(mailbox.later_than_all(tomorrow), tomorrow);
+    drop(mailbox);
+    std::fs::remove_file(home.path().join("fulmar-index")).unwrap();
+    let mailbox = home.open();
+    assert!(mailbox.status().highest_modseq > last);
+    assert_eq!((uids(&mailbox), mailbox.status().uid_validity > 0), (vec![1], true));
 }
