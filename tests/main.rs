@@ -14,6 +14,7 @@ mod foreign_servers;
 mod imap_attacks;
 mod imap_clients;
 mod imap_corpora;
+mod imap_crowd;
 mod imap_dialogs;
 mod imap_hostile_files;
 mod imap_logins;

@@ -124,7 +124,7 @@ impl Search<'_> {
         let mut known = vec![Known::Nothing; self.program.leaves().len()];
         let recent_from = folder.recent_from();
         for (place, candidate) in candidates.iter().enumerate() {
-            progress.reached(place, candidates.len());
+            progress.passed(place, candidates.len());
             if progress.deaf() {
                 break;
             }

@@ -6,6 +6,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+/// So many small things are nearly no work.
+const SMALL: usize = if cfg!(test) { 4 } else { 64 };
+
 /// How often a client is told, by a clock that the shell has.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -52,6 +55,14 @@ impl Progress<'_> {
     pub fn reached(&mut self, done: usize, total: usize) {
         (self.done, self.total) = (done, total);
         self.ahead(0);
+    }
+
+    /// As [`Progress::reached`], of things so small that not each of them is worth a look at the clock.
+    pub(crate) fn passed(&mut self, done: usize, total: usize) {
+        (self.done, self.total) = (done, total);
+        if done.is_multiple_of(SMALL) {
+            self.ahead(0);
+        }
     }
 
     /// Besides what is reached, so many of the next things are prepared.
@@ -105,7 +116,7 @@ impl<'a> Teller<'a> {
     pub(crate) fn left(&mut self, left: usize) -> Progress<'_> {
         let goal = self.goal;
         let mut progress = self.progress();
-        progress.reached(goal.saturating_sub(left), goal);
+        progress.passed(goal.saturating_sub(left), goal);
         progress
     }
 

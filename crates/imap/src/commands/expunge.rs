@@ -42,7 +42,7 @@ pub(super) fn remove<F: Folder>(
     teller: &mut Teller<'_>,
 ) -> Result<(), Trouble> {
     for (number, piece) in uids.chunks(PIECE).enumerate() {
-        teller.left(uids.len() - number * PIECE);
+        teller.progress().reached(number * PIECE, uids.len());
         open.folder.expunge(piece)?;
     }
     Ok(())

@@ -29,7 +29,7 @@ pub(super) fn sorted<F: Folder>(
     let wants = |wanted: SortKey| order.iter().any(|(key, _)| *key == wanted);
     let by_digest = order.iter().any(|(key, _)| !matches!(key, SortKey::Arrival | SortKey::Size));
     for (place, (number, uid)) in rows.iter().copied().enumerate() {
-        progress.reached(place, rows.len());
+        progress.passed(place, rows.len());
         if progress.deaf() {
             break;
         }

@@ -37,7 +37,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     let mut teller = Teller::new(&tag, uids.len(), pace, out);
     let (wanted, mut kept) = (marks(flags), Vec::new());
     for (number, piece) in uids.chunks(PIECE).enumerate() {
-        teller.left(uids.len() - number * PIECE);
+        teller.progress().reached(number * PIECE, uids.len());
         kept.extend(open.folder.store(piece, change, &wanted, unchanged_since)?);
     }
     teller.heard()?;

@@ -39,7 +39,7 @@ fn threads<F: Folder>(
     let mut threads = Threads::new(algorithm);
     let mut records = Records::default();
     for (place, (number, uid)) in rows.iter().copied().enumerate() {
-        progress.reached(place, rows.len());
+        progress.passed(place, rows.len());
         if progress.deaf() {
             break;
         }
