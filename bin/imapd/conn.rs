@@ -30,6 +30,9 @@ impl Conn {
     }
 
     /// From now on both directions are compressed. `early`: what the client has sent in that form already.
+    ///
+    /// Kept out of the loop that hears the client: what is made here is large for a moment, and that loop's stack is not.
+    #[inline(never)]
     pub(crate) fn compress(&mut self, early: &[u8]) {
         let mut packed = Packed { input: Inflated::new(), output: Deflated::new() };
         packed.input.give(early);

@@ -64,13 +64,9 @@ fn open(maildir: &Path, env: &Env) -> io::Result<Account> {
 
 /// A confinement can only grant what is there.
 fn make(maildir: &Path) -> io::Result<()> {
-    match Maildir::open(maildir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Maildir::create(maildir).map(drop),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let cure = "give it to the mailbox's owner (chown -R), and him all rights (chmod -R u+rwX)";
-            Err(io::Error::new(error.kind(), format!("{error}; cure: {cure}")))
-        }
-        other => other.map(drop),
+    match ["cur", "new", "tmp"].iter().all(|folder| maildir.join(folder).exists()) {
+        true => Ok(()),
+        false => Maildir::create(maildir).map(drop),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Three sockets, three rights, a thread a connection.
+//! Three sockets, three rights, a connection to a thread.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -11,10 +11,9 @@ use control::{Role, Uids};
 use sys::{Listener, Packets, Stop, packet};
 
 use crate::answer::{Caller, answer};
+use crate::crew::{Crew, STACK};
 use crate::house::House;
 
-/// A connection's thread needs little: the memory that hashing a password takes is not its stack.
-const STACK: usize = 256 << 10;
 /// How long a client may leave an answer unread.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -91,6 +90,11 @@ pub(crate) fn serve(house: &Arc<House>, uids: &Uids, desks: Vec<(Desk, Listener)
 
 fn accept(house: &Arc<House>, uids: &Uids, desk: Desk, listener: &Listener) {
     let mut places = Places::new(desk.most());
+    let house = house.clone();
+    let crew = Crew::new(move |(connection, caller, _place): (Packets, Caller, [Place; 2]), buffer| {
+        // A client that hangs up in the middle of an answer is its own loss.
+        let _ = converse(&house, desk, &connection, caller, buffer);
+    });
     loop {
         let connection = match listener.accept() {
             Ok(connection) => connection,
@@ -106,13 +110,7 @@ fn accept(house: &Arc<House>, uids: &Uids, desk: Desk, listener: &Listener) {
             sys::log!("lookup: warning: too many connections at run/{name}; one of uid {uid} is turned away");
             continue;
         };
-        let house = house.clone();
-        let run = move || {
-            let _place = place;
-            // A client that hangs up in the middle of an answer is its own loss.
-            let _ = converse(&house, desk, &connection, caller);
-        };
-        if let Err(error) = thread::Builder::new().stack_size(STACK).spawn(run) {
+        if let Err(error) = crew.serve((connection, caller, place)) {
             sys::log!("lookup: warning: no thread for a connection: {error}");
         }
     }
@@ -128,10 +126,16 @@ fn admit(connection: &Packets, uids: &Uids, desk: Desk) -> Option<Caller> {
     Some(Caller::new(peer.uid))
 }
 
-fn converse(house: &House, desk: Desk, connection: &Packets, mut caller: Caller) -> io::Result<()> {
-    let mut buffer = vec![0; packet::MAX];
+fn converse(
+    house: &House,
+    desk: Desk,
+    connection: &Packets,
+    mut caller: Caller,
+    buffer: &mut Vec<u8>,
+) -> io::Result<()> {
+    buffer.resize(packet::MAX, 0);
     loop {
-        let (length, fds) = match connection.recv_into(&mut buffer) {
+        let (length, fds) = match connection.recv_into(buffer) {
             // Nobody has to ask all the time.
             Err(error) if error.kind() == ErrorKind::TimedOut => continue,
             other => other?,

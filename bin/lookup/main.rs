@@ -7,6 +7,7 @@
 mod admin;
 mod answer;
 mod auth;
+mod crew;
 mod desk;
 mod elsewhere;
 mod exchange;

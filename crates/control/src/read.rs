@@ -290,14 +290,15 @@ fn utf8(file: &File, line: &Line) -> Result<String, Broken> {
 
 /// False: nothing of this name. What is there must be a regular file.
 fn is_there(path: &Path) -> Result<bool, Broken> {
-    match fs::metadata(path) {
-        Ok(seen) if seen.is_file() => Ok(true),
-        Ok(_) => Err(Broken::new(short(path), "not a regular file", "put a regular file in its place")),
+    let followed = |seen: fs::Metadata| if seen.is_symlink() { fs::metadata(path) } else { Ok(seen) };
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         // A link that leads nowhere is not the same as no file.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {
-            Ok(false)
-        }
-        Err(error) => Err(Broken::io(short(path), &error)),
+        seen => match seen.and_then(followed) {
+            Ok(seen) if seen.is_file() => Ok(true),
+            Ok(_) => Err(Broken::new(short(path), "not a regular file", "put a regular file in its place")),
+            Err(error) => Err(Broken::io(short(path), &error)),
+        },
     }
 }
 

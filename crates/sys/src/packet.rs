@@ -2,6 +2,7 @@
 //!
 //! The kernel keeps packets apart, so there is no framing to parse and none to attack.
 
+use std::cell::RefCell;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -19,6 +20,11 @@ use nix::sys::time::TimeVal;
 pub const MAX: usize = 65_536;
 /// Most descriptors that ride on one packet.
 pub const MAX_FDS: usize = 8;
+
+thread_local! {
+    /// Where a thread receives its packets: made and cleared once, not for each.
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A packet that came in.
 #[derive(Debug, Default)]
@@ -122,11 +128,11 @@ impl Packets {
     /// Receives one packet; `None`: the other end is gone. A packet without octets counts as the end,
     /// since the kernel shows both alike: never send one.
     pub fn recv(&self) -> io::Result<Option<Packet>> {
-        let mut bytes = vec![0; MAX];
-        let (length, fds) = self.recv_into(&mut bytes)?;
-        bytes.truncate(length);
-        bytes.shrink_to_fit();
-        Ok((length > 0).then_some(Packet { bytes, fds }))
+        ROOM.with_borrow_mut(|room| {
+            room.resize(MAX, 0);
+            let (length, fds) = self.recv_into(room)?;
+            Ok((length > 0).then(|| Packet { bytes: room[..length].to_vec(), fds }))
+        })
     }
 
     /// As [`Packets::recv`], into `buffer` (of [`MAX`] octets); gives the packet's length, 0 at the end.
