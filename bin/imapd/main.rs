@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use imap::{Options, Pace, Session};
+use imap::{Options, Session};
 use mailbox::Account;
 use maildir::Maildir;
 use sys::confine::{Confine, Limits};
@@ -81,7 +81,7 @@ fn converse(conn: &mut Conn, account: Account, tag: Option<&[u8]>, env: &Env) ->
     let options = Options {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         compress: true,
-        pace: settings::step(env).map(|step| Pace { clock: sys::monotonic, step }),
+        pace: settings::step(env).map(|step| conn.pace(step)),
         ..Options::default()
     };
     let mut session = Session::new(account, options);

@@ -130,7 +130,7 @@ pub const TABLE: &[File] = &[
     of("holdlocal", Flag, Value("0"), SEND, "1: queue local mail and do not deliver it."),
     of("holdremote", Flag, Value("0"), SEND, "1: queue remote mail and do not deliver it."),
     of("hostaccess", Map(Domain), Nothing, LATER, "Addresses from which mail of a sender domain may come."),
-    of("hostkey", Line, Nothing, &["lookup"], "What hosts that serve one set of users know each other by: at least 32 characters that nobody can guess, the same on all of them. Only lookup may read it; see usher."),
+    of("hostkey", Line, Nothing, &["lookup"], "What hosts that serve one set of users know each other by: at least 32 characters that nobody can guess, the same on all of them. Only lookup may read it: one that everybody can read is refused. See usher."),
     of("idhost", Host, Me, INJECT, "Right side of Message-ID."),
     of("imapfolders", List(Word), Nothing, IMAP, "Mailboxes that an account has from its first login by IMAP on, a line each: the name, and behind a blank what it is for (RFC 6154), such as `Sent Mail \\Sent`. Missing: Drafts, Sent, Junk, Trash and Archive."),
     of("imapseparator", Line, Value("."), IMAP, "What stands between the levels of a mailbox's name for IMAP clients: `.` or `/`."),

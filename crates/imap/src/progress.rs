@@ -3,19 +3,29 @@
 //! Long loops say how far they are, all the time, to a [`Progress`]; a [`Teller`] passes that on to the client from time to
 //! time, between two lines of the answer and never within one. It also finds out that the client is gone.
 
+use std::fmt;
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// So many small things are nearly no work.
 const SMALL: usize = if cfg!(test) { 4 } else { 64 };
 
 /// How often a client is told, by a clock that the shell has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Pace {
     /// Time since some moment, that never goes back.
     pub clock: fn() -> Duration,
     /// Between two words.
     pub step: Duration,
+    /// Would the client take a line now? It is not waited for: some work holds the lock of a mailbox that others wait for.
+    pub takes: Rc<dyn Fn() -> bool>,
+}
+
+impl fmt::Debug for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pace").field("step", &self.step).finish_non_exhaustive()
+    }
 }
 
 /// Who passes on how far a work is.
@@ -98,7 +108,7 @@ pub(crate) struct Teller<'a> {
 impl<'a> Teller<'a> {
     /// For the command of this tag. `goal`: how many things it is about.
     pub(crate) fn new(tag: &'a str, goal: usize, pace: Option<Pace>, out: &'a mut dyn Write) -> Teller<'a> {
-        let due = pace.map_or(Duration::ZERO, |pace| (pace.clock)() + pace.step);
+        let due = pace.as_ref().map_or(Duration::ZERO, |pace| (pace.clock)() + pace.step);
         Teller { out, tag, goal, pace, due, told: 0, within: false, broken: None }
     }
 
@@ -146,7 +156,7 @@ impl<'a> Teller<'a> {
 
 impl Hear for Teller<'_> {
     fn at(&mut self, share: f64) {
-        let Some(pace) = self.pace else { return };
+        let Some(pace) = &self.pace else { return };
         if self.within || self.goal == 0 || self.broken.is_some() {
             return;
         }
@@ -155,6 +165,9 @@ impl Hear for Teller<'_> {
             return;
         }
         self.due = now + pace.step;
+        if !(pace.takes)() {
+            return;
+        }
         // §4: the goal is more than what is done, as long as the command is not.
         self.told = self.told.max((share * self.goal as f64) as usize).min(self.goal - 1);
         self.broken = self.tell(self.told).err();

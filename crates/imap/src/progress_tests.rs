@@ -15,7 +15,7 @@ fn ticking() -> Duration {
 }
 
 fn every(seconds: u64) -> Option<Pace> {
-    Some(Pace { clock: ticking, step: Duration::from_secs(seconds) })
+    Some(Pace { clock: ticking, step: Duration::from_secs(seconds), takes: Rc::new(|| true) })
 }
 
 /// A session on `count` messages, each a line of text.
@@ -81,6 +81,17 @@ fn what_is_done_at_once_has_no_word_of_progress() {
     for command in LONG {
         assert!(said(&mut session, command).0.is_empty(), "{command}");
     }
+}
+
+#[test]
+fn who_does_not_read_what_he_is_told_is_not_waited_for() {
+    let takes = Rc::new(Cell::new(false));
+    let told = Rc::clone(&takes);
+    let pace = every(5).map(|pace| Pace { takes: Rc::new(move || told.get()), ..pace });
+    let mut session = session(40, pace);
+    assert!(said(&mut session, "a SEARCH BODY alike").0.is_empty());
+    takes.set(true);
+    assert!(!said(&mut session, "a SEARCH BODY alike").0.is_empty());
 }
 
 #[test]

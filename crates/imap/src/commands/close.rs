@@ -11,7 +11,8 @@ use crate::syntax::Request;
 
 /// Removes what is marked, in silence, unless the mailbox was opened for reading only.
 pub(crate) fn close<S: Store>(session: &mut Session<S>, _: Request, out: Out<'_>) -> Answer {
-    let (resynchronizes, tag, pace) = (session.resynchronizes(), session.tag.clone(), session.options.pace);
+    let (resynchronizes, tag, pace) =
+        (session.resynchronizes(), session.tag.clone(), session.options.pace.clone());
     let open = session.selected()?;
     let marked = open.folder.messages().iter().filter(|message| message.flags.has(Flags::DELETED));
     // Only what the client knows of: another may have put more here meanwhile.

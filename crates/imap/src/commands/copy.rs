@@ -12,7 +12,7 @@ use crate::syntax::Request;
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Copy { by_uid, set, mailbox } = request else { return Ok(Reply::WRONG) };
-    let (tag, pace) = (session.tag.clone(), session.options.pace);
+    let (tag, pace) = (session.tag.clone(), session.options.pace.clone());
     let (open, store) = session.both()?;
     let picked = open.pick(&set, by_uid)?;
     let there = there(open, &picked, by_uid)?;

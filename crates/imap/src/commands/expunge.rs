@@ -13,7 +13,7 @@ use crate::syntax::Request;
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Expunge { uids } = request else { return Ok(Reply::WRONG) };
     let (enabled, resynchronizes) = (session.enabled, session.resynchronizes());
-    let (tag, pace) = (session.tag.clone(), session.options.pace);
+    let (tag, pace) = (session.tag.clone(), session.options.pace.clone());
     let open = session.selected()?;
     if open.folder.read_only() {
         return Ok(Reply::READ_ONLY);

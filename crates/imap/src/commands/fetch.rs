@@ -33,7 +33,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         session.use_condstore(out)?;
     }
     let style = Style::new(&session.enabled, by_uid || items.contains(&FetchItem::Uid));
-    let (tag, pace) = (session.tag.clone(), session.options.pace);
+    let (tag, pace) = (session.tag.clone(), session.options.pace.clone());
     let open = session.selected()?;
     let mut picked = open.pick(&set, by_uid)?;
     if let Some(since) = changed_since {

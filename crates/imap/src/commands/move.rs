@@ -12,7 +12,7 @@ use crate::syntax::Request;
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Move { by_uid, set, mailbox } = request else { return Ok(Reply::WRONG) };
     let (enabled, resynchronizes) = (session.enabled, session.resynchronizes());
-    let (tag, pace) = (session.tag.clone(), session.options.pace);
+    let (tag, pace) = (session.tag.clone(), session.options.pace.clone());
     let (open, store) = session.both()?;
     if open.folder.read_only() {
         return Ok(Reply::READ_ONLY);

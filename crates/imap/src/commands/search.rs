@@ -43,7 +43,7 @@ pub(super) fn serve<S: Store>(session: &mut Session<S>, asked: Asked, out: Out<'
         session.use_condstore(out)?;
     }
     let (now, tag, rev2) = (session.store.now(), session.tag.clone(), session.enabled.rev2);
-    let pace = session.options.pace;
+    let pace = session.options.pace.clone();
     let open = session.selected()?;
     let save = asked.results.as_ref().is_some_and(|returns| returns.save);
     let mut teller = Teller::new(&tag, open.view.uids().len(), pace, out);

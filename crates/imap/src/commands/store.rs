@@ -25,7 +25,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         session.use_condstore(out)?;
     }
     let style = Style::new(&session.enabled, by_uid);
-    let (tag, pace) = (session.tag.clone(), session.options.pace);
+    let (tag, pace) = (session.tag.clone(), session.options.pace.clone());
     let open = session.selected()?;
     if open.folder.read_only() {
         return Ok(Reply::READ_ONLY);

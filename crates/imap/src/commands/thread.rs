@@ -13,7 +13,7 @@ use crate::thread::{Member, Threads};
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Thread { by_uid, algorithm, key, .. } = request else { return Ok(Reply::WRONG) };
-    let (now, tag, pace) = (session.store.now(), session.tag.clone(), session.options.pace);
+    let (now, tag, pace) = (session.store.now(), session.tag.clone(), session.options.pace.clone());
     let open = session.selected()?;
     let mut teller = Teller::new(&tag, open.view.uids().len(), pace, out);
     let rows = find(open, &key, now, &mut teller.progress().part(0, 2))?;
