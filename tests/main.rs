@@ -1,14 +1,19 @@
 //! End to end: the whole suite as it is installed, one behaviour a file.
 
+mod attacks_covered;
 mod bounces;
 mod broken_off;
 mod cdb_files;
 mod certificates;
+mod clock_jumps;
 mod command;
+#[cfg(target_arch = "x86_64")]
+mod confinement;
 mod databases;
 mod deaf_log;
 mod dialog;
 mod explaining;
+mod failing_calls;
 mod fetching;
 mod foreign_servers;
 mod imap_attacks;
@@ -31,6 +36,7 @@ mod netstrings;
 mod odd_starts;
 mod outbound;
 mod pop_before_smtp;
+mod power_loss;
 mod qmail_programs;
 mod qmail_situations;
 mod queue_verbs;
@@ -43,6 +49,7 @@ mod routes;
 mod secrecy;
 mod sending;
 mod smtp_dialogs;
+mod soak;
 mod system_users;
 mod taking_over;
 mod tls_table;

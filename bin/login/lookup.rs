@@ -32,11 +32,6 @@ impl Lookup {
         Lookup(Kept::new(path, PATIENCE))
     }
 
-    /// Connects before there is a question; should that fail, it is tried again when there is one.
-    pub(crate) fn connect_early(&mut self) {
-        self.0.connect_early();
-    }
-
     /// A question that stands alone: asked again on a new connection if the kept one has died.
     pub(crate) fn ask(&mut self, question: &[&[u8]]) -> Answer {
         said(self.0.ask(&packet(question)))
@@ -94,7 +89,6 @@ mod tests {
     #[test]
     fn a_lookup_that_is_down_is_no_refusal() {
         let mut lookup = Lookup::new("/nonexistent/lookup".into());
-        lookup.connect_early();
         assert!(matches!(lookup.ask(&[b"auth"]), Answer::Later(_)));
         assert!(matches!(lookup.go_on(&[b"auth"]), Answer::Later(_)));
     }

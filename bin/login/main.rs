@@ -53,10 +53,9 @@ fn run() -> Result<(), Stop> {
     let service = service().ok_or_else(|| Stop::usage("login pop3|pop3s|imap|imaps   (started by gate)"))?;
     let home = control::Home::find();
     let tls = Door::at(home.run("tls"));
-    let mut lookup = Lookup::new(home.run("lookup"));
+    let lookup = Lookup::new(home.run("lookup"));
     give_up_the_rest().map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
     let Some(gate) = worker::copy()? else { return Ok(()) };
-    lookup.connect_early();
     let packet = gate.recv().map_err(|error| Stop::temporary(format_args!("can't hear gate: {error}")))?;
     let Some(job) = packet.and_then(worker::job) else { return Ok(()) };
     let spoken = (service.speak)(Client { job, tls, secret: service.secret }, &gate, lookup);

@@ -45,6 +45,7 @@ fn run() -> Result<(), Stop> {
     }
     // A hash takes 19 MiB for a moment; each thread would keep twice that.
     sys::memory::give_back_large_blocks();
+    sys::memory::share_one_heap();
     let home = Home::find();
     // There is nothing to reload: every question looks at the files as they are.
     let _hangup = Signals::new(&[Signal::SIGHUP]).map_err(Stop::temporary)?;

@@ -14,13 +14,6 @@ pub(crate) struct Kept {
     pub(crate) queue: Submission,
 }
 
-impl Kept {
-    /// Makes the connections that any client will need.
-    pub(crate) fn connect_early(&mut self) {
-        self.queue.connect_early();
-    }
-}
-
 /// The house of one connection.
 pub(crate) struct Desk {
     files: Files,

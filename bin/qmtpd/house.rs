@@ -17,14 +17,6 @@ pub(crate) struct Kept {
     pub(crate) queue: Submission,
 }
 
-impl Kept {
-    /// Makes the connections that any client will need.
-    pub(crate) fn connect_early(&mut self) {
-        self.lookup.connect_early();
-        self.queue.connect_early();
-    }
-}
-
 /// The house of one connection.
 pub(crate) struct Desk {
     files: Files,

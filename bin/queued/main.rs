@@ -30,6 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Stop> {
+    sys::memory::share_one_heap();
     let home = Home::find();
     let mut signals = Signals::new(&[Signal::SIGTERM, Signal::SIGINT]).map_err(Stop::temporary)?;
     let uids = Uids::read(&home).map_err(Stop::temporary)?;

@@ -35,14 +35,6 @@ pub(crate) struct Kept {
     pub(crate) tls: Door,
 }
 
-impl Kept {
-    /// Makes the connections that any client will need.
-    pub(crate) fn connect_early(&mut self) {
-        self.lookup.connect_early();
-        self.queue.connect_early();
-    }
-}
-
 /// The house of one connection.
 pub(crate) struct Desk {
     kept: Kept,

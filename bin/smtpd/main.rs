@@ -36,9 +36,8 @@ fn run() -> Result<(), Stop> {
     })?;
     let home = Home::find();
     reception::drop_root(&home)?;
-    let mut kept = prepare(&home)?;
+    let kept = prepare(&home)?;
     let Some(jobs) = worker::jobs()? else { return Ok(()) };
-    kept.connect_early();
     let (mut kept, mut outcome) = (Some(kept), Ok(()));
     jobs.serve(|job| {
         let Some(tools) = kept.take() else { return After::Replace };
@@ -52,7 +51,8 @@ fn run() -> Result<(), Stop> {
     if worker::is_worker() { Ok(()) } else { outcome }
 }
 
-/// Makes ready all that is kept and can be copied, and gives up all that will not be needed.
+/// Makes ready all that is kept, and gives up all that will not be needed. Connections are made when there is something
+/// to be said: who only waits costs nobody else anything.
 fn prepare(home: &Home) -> Result<Kept, Stop> {
     let kept = Kept {
         files: Files::of(home),

@@ -1,4 +1,4 @@
-//! `local-deliver` workers: kept per owner and home, few, ended when idle.
+//! `local-deliver` workers: kept per owner and home, few, ended when idle. Those of one uid are copies of one stem.
 //!
 //! A worker that dies or answers nonsense takes only its own delivery with it. No process is started
 //! for a delivery while there is a worker for its owner, or a spare one of the owner's uid that no
@@ -8,18 +8,21 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use control::Home;
 use sys::process::{Child, Exit, Start, sibling};
-use sys::{Env, Identity, Packets};
+use sys::stem::{Copy, Stem};
+use sys::{Env, Identity};
 use wire::Fate;
 
 /// Deliveries that a worker does before it is replaced.
 const JOBS: u32 = 10_000;
 /// How long an idle worker is kept.
 const IDLE: Duration = Duration::from_secs(30);
+/// How long a stem is kept: whoever gets mail all the time has a new one now and then, the others none.
+const STEM: Duration = Duration::from_secs(300);
 /// How often idle workers are looked through.
 const EVERY: Duration = Duration::from_secs(1);
 /// Spare workers kept per uid while it gets mail.
@@ -40,11 +43,17 @@ pub(crate) struct Key {
 
 #[derive(Debug)]
 struct Worker {
-    child: Child,
-    packets: Packets,
+    copy: Copy,
     since: Duration,
     /// Deliveries it may still do; it ends by itself after the last.
     left: u32,
+}
+
+/// Of whom the workers of one owner are copies.
+struct Kin {
+    stem: Stem,
+    /// When it was started.
+    since: Duration,
 }
 
 #[derive(Default)]
@@ -53,7 +62,10 @@ struct Kept {
     spare: HashMap<Identity, Vec<Worker>>,
     /// Identities whose spares are to be filled up.
     wanted: Vec<Identity>,
-    ended: Vec<Child>,
+    ended: Vec<Copy>,
+    stems: HashMap<Identity, Arc<Kin>>,
+    /// All stems that have not been seen to end.
+    started: Vec<Child>,
     looked_through: Duration,
 }
 
@@ -81,7 +93,7 @@ impl Workers {
     pub(crate) fn deliver(&self, key: &Key, packet: &[u8], message: &OwnedFd) -> Option<Fate> {
         // A worker that ended while it was idle takes no packet: the next one gets it.
         while let Some(worker) = self.take(key) {
-            if worker.packets.send(packet, &[message.as_fd()]).is_ok() {
+            if worker.copy.packets.send(packet, &[message.as_fd()]).is_ok() {
                 return self.await_answer(key, worker);
             }
             self.end(worker);
@@ -93,7 +105,7 @@ impl Workers {
                 return Some(Fate::later(3, 0, "unable to start local-deliver"));
             }
         };
-        match worker.packets.send(packet, &[message.as_fd()]) {
+        match worker.copy.packets.send(packet, &[message.as_fd()]) {
             Ok(()) => self.await_answer(key, worker),
             Err(error) => {
                 self.kill(worker, &format!("takes no orders: {error}"));
@@ -103,7 +115,7 @@ impl Workers {
     }
 
     fn await_answer(&self, key: &Key, worker: Worker) -> Option<Fate> {
-        let answer = match worker.packets.recv() {
+        let answer = match worker.copy.packets.recv() {
             Ok(Some(answer)) => answer,
             Ok(None) => {
                 self.kill(worker, "died");
@@ -161,27 +173,43 @@ impl Workers {
 
     /// Its end of the packets is closed, so it ends by itself.
     fn end(&self, worker: Worker) {
-        self.lock().ended.push(worker.child);
+        self.lock().ended.push(worker.copy);
     }
 
-    fn kill(&self, mut worker: Worker, what: &str) {
-        let exit = worker.child.try_wait().ok().flatten();
+    fn kill(&self, worker: Worker, what: &str) {
+        let exit = worker.copy.try_wait().ok().flatten();
         let how = match exit {
             Some(Exit::Code(code)) => format!(" exit={code}"),
             Some(Exit::Signal(signal)) => format!(" signal={signal}"),
             None => String::new(),
         };
-        sys::log!("spawn: warning: local-deliver {} {what}{how}", worker.child.pid());
-        let _ = worker.child.kill();
+        sys::log!("spawn: warning: local-deliver {} {what}{how}", worker.copy.pid);
+        let _ = worker.copy.kill();
         self.end(worker);
     }
 
     fn start(&self, identity: &Identity) -> std::io::Result<Worker> {
+        let copy = self.copy(identity)?;
+        copy.packets.set_timeout(self.patience)?;
+        Ok(Worker { copy, since: sys::monotonic(), left: JOBS })
+    }
+
+    /// Of the stem of this owner; of a new one, if there is none or the old one makes none any more. An owner may
+    /// stop his stem: nobody else waits for that.
+    fn copy(&self, identity: &Identity) -> std::io::Result<Copy> {
+        let known = self.lock().stems.get(identity).cloned();
+        if let Some(Ok(copy)) = known.map(|kin| kin.stem.copy()) {
+            return Ok(copy);
+        }
         let start = Start::new(&self.program).env_only(&self.env).chdir(std::path::Path::new("/"));
         let start = if sys::is_root() { start.identity(identity) } else { start };
-        let (child, packets) = sys::worker::start(start, JOBS)?;
-        packets.set_timeout(self.patience)?;
-        Ok(Worker { child, packets, since: sys::monotonic(), left: JOBS })
+        let (child, stem) = Stem::start(start, JOBS)?;
+        let kin = Arc::new(Kin { stem, since: sys::monotonic() });
+        let mut kept = self.lock();
+        kept.started.push(child);
+        kept.stems.insert(identity.clone(), kin.clone());
+        drop(kept);
+        kin.stem.copy()
     }
 
     /// Starts the spare workers that deliveries have used up. To be called when nobody waits.
@@ -212,7 +240,9 @@ impl Workers {
         }
         kept.looked_through = now;
         kept.end_idle(now.saturating_sub(IDLE));
-        kept.ended.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        kept.ended.retain(|copy| matches!(copy.try_wait(), Ok(None)));
+        kept.stems.retain(|_, kin| now.saturating_sub(kin.since) < STEM);
+        kept.started.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
 }
 
@@ -220,7 +250,7 @@ impl Kept {
     fn end_idle(&mut self, before: Duration) {
         let Kept { idle, spare, ended, .. } = self;
         for workers in idle.values_mut().chain(spare.values_mut()) {
-            ended.extend(workers.extract_if(.., |worker| worker.since < before).map(|worker| worker.child));
+            ended.extend(workers.extract_if(.., |worker| worker.since < before).map(|worker| worker.copy));
         }
         idle.retain(|_, workers| !workers.is_empty());
         spare.retain(|_, workers| !workers.is_empty());
@@ -234,6 +264,6 @@ impl Kept {
         if workers.is_empty() {
             self.idle.remove(&key);
         }
-        self.ended.push(worker.child);
+        self.ended.push(worker.copy);
     }
 }

@@ -47,6 +47,8 @@ fn run() -> Result<(), Stop> {
     let (input, output) = client.map_err(|error| Stop::permanent(format_args!("no client: {error}")))?;
     let id = std::process::id();
     let user = said.user.replace(' ', "\\x20");
+    let cannot = |error| Stop::temporary(format_args!("can't confine myself: {error}"));
+    while_connecting().map_err(cannot)?;
     let server = match introduced(protocol, &said) {
         Ok(server) => server,
         Err(error) => {
@@ -56,7 +58,7 @@ fn run() -> Result<(), Stop> {
             return Err(Stop::temporary(format_args!("{id} user={user} host={}: {error}", said.at)));
         }
     };
-    confine().map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
+    Confine::new().apply().map_err(cannot)?;
     sys::log!("usher: {id} begin user={user} host={}", said.at);
     let (there, back) = carrying::carry(input, output, server);
     sys::log!("usher: {id} end user={user} in={there} out={back}");
@@ -107,8 +109,8 @@ fn addresses(at: &str) -> std::io::Result<Vec<SocketAddr>> {
     Ok(found.into_iter().map(|ip| (ip, port).into()).collect())
 }
 
-/// What is left: the two connections.
-fn confine() -> std::io::Result<()> {
+/// What is left until the other host has been reached; after that, the two connections alone.
+fn while_connecting() -> std::io::Result<()> {
     Limits { memory: Some(MEMORY), files: Some(FILES), file_size: None }.apply()?;
-    Confine::new().apply()
+    dns::FOLDERS.iter().fold(Confine::new().internet(), Confine::read).apply()
 }

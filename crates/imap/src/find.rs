@@ -119,7 +119,7 @@ impl Search<'_> {
         candidates: &[Candidate],
         progress: &mut Progress<'_>,
     ) -> Result<Vec<Doubt>, Trouble> {
-        let mut records = Records::default();
+        let mut records = Records::of_headers();
         let mut doubtful = Vec::new();
         let mut known = vec![Known::Nothing; self.program.leaves().len()];
         let recent_from = folder.recent_from();
@@ -270,6 +270,10 @@ impl<F: Folder> Asked<'_, '_, F> {
     }
 
     fn by_digest(&mut self, leaf: &Leaf, next: impl Iterator<Item = Uid>) -> Result<Option<bool>, Trouble> {
+        if matches!(leaf, Leaf::Larger(_) | Leaf::Smaller(_)) {
+            self.records.want_all();
+            self.loaded = false;
+        }
         if !self.loaded && !self.records.load(self.folder, self.uid, next, self.progress)? {
             return Err(Trouble::Gone);
         }

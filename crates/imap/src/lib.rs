@@ -55,7 +55,7 @@ pub use sequence::{Set, compact};
 pub use session::{Flow, Options, Session};
 pub use store::{
     Arrived, Folder, Happened, Letter, Listed, MOST_TEXT, Marks, Message, Namespace, NamespaceKind, Needle,
-    News, QuotaRoot, Status, Store, Trouble, Uid,
+    News, QuotaRoot, Status, Store, Trouble, Uid, first_unseen,
 };
 pub use syntax::*;
 pub use utf7::{decode_mailbox, encode_mailbox};

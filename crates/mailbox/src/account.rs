@@ -5,7 +5,8 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use imap::{
-    Arrived, Letter, Listed, Namespace, NamespaceKind, News, Progress, QuotaRoot, Status, Store, Trouble, Uid,
+    Arrived, Folder, Letter, Listed, Namespace, NamespaceKind, News, Progress, QuotaRoot, Status, Store,
+    Trouble, Uid,
 };
 use maildir::{Maildir, Quota};
 use nix::sys::stat::{Mode, umask};
@@ -303,8 +304,14 @@ impl Store for Account {
     }
 
     fn open(&mut self, name: &str, read_only: bool) -> Result<Opened, Trouble> {
+        let mut opened = self.open_asleep(name, read_only)?;
+        Folder::wake(&mut opened, true)?;
+        Ok(opened)
+    }
+
+    fn open_asleep(&mut self, name: &str, read_only: bool) -> Result<Opened, Trouble> {
         let (spot, rights) = self.reach(name, 'r')?;
-        let how = Options { read_only, ..Options::default() };
+        let how = Options { read_only, may_sleep: true, ..Options::default() };
         let mailbox = self.steady(&spot, |_| self.mailbox(&spot, how))?;
         Ok(Opened::new(mailbox, rights, spot, self.settings.fulltext))
     }

@@ -9,6 +9,7 @@ mod account;
 mod add;
 mod adding;
 mod annotations;
+mod asleep;
 mod cache;
 mod change;
 mod draft;

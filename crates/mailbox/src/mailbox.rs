@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use imap::{Change, Folder, Marks, Message, Needle, Progress, Status, Trouble, Uid};
+use imap::{Change, Folder, MOST_TEXT, Marks, Message, Needle, Progress, Status, Trouble, Uid};
 use maildir::Name;
 
 use crate::add::Original;
@@ -40,6 +40,8 @@ pub struct Mailbox {
     pub(crate) state: State,
     /// The index may be written, and files may be renamed.
     pub(crate) writable: bool,
+    /// The messages have not been read yet.
+    pub(crate) asleep: bool,
     pub(crate) watch: Option<Watch>,
     pub(crate) happened: Happened,
     /// All names have been compared with the state, and what has happened since is in `happened`.
@@ -75,6 +77,9 @@ impl Mailbox {
 
     fn open_once(place: Place, options: Options) -> Result<Mailbox, Trouble> {
         let mut mailbox = Mailbox::open_with(place, options, true)?;
+        if mailbox.asleep {
+            return Ok(mailbox);
+        }
         mailbox.recent_from = mailbox.state.facts.seen;
         mailbox.refresh()?;
         mailbox.recent_from = mailbox.recent_from.min(mailbox.state.facts.next);
@@ -126,6 +131,7 @@ impl Mailbox {
             index: None,
             state: State::default(),
             writable,
+            asleep: false,
             watch,
             happened: Happened::default(),
             looked: false,
@@ -143,7 +149,9 @@ impl Mailbox {
             listing: None,
             listed: Duration::ZERO,
         };
-        mailbox.load(None)?;
+        if !mailbox.options.may_sleep || !mailbox.fall_asleep()? {
+            mailbox.load(None)?;
+        }
         mailbox.sizes = Sizes::read(&mailbox.folders.index, mailbox.uid_validity);
         Ok(mailbox)
     }
@@ -335,6 +343,20 @@ impl Folder for Mailbox {
         &self.state.messages
     }
 
+    fn wake(&mut self, always: bool) -> Result<bool, Trouble> {
+        if self.asleep && (always || self.stirs()?) {
+            self.wake_up()?;
+        }
+        Ok(!self.asleep)
+    }
+
+    fn first_unseen(&self) -> Option<u32> {
+        if self.seen.is_none() {
+            return Some(self.state.facts.first_unseen).filter(|number| *number > 0);
+        }
+        imap::first_unseen(&self.state.messages)
+    }
+
     fn recent_from(&self) -> Uid {
         self.recent_from
     }
@@ -437,7 +459,17 @@ impl Folder for Mailbox {
         work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
         done: &mut dyn FnMut(Uid, T),
     ) -> Result<(), Trouble> {
-        self.read_all(uids, work, done)
+        self.read_all(uids, MOST_TEXT, work, done)
+    }
+
+    fn each_beginning<T: Send>(
+        &mut self,
+        uids: &[Uid],
+        most: usize,
+        work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
+        done: &mut dyn FnMut(Uid, T),
+    ) -> Result<(), Trouble> {
+        self.read_all(uids, most as u64, work, done)
     }
 
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>> {

@@ -29,7 +29,13 @@ impl Home {
     }
 
     pub(crate) fn open(&self) -> Mailbox {
-        Mailbox::open(self.place(), Options::default()).unwrap()
+        let mut mailbox = self.open_asleep();
+        assert!(mailbox.wake(true).unwrap());
+        mailbox
+    }
+
+    pub(crate) fn open_asleep(&self) -> Mailbox {
+        Mailbox::open(self.place(), Options { may_sleep: true, ..Options::default() }).unwrap()
     }
 
     /// As another program delivers.
@@ -54,12 +60,12 @@ pub(crate) fn arrival_in(text: &str, folder: &Path) -> Arrival {
     Arrival { source, marks, date: None, saved: 5, record: None, email_id: None }
 }
 
-fn add(home: &Home, mailbox: &mut Mailbox, texts: &[&str]) -> Vec<Uid> {
+pub(crate) fn add(home: &Home, mailbox: &mut Mailbox, texts: &[&str]) -> Vec<Uid> {
     let tmp = home.path().join("tmp");
     mailbox.add(texts.iter().map(|text| arrival_in(text, &tmp)).collect()).unwrap()
 }
 
-fn uids(mailbox: &Mailbox) -> Vec<Uid> {
+pub(crate) fn uids(mailbox: &Mailbox) -> Vec<Uid> {
     mailbox.messages().iter().map(|message| message.uid).collect()
 }
 
@@ -73,12 +79,12 @@ fn flags(mailbox: &Mailbox, uid: Uid) -> Flags {
     mailbox.messages()[mailbox.state.position(uid).unwrap()].flags
 }
 
-fn seen() -> Marks {
+pub(crate) fn seen() -> Marks {
     Marks { flags: Flags::SEEN, keywords: Vec::new() }
 }
 
 /// Lets the folders' last changes become so old that no later one can have the same time.
-fn age() {
+pub(crate) fn age() {
     std::thread::sleep(Duration::from_millis(40));
 }
 

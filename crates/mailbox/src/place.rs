@@ -39,6 +39,8 @@ pub struct Place {
 pub struct Options {
     /// Its messages are not to be changed.
     pub read_only: bool,
+    /// Its messages may be read later, when [`imap::Folder::wake`] asks for them.
+    pub may_sleep: bool,
     /// It is opened for adding alone: its new messages stay new to others.
     pub only_to_add: bool,
     /// What is added and removed is counted to this.

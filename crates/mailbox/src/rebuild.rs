@@ -189,8 +189,11 @@ impl Mailbox {
     }
 
     fn make_state(&mut self, origin: &Origin, old: &State, same: bool, modseq: u64) -> Result<(), Trouble> {
-        let listing = Listing::read(&self.folders.cur)?.sorted();
-        let again = Listing::read(&self.folders.cur)?.sorted();
+        let read = || match origin.list.lines.is_empty() {
+            true => Ok(Listing::default()),
+            false => Listing::read(&self.folders.cur).map(Listing::sorted),
+        };
+        let (listing, again) = (read()?, read()?);
         let mut records = Vec::new();
         for name in &origin.keywords {
             Record::Keyword(name.as_bytes()).put(&mut records);
@@ -277,7 +280,7 @@ impl Mailbox {
             names.extend(listing.names().map(|name| (Name::read(name).base.to_vec(), ())));
         }
         let mut bases: Vec<Vec<u8>> = names.into_keys().collect();
-        bases.sort_by(|a, b| Name { base: a, flags: b"" }.order(&Name { base: b, flags: b"" }));
+        Name::sort(&mut bases);
         let lines = bases.into_iter().zip(1..).map(|(base, uid)| {
             let email = crate::state::fingerprint(&base);
             crate::uidlist::Line { uid, email, base }

@@ -43,6 +43,8 @@ pub(crate) struct State {
     /// Messages whose files do not say `\Seen`, and those whose files say `\Deleted`.
     unseen: u32,
     deleted: u32,
+    /// No message before this place has a file that does not say `\Seen`.
+    seen_up_to: usize,
     pub(crate) keywords: Vec<String>,
     /// First and last UID and modseq, by ascending modseq.
     pub(crate) gone: Vec<(Uid, Uid, u64)>,
@@ -60,7 +62,13 @@ struct Table {
 impl State {
     /// Where in `messages` this one is.
     pub(crate) fn position(&self, uid: Uid) -> Option<usize> {
-        self.messages.binary_search_by_key(&uid, |message| message.uid).ok()
+        // Not behind the place that it has if no message before it has gone.
+        let behind = uid.checked_sub(self.messages.first()?.uid)? as usize;
+        let before = self.messages.get(..=behind).unwrap_or(&self.messages);
+        match before.last() {
+            Some(last) if last.uid == uid => Some(before.len() - 1),
+            _ => before.binary_search_by_key(&uid, |message| message.uid).ok(),
+        }
     }
 
     pub(crate) fn extra(&self, at: usize) -> &Extra {
@@ -76,9 +84,20 @@ impl State {
         &self.tails[self.extras[at].tail as usize].0
     }
 
+    /// Is this the name of a message's file?
+    pub(crate) fn knows(&mut self, name: &[u8]) -> bool {
+        self.find(maildir::Name::read(name).base).is_some_and(|at| self.has_name(at, name))
+    }
+
     /// The file's name.
     pub(crate) fn name(&self, at: usize) -> Vec<u8> {
         [self.base(at), self.tail(at)].concat()
+    }
+
+    /// Appends the file's name.
+    pub(crate) fn put_name(&self, at: usize, to: &mut Vec<u8>) {
+        to.extend_from_slice(self.base(at));
+        to.extend_from_slice(self.tail(at));
     }
 
     pub(crate) fn has_name(&self, at: usize, name: &[u8]) -> bool {
@@ -172,6 +191,7 @@ impl State {
                 self.tally(self.extras[at].tail, false);
                 self.extras[at].tail = self.tail_number(tail);
                 self.tally(self.extras[at].tail, true);
+                self.seen_up_to = self.seen_up_to.min(at);
                 let message = &mut self.messages[at];
                 message.keywords = keywords::with_letters(message.keywords, tail, self.keywords.len());
                 (message.flags, message.modseq) = (keywords::flags(tail), modseq);
@@ -311,6 +331,7 @@ impl State {
                 range += 1;
             }
             if going.get(range).is_some_and(|(first, _, _)| *first <= uid) {
+                self.seen_up_to = self.seen_up_to.min(at);
                 self.unused += usize::from(self.extras[at].base_length);
                 self.tally(self.extras[at].tail, false);
                 continue;
@@ -345,6 +366,14 @@ impl State {
         let recent = messages - self.messages.partition_point(|message| message.uid < self.facts.seen);
         (self.facts.unseen, self.facts.deleted) = (self.unseen, self.deleted);
         (self.facts.messages, self.facts.recent) = (messages as u32, recent as u32);
+        self.facts.keywords = self.keywords.len() as u32;
+        self.facts.first_unseen = self.first_unseen();
+    }
+
+    fn first_unseen(&mut self) -> u32 {
+        let seen = |extra: &Extra| self.tails[extra.tail as usize].1.has(Flags::SEEN);
+        self.seen_up_to += self.extras[self.seen_up_to..].iter().take_while(|extra| seen(extra)).count();
+        if self.seen_up_to == self.extras.len() { 0 } else { self.seen_up_to as u32 + 1 }
     }
 
     /// UIDs that vanished after `modseq`; `None`: not known so far back.

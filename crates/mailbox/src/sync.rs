@@ -34,6 +34,10 @@ impl Mailbox {
         let before = self.look_of_it();
         self.folders.stamps()?;
         self.rest();
+        if self.asleep && !self.stirs()? {
+            return Ok(false);
+        }
+        self.wake_up()?;
         self.drain();
         self.catch_up(None)?;
         self.forget_known()?;
@@ -89,7 +93,7 @@ impl Mailbox {
 
     pub(crate) fn drain(&mut self) {
         if let Some(watch) = &self.watch {
-            watch.drain(&mut self.happened);
+            watch.drain(&mut self.happened, |_| false);
         }
     }
 
@@ -230,17 +234,26 @@ impl Mailbox {
         self.state.facts.modseq = modseq;
         self.state.count();
         let Some(index) = &mut self.index else { return Ok(()) };
+        if index.is_long_with(records) {
+            // They would be folded at once: all others have to read them as a snapshot.
+            let written = self.write_index(held, sys::unix_micros());
+            return written.or_else(|trouble| self.forget_change(held, trouble));
+        }
         if let Err(error) = index.append(&self.state.facts, records) {
             let trouble = self.cant("write", &error);
-            // What is in memory but not in the file is forgotten again, and found out when there is room.
-            (self.looked, self.looked_at) = (false, None);
-            self.load(Some(held))?;
-            return Err(trouble);
+            return self.forget_change(held, trouble);
         }
         if index.is_long() {
             self.fold(held);
         }
         Ok(())
+    }
+
+    /// What is in memory but not in the file is forgotten again, and found out when there is room.
+    fn forget_change(&mut self, held: &Held, trouble: Trouble) -> Result<(), Trouble> {
+        (self.looked, self.looked_at) = (false, None);
+        self.load(Some(held))?;
+        Err(trouble)
     }
 
     /// Folds the changes into a new snapshot. Should that fail, the file goes on growing.
@@ -283,7 +296,7 @@ impl Mailbox {
     }
 
     /// Can anything have happened in the Maildir that the state does not know?
-    fn must_look(&mut self) -> Result<bool, Trouble> {
+    pub(crate) fn must_look(&mut self) -> Result<bool, Trouble> {
         let stamps = self.folders.stamps()?;
         let recorded = (self.state.facts.cur, self.state.facts.new) == stamps;
         if self.watch.is_none() {
@@ -391,6 +404,9 @@ impl Mailbox {
 
     /// The mailbox is closed.
     pub(crate) fn leave(&mut self) -> Result<(), Trouble> {
+        if self.asleep {
+            return Ok(());
+        }
         self.folders.stamps()?;
         self.drain();
         self.catch_up(None)?;

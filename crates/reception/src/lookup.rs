@@ -22,11 +22,6 @@ impl Lookup {
         Lookup(Kept::new(path, PATIENCE))
     }
 
-    /// Connects before there is a question; should that fail, it is tried again when there is one.
-    pub fn connect_early(&mut self) {
-        self.0.connect_early();
-    }
-
     /// Does `lookup` have users in `domain`?
     pub fn domain(&mut self, domain: &str) -> Result<bool, Unsure> {
         match self.ask(&["domain", domain])? {

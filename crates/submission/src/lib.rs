@@ -88,13 +88,6 @@ impl Submission {
         self.instead.is_some()
     }
 
-    /// Connects before there is a message; should that fail, it is tried again when there is one.
-    pub fn connect_early(&mut self) {
-        if self.instead.is_none() {
-            self.connection = self.connect().ok();
-        }
-    }
-
     /// Begins a message; `token` marks it in the log of `queued`. On a new connection if the kept
     /// one has died.
     pub fn open(&mut self, token: &str) -> io::Result<()> {
@@ -203,8 +196,11 @@ impl Submission {
         if let Some(connection) = &self.connection
             && !self.broken
             && !self.packet.is_empty()
+            && connection.send(&self.packet, &[]).is_err()
         {
-            self.broken = connection.send(&self.packet, &[]).is_err();
+            self.broken = true;
+            // Else `queued` would wait for the rest, and we for it.
+            let _ = connection.no_more();
         }
         self.packet.clear();
     }

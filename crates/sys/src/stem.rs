@@ -14,6 +14,7 @@ use nix::libc;
 use nix::sys::signal::{self, SigHandler, Signal};
 
 use crate::Packets;
+use crate::confine;
 use crate::process::{self, Child, Exit, Start};
 use crate::wait::{self, Interest};
 use crate::worker::VARIABLE;
@@ -28,7 +29,7 @@ pub struct Stem {
     requests: Packets,
 }
 
-/// A copy, as it was made for its parent.
+/// A copy, as it was made for its parent. Dropping it neither ends nor reaps it.
 #[derive(Debug)]
 pub struct Copy {
     /// Its process id.
@@ -42,6 +43,7 @@ impl Stem {
     /// Starts `program` as a stem, of whose copies each does `jobs` jobs.
     pub fn start(program: Start, jobs: u32) -> io::Result<(Child, Stem)> {
         let (requests, theirs) = Packets::pair()?;
+        requests.set_timeout(PATIENCE)?;
         let child = program.env(VARIABLE, jobs.to_string()).fd(3, OwnedFd::from(theirs)).spawn()?;
         let pid = child.pid();
         Ok((child, Stem { pid, requests }))
@@ -79,6 +81,14 @@ impl Copy {
         wait::until(self.process.as_fd(), Interest::Read, Some(limit))
     }
 
+    /// Its end, if that has come; told once, and only to its parent, that of the stem.
+    pub fn try_wait(&self) -> io::Result<Option<Exit>> {
+        match self.ended(Duration::ZERO)? {
+            true => self.wait().map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Waits for its end, which only its parent, that of the stem, can.
     pub fn wait(&self) -> io::Result<Exit> {
         process::wait(self.pid)
@@ -96,6 +106,7 @@ pub(crate) fn stand(requests: Packets) -> io::Result<Option<Packets>> {
         if let Ok(true) = sprout() {
             drop(requests);
             heed_children(true)?;
+            confine::set_apart()?;
             introduce(&way)?;
             return Ok(Some(way));
         }

@@ -1,14 +1,12 @@
 //! One-shot or worker: the same program does one job on descriptors 0 and 1, or takes jobs one after
 //! the other from its parent as packets.
 //!
-//! Servers are started as a stem, which has its parent's requests for copies on descriptor 3; a deliverer
-//! has its orders there itself. A job packet holds the job's environment (`NAME=value` fields) and brings its connection. The worker
+//! A worker is started as a stem, which has its parent's requests for copies on descriptor 3. A job packet holds the job's environment (`NAME=value` fields) and brings its connection. The worker
 //! answers `K` (ready for the next) or `X` (replace me) with one packet, or just ends.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::process::{Child, Start};
 use crate::{Env, Packet, Packets, Stop, adopt, stem};
 
 /// Tells a program that it is a worker; its value is the number of jobs it may do.
@@ -110,8 +108,9 @@ impl Jobs {
 
 /// Takes raw packets from the parent and answers each with one packet, until the number of jobs is
 /// done (then the worker just ends) or the parent is gone. For deliverers, whose jobs are no connections.
+/// Called as [`jobs`] is.
 pub fn orders(mut run: impl FnMut(Packet) -> Vec<u8>) -> Result<(), Stop> {
-    let parent = parent()?;
+    let Some(parent) = copy()? else { return Ok(()) };
     let mut left = number().unwrap_or(u32::MAX);
     while left > 0 {
         let Some(packet) = next(&parent)? else { break };
@@ -122,13 +121,6 @@ pub fn orders(mut run: impl FnMut(Packet) -> Vec<u8>) -> Result<(), Stop> {
         }
     }
     Ok(())
-}
-
-/// Starts `program` as a deliverer, for `jobs` orders; gives the parent's end of its packets.
-pub fn start(program: Start, jobs: u32) -> io::Result<(Child, Packets)> {
-    let (ours, theirs) = Packets::pair()?;
-    let child = program.env(VARIABLE, jobs.to_string()).fd(3, OwnedFd::from(theirs)).spawn()?;
-    Ok((child, ours))
 }
 
 fn number() -> Option<u32> {

@@ -59,14 +59,15 @@ fn a_worker_that_cannot_be_confined_delivers_nothing() {
         let inject = format!("inject={inject}");
         let strace = sys::process::Start::new("strace").args(["-f", "-o", "/dev/null", "-e", &inject]);
         let strace = strace.arg(env!("CARGO_BIN_EXE_local-deliver")).env("FULMAR_HOME", house.path(""));
-        let (mut child, packets) = sys::worker::start(strace, 5).unwrap();
+        let (mut child, stem) = sys::stem::Stem::start(strace, 5).unwrap();
+        let packets = stem.copy().unwrap().packets;
         let home = house.home("").into_os_string().into_string().unwrap();
         let order =
             wire::packet(&[b"alice", home.as_bytes(), b"alice", b"", b"", b"x", b"", b"do=./Maildir/"]);
         packets.send(&order, &[message.as_fd()]).unwrap();
         assert!(packets.recv().unwrap().unwrap().bytes.starts_with(b"Z"), "{inject}");
         assert!(house.mail().is_empty(), "{inject}");
-        drop(packets);
+        drop((packets, stem));
         assert!(child.wait().unwrap().is_success());
     }
 }

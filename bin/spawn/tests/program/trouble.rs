@@ -97,11 +97,26 @@ fn a_worker_that_dies_takes_only_its_own_delivery_with_it() {
     until(|| house.log().contains("died"));
 }
 
+/// The beginning of a worker in Python: `s` leads to the parent.
+const STEM: &str = "#!/usr/bin/python3
+import array, ctypes, os, platform, socket
+clone = {'x86_64': 56}.get(platform.machine(), 220)
+stem = socket.socket(fileno=3)
+while True:
+    asked, rights = stem.recvmsg(1, socket.CMSG_SPACE(4))[:2]
+    if not asked: os._exit(0)
+    s = socket.socket(fileno=array.array('i', rights[0][2])[0])
+    if ctypes.CDLL(None).syscall(clone, 0x8000 | 17, 0, 0, 0, 0) == 0: break
+    s.close()
+stem.close()
+own = array.array('i', [os.pidfd_open(os.getpid())])
+s.sendmsg([os.getpid().to_bytes(4, 'little')], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, own)])
+";
+
 #[test]
 fn a_worker_that_says_more_than_a_report_holds_still_gives_one() {
     // A mailbox owner has power over the worker of his own uid.
-    let script = "#!/usr/bin/python3\nimport socket\ns = socket.socket(fileno=3)\n\
-        while s.recv(65536): s.send(b'D' + b'\\xff' * 65000)\n";
+    let script = &[STEM, "while s.recv(65536): s.send(b'D' + b'\\xff' * 65000)\n"].concat();
     let answer = |house: &std::path::Path, address: &str| Some(account(house, address, "do=./Maildir/"));
     let house = House::with(&[], &[("local-deliver", script)], answer);
     house.home("alice");
@@ -111,8 +126,9 @@ fn a_worker_that_says_more_than_a_report_holds_still_gives_one() {
 
 #[test]
 fn a_worker_that_has_done_its_number_of_jobs_is_given_no_more() {
-    let script = "#!/usr/bin/python3\nimport os, socket\ns = socket.socket(fileno=3)\n\
-        for _ in range(int(os.environ['FULMAR_WORKER'])): s.recv(65536) and s.send(b'K')\ns.recv(65536)\n";
+    let work =
+        "for _ in range(int(os.environ['FULMAR_WORKER'])): s.recv(65536) and s.send(b'K')\ns.recv(65536)\n";
+    let script = &[STEM, work].concat();
     let answer = |house: &std::path::Path, address: &str| Some(account(house, address, "do=./Maildir/"));
     let house = House::with(&[], &[("local-deliver", script)], answer);
     house.home("a");
@@ -188,12 +204,22 @@ fn an_owner_whose_deliveries_never_end_does_not_hold_up_those_of_others() {
 
 #[test]
 fn a_worker_that_talks_nonsense_is_not_believed() {
-    let script = "#!/bin/sh\nhead -c 1 <&3 >/dev/null\nprintf 'nonsense' >&3\ncat <&3 >/dev/null\n";
+    let script = &[STEM, "s.recv(65536)\ns.send(b'nonsense')\ns.recv(65536)\n"].concat();
     let house = House::with(&[], &[("local-deliver", script)], |house, address| {
         Some(account(house, address, "do=./Maildir/"))
     });
     house.home("alice");
     assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Z4.3.0 report mangled"]);
+}
+
+#[test]
+fn a_stem_that_talks_nonsense_makes_no_worker() {
+    let script = "#!/bin/sh\nhead -c 1 <&3 >/dev/null\nprintf 'nonsense' >&3\ncat <&3 >/dev/null\n";
+    let house = House::with(&[], &[("local-deliver", script)], |house, address| {
+        Some(account(house, address, "do=./Maildir/"))
+    });
+    house.home("alice");
+    assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Z4.3.0 unable to start local-deliver"]);
 }
 
 #[test]

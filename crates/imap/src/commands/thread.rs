@@ -37,7 +37,7 @@ fn threads<F: Folder>(
     progress: &mut Progress<'_>,
 ) -> Result<Threads, Trouble> {
     let mut threads = Threads::new(algorithm);
-    let mut records = Records::default();
+    let mut records = Records::of_headers();
     for (place, (number, uid)) in rows.iter().copied().enumerate() {
         progress.passed(place, rows.len());
         if progress.deaf() {

@@ -107,6 +107,11 @@ pub(super) struct Lines<'a, 't, F> {
     refusal: Option<Reply>,
 }
 
+/// Is what is asked for in a digest only when the body has been read?
+fn needs_body(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Preview { .. })
+}
+
 impl<'a, 't, F: Folder> Lines<'a, 't, F> {
     pub(super) fn new(
         open: &'a mut Open<F>,
@@ -118,7 +123,9 @@ impl<'a, 't, F: Folder> Lines<'a, 't, F> {
         let reach = items.iter().map(reach).max().unwrap_or(Reach::Nothing);
         let sliced = items.iter().any(of_slice);
         let body = open.body.take().unwrap_or_default();
-        let (records, line) = (Records::default(), Vec::with_capacity(GATHER * 2));
+        let whole = items.iter().any(needs_body);
+        let records = if whole { Records::default() } else { Records::of_headers() };
+        let line = Vec::with_capacity(GATHER * 2);
         Lines {
             open,
             out,
@@ -317,6 +324,13 @@ impl<'a, 't, F: Folder> Lines<'a, 't, F> {
         if let Some(size) = self.open.folder.size(uid)? {
             return Ok(size);
         }
+        self.measured(uid, next)
+    }
+
+    /// The size of a message that has been read, not as its file's name tells it.
+    fn measured(&mut self, uid: Uid, next: &[(u32, Uid)]) -> Result<u64, Trouble> {
+        self.records.want_all();
+        self.loaded = false;
         self.load(uid, next)?;
         Ok(self.records.digest().ok_or(Trouble::Gone)?.size())
     }
@@ -412,8 +426,7 @@ impl<'a, 't, F: Folder> Lines<'a, 't, F> {
         next: &[(u32, Uid)],
     ) -> Result<(), Hitch> {
         // So many octets have to come: what a file's name says of them is not enough.
-        self.load(uid, next)?;
-        let size = self.records.digest().ok_or(Trouble::Gone)?.size();
+        let size = self.measured(uid, next)?;
         let (first, octets) = self.body.place(section, size);
         let (skip, most) = partial.map_or((0, u64::MAX), |(skip, most)| (skip.into(), most.into()));
         let count = octets.saturating_sub(skip).min(most);
