@@ -26,7 +26,7 @@ fn hosts() -> (House, House) {
 }
 
 /// Writes the key such that `lookup` alone can read it.
-fn write_key(house: &House, key: &str) {
+pub(crate) fn write_key(house: &House, key: &str) {
     house.write("control/hostkey", key);
     let (path, owner) = (house.path("control/hostkey"), std::fs::metadata(house.path("users")).unwrap());
     chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();

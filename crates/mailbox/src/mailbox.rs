@@ -62,7 +62,7 @@ pub struct Mailbox {
     pub(crate) id: [u8; 16],
     pub(crate) seen: Option<Seen>,
     /// Where names tell wrong ones.
-    sizes: Sizes,
+    pub(crate) sizes: Sizes,
     /// Where files are that have been renamed since the last refresh.
     listing: Option<(Listing, Duration)>,
     /// What listings have taken since then.
@@ -191,25 +191,6 @@ impl Mailbox {
         self.state.position(uid).is_some_and(there)
     }
 
-    /// Octets with CR LF line ends of all messages, and of those that are marked as deleted.
-    fn sizes(&mut self) -> Result<(u64, u64), Trouble> {
-        let (mut all, mut deleted) = (0, 0);
-        for at in 0..self.state.messages.len() {
-            let message = self.state.messages[at];
-            let size = match self.wire(at) {
-                Some(wire) => wire,
-                None => match self.open_at(at).map(wire) {
-                    Ok(wire) => wire?,
-                    Err(Trouble::Gone) => 0,
-                    Err(trouble) => return Err(trouble),
-                },
-            };
-            all += size;
-            deleted += if message.flags.has(imap::Flags::DELETED) { size } else { 0 };
-        }
-        Ok((all, deleted))
-    }
-
     pub(crate) fn folder_of(&self, at: usize) -> &sys::durable::Folder {
         if self.state.extra(at).in_new { &self.folders.new } else { &self.folders.cur }
     }
@@ -241,7 +222,7 @@ impl Mailbox {
         })
     }
 
-    fn open_at(&mut self, at: usize) -> Result<File, Trouble> {
+    pub(crate) fn open_at(&mut self, at: usize) -> Result<File, Trouble> {
         self.with_file(at, |folder, name| folder.read(name))
     }
 
@@ -260,19 +241,6 @@ impl Mailbox {
         self.listing = Some((listing, now));
         self.listed += sys::monotonic().saturating_sub(now);
         Ok(found)
-    }
-
-    /// Octets with CR LF line ends, where they are known.
-    fn wire(&self, at: usize) -> Option<u64> {
-        let found = self.sizes.of(self.state.messages[at].uid);
-        found.or_else(|| Name::read(self.state.base(at)).wire())
-    }
-
-    fn write_sizes(&mut self) {
-        let Mailbox { sizes, folders, state, .. } = self;
-        if self.writable {
-            sizes.write(&folders.index, self.uid_validity, |uid| state.position(uid).is_some());
-        }
     }
 
     /// Gives memory back that was needed for what has been asked since the last time.
@@ -307,18 +275,6 @@ fn status(facts: &Facts, uid_validity: u32, id: &[u8; 16]) -> Status {
 
 pub(crate) fn hex(id: &[u8]) -> String {
     id.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-/// Octets of a text with CR LF line ends.
-fn wire(mut file: File) -> Result<u64, Trouble> {
-    use std::io::Read;
-    let (mut sizes, mut piece) = (message::Sizes::new(), vec![0; 64 * 1024]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(sizes.wire),
-            read => sizes.feed(&piece[..read]),
-        }
-    }
 }
 
 impl Folder for Mailbox {
@@ -407,10 +363,7 @@ impl Folder for Mailbox {
     }
 
     fn size_is(&mut self, uid: Uid, octets: u64) {
-        if let Ok(at) = self.at(uid) {
-            let told = Name::read(self.state.base(at)).wire();
-            self.sizes.note(uid, told, octets);
-        }
+        self.note_size(uid, octets);
     }
 
     fn email_id(&mut self, uid: Uid) -> Result<String, Trouble> {

@@ -4,10 +4,14 @@
 //! may be removed at any time; where all names are right there is none.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 
-use imap::Uid;
+use imap::{Flags, Trouble, Uid};
+use maildir::Name;
 use sys::durable::Folder;
 
+use crate::mailbox::Mailbox;
 use crate::place::mode;
 use crate::texts;
 
@@ -66,6 +70,59 @@ impl Sizes {
         let lines = self.known.iter().map(|(uid, octets)| format!("{uid} {octets}\n"));
         let text: String = std::iter::once(format!("{uid_validity}\n")).chain(lines).collect();
         let _ = index.replace(FILE, text.as_bytes(), mode(index));
+    }
+}
+
+impl Mailbox {
+    /// Octets with CR LF line ends of all messages, and of those that are marked as deleted.
+    pub(crate) fn sizes(&mut self) -> Result<(u64, u64), Trouble> {
+        let (mut all, mut deleted) = (0, 0);
+        for at in 0..self.state.messages.len() {
+            let message = self.state.messages[at];
+            let size = match self.wire(at) {
+                Some(wire) => wire,
+                None => match self.open_at(at).map(wire) {
+                    Ok(wire) => wire?,
+                    Err(Trouble::Gone) => 0,
+                    Err(trouble) => return Err(trouble),
+                },
+            };
+            all += size;
+            deleted += if message.flags.has(Flags::DELETED) { size } else { 0 };
+        }
+        Ok((all, deleted))
+    }
+
+    /// The message has been read, and has so many octets.
+    pub(crate) fn note_size(&mut self, uid: Uid, octets: u64) {
+        if let Ok(at) = self.at(uid) {
+            let told = Name::read(self.state.base(at)).wire();
+            self.sizes.note(uid, told, octets);
+        }
+    }
+
+    /// Octets with CR LF line ends, where they are known.
+    pub(crate) fn wire(&self, at: usize) -> Option<u64> {
+        let found = self.sizes.of(self.state.messages[at].uid);
+        found.or_else(|| Name::read(self.state.base(at)).wire())
+    }
+
+    pub(crate) fn write_sizes(&mut self) {
+        let Mailbox { sizes, folders, state, .. } = self;
+        if self.writable {
+            sizes.write(&folders.index, self.uid_validity, |uid| state.position(uid).is_some());
+        }
+    }
+}
+
+/// Octets of a text with CR LF line ends.
+fn wire(mut file: File) -> Result<u64, Trouble> {
+    let (mut sizes, mut piece) = (message::Sizes::new(), vec![0; 64 * 1024]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(sizes.wire),
+            read => sizes.feed(&piece[..read]),
+        }
     }
 }
 
