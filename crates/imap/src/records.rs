@@ -62,12 +62,8 @@ impl Records {
         }
         match self.kept(folder, uid) {
             Ok(false) => {}
-            Ok(true) => {
-                self.note_size(folder, uid);
-                return Ok(true);
-            }
             Err(Trouble::Gone) => return Ok(false),
-            Err(trouble) => return Err(trouble),
+            other => return other,
         }
         if self.tried.binary_search(&uid).is_err() {
             self.make(folder, uid, next, progress)?;

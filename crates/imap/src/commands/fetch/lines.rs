@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::reach;
 use crate::body::{Body, Reach};
+use crate::digest::Digest;
 use crate::open::Open;
 use crate::progress::Teller;
 use crate::records::Records;
@@ -321,6 +322,10 @@ impl<'a, 't, F: Folder> Lines<'a, 't, F> {
     }
 
     fn size(&mut self, uid: Uid, next: &[(u32, Uid)]) -> Result<u64, Trouble> {
+        let at_hand = if self.loaded { self.records.digest() } else { None };
+        if let Some(digest) = at_hand.filter(Digest::is_whole) {
+            return Ok(digest.size());
+        }
         if let Some(size) = self.open.folder.size(uid)? {
             return Ok(size);
         }
