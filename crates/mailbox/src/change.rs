@@ -324,6 +324,11 @@ impl Mailbox {
         }
         if !gone.is_empty() {
             self.count(octets, messages);
+            // First where it can be had back from, or a power cut may leave it in neither place.
+            if let Some(kept) = self.options.undelete.as_ref().and_then(|place| undelete::folder(place).ok())
+            {
+                kept.sync()?;
+            }
             // Where a message came from, it has left a name that is gone but perhaps not durably.
             self.folders.new.sync()?;
             self.folders.cur.sync()?;
