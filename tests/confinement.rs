@@ -12,6 +12,8 @@ use nix::sys::signal::Signal;
 use tests::intruder::Intruder;
 use tests::{House, Imap, PASSWORD, Pop3, message, program};
 
+use crate::two_hosts::write_key;
+
 /// What a program keeps of what is tried here.
 #[derive(Clone, Copy, PartialEq)]
 enum Keeps {
@@ -274,7 +276,7 @@ fn who_takes_over_the_guide_to_another_host_cannot_do_what_he_need_not() {
     back.services().stop("lookup", Signal::SIGTERM);
     back.run();
     for house in [&front, &back] {
-        house.write("control/hostkey", "0123456789abcdef0123456789abcdef\n");
+        write_key(house, "0123456789abcdef0123456789abcdef\n");
         house.well(&["user", "set", "alice@example.test", "host=b.example.test"]);
     }
     let (imap, pop3) = (back.imap().port(), back.pop3().port());

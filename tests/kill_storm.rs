@@ -21,7 +21,7 @@ const PROGRAMS: [&str; 12] = [
     "queued",
     "send",
     "spawn",
-    "gate",
+    "pop3d",
     "lookup",
     "tlsd",
     "remote",

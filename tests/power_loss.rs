@@ -12,6 +12,8 @@ mod disk;
 mod imap_sessions;
 #[path = "power_loss/mail.rs"]
 mod mail;
+#[path = "power_loss/pop3.rs"]
+mod pop3;
 #[path = "power_loss/trace.rs"]
 pub(crate) mod trace;
 #[path = "power_loss/users.rs"]
@@ -32,7 +34,7 @@ pub(crate) fn seed() -> u64 {
 
 /// How much is done: in everyday's tests, and in the campaign.
 pub(crate) fn effort(everyday: usize, campaign: usize) -> usize {
-    if std::env::var_os("FULMAR_HEAVY").is_some() { campaign } else { everyday }
+    if std::env::var_os("FULMAR_HEAVY").is_some_and(|value| !value.is_empty()) { campaign } else { everyday }
 }
 
 /// Puts a state in place of all that is in the home; nothing runs there then.

@@ -95,7 +95,8 @@ fn after_a_cut(disk: &Disk, after: usize, dice: &mut Dice, texts: &mut Texts) ->
     }
     for lucky in [Luck::None, Luck::All, Luck::Removals, Luck::Dice, Luck::Dice] {
         for luck in [Luck::None, Luck::All, Luck::Zeros, Luck::Dice] {
-            let lots: Vec<bool> = (0..after).map(|at| sure[at] || lot(&disk.acts[at], lucky, dice)).collect();
+            let lots: Vec<bool> =
+                (0..after).map(|at| sure[at] != Sure::Nothing || lot(&disk.acts[at], lucky, dice)).collect();
             let how = format!("strict, names {lucky:?}");
             states.push(build(disk, &sure, &how, luck, dice, &lots, texts));
         }
@@ -112,18 +113,32 @@ fn lot(act: &Act, luck: Luck, dice: &mut Dice) -> bool {
     }
 }
 
-/// Which of the acts are sure because what they changed has been synced since.
-fn sure_acts(disk: &Disk, after: usize) -> Vec<bool> {
+/// What is sure of an act because what it changed has been synced since.
+#[derive(Clone, Copy, PartialEq)]
+enum Sure {
+    Nothing,
+    /// Of a rename: the new name; the old one may be there as well.
+    NewName,
+    All,
+}
+
+fn sure_acts(disk: &Disk, after: usize) -> Vec<Sure> {
     let mut synced: HashSet<Id> = HashSet::new();
-    let (mut sure, mut all) = (vec![false; after], false);
+    let (mut sure, mut all) = (vec![Sure::Nothing; after], false);
     for at in (0..after).rev() {
-        sure[at] = all
-            || match &disk.acts[at] {
-                Act::Name { folder, .. } => synced.contains(folder),
-                Act::Rename { to, .. } => synced.contains(&to.0),
-                Act::Write { file, .. } | Act::Length { file, .. } => synced.contains(file),
-                _ => false,
-            };
+        let (new, old) = match &disk.acts[at] {
+            Act::Name { folder: id, .. } | Act::Write { file: id, .. } | Act::Length { file: id, .. } => {
+                (id, id)
+            }
+            Act::Rename { from, to, .. } => (&to.0, &from.0),
+            _ => (&TOP, &TOP),
+        };
+        sure[at] = match (synced.contains(new), synced.contains(old)) {
+            _ if all => Sure::All,
+            (true, true) => Sure::All,
+            (true, false) => Sure::NewName,
+            _ => Sure::Nothing,
+        };
         match &disk.acts[at] {
             Act::Sync(id) => _ = synced.insert(*id),
             Act::SyncAll => all = true,
@@ -138,7 +153,7 @@ type Part = (usize, usize, bool);
 
 fn build(
     disk: &Disk,
-    sure: &[bool],
+    sure: &[Sure],
     how: &str,
     luck: Luck,
     dice: &mut Dice,
@@ -155,19 +170,19 @@ fn build(
             Act::Rename { from, to, target } if lots[at] => {
                 names.insert(to.clone(), Some(*target));
                 // Its old folder may be behind.
-                let left_over =
-                    how.starts_with("strict") && from.0 != to.0 && luck == Luck::Dice && dice.below(2) == 0;
+                let may_be = sure[at] != Sure::All && how.starts_with("strict") && from.0 != to.0;
+                let left_over = may_be && luck == Luck::Dice && dice.below(2) == 0;
                 let before = names.get(from).copied().unwrap_or_else(|| disk.first.get(from).copied());
                 if !left_over && before == Some(*target) {
                     names.insert(from.clone(), None);
                 }
             }
-            Act::Length { file, .. } if lots[at] || sure[at] => {
+            Act::Length { file, .. } if lots[at] || sure[at] == Sure::All => {
                 parts.entry(*file).or_default().push((at, (0, 0, true)))
             }
             Act::Write { file, octets, .. } => {
                 let whole = (0, octets.len(), true);
-                let written = if sure[at] { whole } else { part(octets.len(), luck, dice) };
+                let written = if sure[at] == Sure::All { whole } else { part(octets.len(), luck, dice) };
                 if written.2 || written.1 > 0 {
                     parts.entry(*file).or_default().push((at, written));
                 }
@@ -234,8 +249,9 @@ fn write_part(text: &mut Vec<u8>, act: &Act, (from, to, long): Part) {
 impl State {
     /// That of a disk whose power has not failed.
     pub(crate) fn last(disk: &Disk) -> State {
-        let sure = vec![true; disk.acts.len()];
-        build(disk, &sure, "in the end", Luck::All, &mut Dice(0), &sure, &mut Texts::default())
+        let all = disk.acts.len();
+        let (sure, lots) = (vec![Sure::All; all], vec![true; all]);
+        build(disk, &sure, "in the end", Luck::All, &mut Dice(0), &lots, &mut Texts::default())
     }
 
     /// What file `id` holds.

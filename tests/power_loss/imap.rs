@@ -33,6 +33,8 @@ struct Deed {
     tag: String,
     came: Vec<Spot>,
     went: Vec<Spot>,
+    /// What went is kept for some days (control/undelete).
+    kept: bool,
 }
 
 /// One session, and what has come of it.
@@ -57,7 +59,7 @@ impl Talk {
     fn done(&mut self, came: Vec<Spot>, went: Vec<Spot>) {
         came.iter().for_each(|spot| _ = self.now.insert(spot.clone()));
         went.iter().for_each(|spot| _ = self.now.remove(spot));
-        self.deeds.push(Deed { tag: format!("a{}", self.tag), came, went });
+        self.deeds.push(Deed { tag: format!("a{}", self.tag), came, went, kept: false });
     }
 
     fn say(&mut self, line: &str) -> Answer {
@@ -98,6 +100,7 @@ impl Talk {
             self.now.iter().filter(|spot| spot.mailbox == mailbox && uids.contains(&spot.uid)).cloned();
         let went = went.collect();
         self.done(Vec::new(), went);
+        self.deeds.last_mut().unwrap().kept = true;
     }
 
     fn rename(&mut self, from: &'static str, mailbox: &'static str) {
@@ -122,6 +125,7 @@ fn last_number(answer: &Answer, code: &str) -> Vec<u32> {
 /// A house that runs in another boot than this one, as far as the programs can tell.
 fn house_of_another_boot() -> House {
     let mut house = House::empty();
+    house.write("control/undelete", "7\n");
     house.write("etc/boot", "11111111-2222-3333-4444-555555555555\n");
     let boot = house.path("etc/boot").display().to_string();
     let there = "/proc/sys/kernel/random/boot_id";
@@ -144,7 +148,9 @@ struct Story {
 }
 
 fn story() -> Option<(House, Story)> {
-    if !can_record() {
+    let mounts = std::process::Command::new("unshare").args(["-m", "true"]).status();
+    if !can_record() || !mounts.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: needs root and the right to mount");
         return None;
     }
     let mut house = house_of_another_boot();
@@ -297,6 +303,7 @@ impl Story {
         };
         let done = self.ends.iter().filter(|end| **end <= state.after).count();
         self.missing(&there, done)
+            .or_else(|| self.unkept(state, done))
             .or_else(|| self.mistaken(&there, done))
             .or_else(|| self.reused(&mut account, done))
     }
@@ -354,6 +361,18 @@ impl Story {
             }
         }
         None
+    }
+
+    /// What was removed and can't be had back.
+    fn unkept(&self, state: &State, done: usize) -> Option<String> {
+        let files = state.files(&self.disk, &format!("mail/{DOMAIN}/alice/Maildir/fulmar-deleted"));
+        let texts: Vec<&[u8]> = files.iter().map(|(_, id)| state.text(&self.disk, *id)).collect();
+        let is_kept = |spot: &&Spot| texts.contains(&text(&spot.mark).replace('\r', "").as_bytes());
+        let removed = self.deeds[..done].iter().filter(|deed| deed.kept).flat_map(|deed| &deed.went);
+        removed
+            .into_iter()
+            .find(|spot| !is_kept(spot))
+            .map(|spot| format!("{spot:?} was removed and is not kept"))
     }
 
     /// UIDs that were told for another message, and numbers that were told for the mailbox.

@@ -11,6 +11,7 @@ use crate::frame::{Frame, Frames, Limits, Refused, Taken};
 use crate::notices::{Notices, Wish};
 use crate::open::Open;
 use crate::parse::{Fault, parse, tag_of};
+use crate::progress::Pace;
 use crate::reply::Reply;
 use crate::spool::Spooled;
 use crate::store::{Folder, Store, Trouble};
@@ -26,6 +27,8 @@ pub struct Options {
     pub version: String,
     /// The shell can compress.
     pub compress: bool,
+    /// How often the client is told that a command is still under way; `None`: never.
+    pub pace: Option<Pace>,
 }
 
 /// What the shell does once all input has been eaten.

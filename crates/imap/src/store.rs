@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 
 use crate::flags::Flags;
+use crate::progress::Progress;
 use crate::syntax::Change;
 
 /// A message's UID.
@@ -208,9 +209,21 @@ pub trait Store: 'static {
     /// Makes all of `letters` messages of `name`, durably, or none.
     fn append(&mut self, name: &str, letters: Vec<Letter<Self::Draft>>) -> Result<Arrived, Trouble>;
     /// Copies messages to `target`, with flags, dates and keywords; all or none.
-    fn copy(&mut self, from: &mut Self::Folder, uids: &[Uid], target: &str) -> Result<Arrived, Trouble>;
+    fn copy(
+        &mut self,
+        from: &mut Self::Folder,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble>;
     /// Moves them: afterwards each is in `target`, and no more here. RFC 6851.
-    fn relocate(&mut self, from: &mut Self::Folder, uids: &[Uid], target: &str) -> Result<Arrived, Trouble>;
+    fn relocate(
+        &mut self,
+        from: &mut Self::Folder,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble>;
     /// The quota roots that count what is in `name`.
     fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble>;
     /// Annotations of a mailbox (empty: the server): name and value, sorted. RFC 5464.
@@ -298,6 +311,8 @@ pub trait Folder {
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble>;
     /// Octets with CR LF line ends, if known without reading the message.
     fn size(&mut self, uid: Uid) -> Result<Option<u64>, Trouble>;
+    /// The message has been read, and has so many octets with CR LF line ends, whatever [`Folder::size`] says.
+    fn size_is(&mut self, _uid: Uid, _octets: u64) {}
     /// RFC 8474: stays when the message is copied or moved.
     fn email_id(&mut self, uid: Uid) -> Result<String, Trouble>;
     /// Octets on disk.

@@ -32,9 +32,12 @@ impl Mailbox {
         self.state = State::default();
         (self.state.keywords, self.state.facts) = (keywords, facts);
         self.recent_from = facts.next;
-        self.asleep = !self.stirs()?;
+        self.open_cache();
+        // Where there is no cache, one is to be made.
+        self.asleep = (self.cache.is_there() || !self.writable) && !self.stirs()?;
         if !self.asleep {
             (self.index, self.state, self.recent_from) = (None, State::default(), Uid::MAX);
+            self.uid_validity = 0;
         }
         Ok(self.asleep)
     }
@@ -67,7 +70,6 @@ impl Mailbox {
         state.count();
         let counted = state.facts == self.state.facts;
         self.state = state;
-        self.open_cache();
         if !counted {
             self.count_anew();
         }

@@ -17,7 +17,7 @@ fn settled() -> Home {
 }
 
 fn settle(home: &Home, mut mailbox: Mailbox) {
-    age(home);
+    age();
     mailbox.refresh().unwrap();
     drop(mailbox);
     drop(home.open());

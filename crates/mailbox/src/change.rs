@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 
-use imap::{Change, Flags, Marks, Message, Trouble, Uid};
+use imap::{Change, Flags, Marks, Message, Progress, Trouble, Uid};
 use maildir::Name;
 
 use crate::keywords::{self, WITH_LETTER};
@@ -291,12 +291,13 @@ impl Mailbox {
     }
 
     /// Removes messages for good, or to where they can be had back from.
-    pub(crate) fn remove(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
+    pub(crate) fn remove(&mut self, uids: &[Uid], progress: &mut Progress<'_>) -> Result<(), Trouble> {
         let held = self.lock_to_change()?;
         let mut uids = uids.to_vec();
         uids.sort_unstable();
         uids.dedup();
-        for piece in uids.chunks(2 * PIECE) {
+        for (number, piece) in uids.chunks(2 * PIECE).enumerate() {
+            progress.reached(number * 2 * PIECE, uids.len());
             let removed = self.remove_piece(&held, piece);
             self.hear_myself()?;
             removed?;
@@ -323,6 +324,11 @@ impl Mailbox {
         }
         if !gone.is_empty() {
             self.count(octets, messages);
+            // First where it can be had back from, or a power cut may leave it in neither place.
+            if let Some(kept) = self.options.undelete.as_ref().and_then(|place| undelete::folder(place).ok())
+            {
+                kept.sync()?;
+            }
             // Where a message came from, it has left a name that is gone but perhaps not durably.
             self.folders.new.sync()?;
             self.folders.cur.sync()?;

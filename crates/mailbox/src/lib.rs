@@ -31,6 +31,7 @@ mod record;
 mod rights;
 mod seen;
 mod settings;
+mod sizes;
 mod special;
 mod state;
 mod subscriptions;

@@ -134,6 +134,10 @@ impl Folder for Opened {
         self.mailbox.size(uid)
     }
 
+    fn size_is(&mut self, uid: Uid, octets: u64) {
+        self.mailbox.size_is(uid, octets);
+    }
+
     fn email_id(&mut self, uid: Uid) -> Result<String, Trouble> {
         self.mailbox.email_id(uid)
     }

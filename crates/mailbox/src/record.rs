@@ -3,7 +3,7 @@
 //! A frame is `length, CRC, facts, records, length`: the length at its end lets a reader of STATUS find the last
 //! frame, whose facts hold all that STATUS tells. All numbers are little endian.
 
-/// When a folder was last changed: seconds and nanoseconds of its mtime.
+/// When a folder was last changed: seconds and nanoseconds of its mtime or ctime, whichever is later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp {
     pub(crate) seconds: i64,

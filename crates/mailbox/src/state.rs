@@ -40,6 +40,8 @@ pub(crate) struct State {
     /// Octets in `bases` that belong to messages which are gone.
     unused: usize,
     tails: Vec<(Box<[u8]>, Flags)>,
+    /// The one that was asked for last.
+    last_tail: u32,
     /// Messages whose files do not say `\Seen`, and those whose files say `\Deleted`.
     unseen: u32,
     deleted: u32,
@@ -194,7 +196,8 @@ impl State {
                 self.seen_up_to = self.seen_up_to.min(at);
                 let message = &mut self.messages[at];
                 message.keywords = keywords::with_letters(message.keywords, tail, self.keywords.len());
-                (message.flags, message.modseq) = (keywords::flags(tail), modseq);
+                let flags = self.tails[self.extras[at].tail as usize].1;
+                (message.flags, message.modseq) = (flags, modseq);
             }
             Record::Keywords { uid, keywords } => {
                 let Some(at) = self.position(*uid) else { return Err(Damaged) };
@@ -245,7 +248,7 @@ impl State {
         self.extras.push(Extra { email, kept, date, base_at, tail, base_length, in_new: false });
         self.messages.push(Message {
             uid: new.uid,
-            flags: keywords::flags(new.tail),
+            flags: self.tails[tail as usize].1,
             keywords: keywords::with_letters(new.keywords, new.tail, self.keywords.len()),
             modseq: new.modseq,
             saved: new.saved,
@@ -259,12 +262,16 @@ impl State {
 
     /// There are few: a tail is a set of flags. The last ones are the likeliest.
     fn tail_number(&mut self, tail: &[u8]) -> u32 {
+        if self.tails.get(self.last_tail as usize).is_some_and(|(last, _)| **last == *tail) {
+            return self.last_tail;
+        }
         let known = self.tails.iter().rev().take(256).position(|known| *known.0 == *tail);
         let number = known.map_or(self.tails.len(), |back| self.tails.len() - 1 - back);
         if known.is_none() {
             self.tails.push((tail.into(), keywords::flags(tail)));
         }
-        number as u32
+        self.last_tail = number as u32;
+        self.last_tail
     }
 
     /// Counts a message with this tail, or counts it no more.

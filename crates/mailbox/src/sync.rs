@@ -2,8 +2,8 @@
 //!
 //! Every program of this house records what it does in the index, under the lock. What other programs do is found out
 //! by whoever looks first: it takes the lock, reads the index to its end, and records what that does not know yet.
-//! When to look: when the watch says so; without one, when the folders' mtimes are others than those of the last
-//! look. An mtime counts only if it was old enough, when the look began, that no later change can have it
+//! When to look: when the watch says so; without one, when the folders' times of change are others than those of the last
+//! look. Such a time counts only if it was old enough, when the look began, that no later change can have it
 //! too ([`Stamp::is_certain`](crate::record::Stamp::is_certain)); such mtimes are recorded, so that
 //! the next session need not look through the names of an unchanged folder. A session without a watch takes the
 //! mtimes that its own changes leave for those of its last look, and looks again some seconds later, in case another
@@ -306,7 +306,11 @@ impl Mailbox {
             let due = self.unsure.is_some_and(|since| sys::monotonic().saturating_sub(since) > AFTER_OWN);
             return Ok(self.looked_at != Some(stamps) || due);
         }
-        self.looked |= recorded;
+        if !self.looked && self.state.facts.cur == stamps.0 && stamps.0 != Stamp::default() {
+            // All names in `cur` are known: there is only `new` to be looked at, if it is another one.
+            self.looked = true;
+            self.happened.new |= !recorded;
+        }
         Ok(!self.looked || !self.happened.is_nothing())
     }
 

@@ -58,6 +58,14 @@ impl Root {
 
     /// Waits for whoever changes this tree now. Held until it is dropped.
     pub(crate) fn lock(&self) -> io::Result<std::fs::File> {
+        let locked = self.locked();
+        if let Err(error) = &locked {
+            unavailable(&self.path.join(LOCK), "can't lock the account", error);
+        }
+        locked
+    }
+
+    fn locked(&self) -> io::Result<std::fs::File> {
         // Made by the folder, with the bits that fit it.
         drop(self.folder.append(LOCK, mode(&self.folder))?);
         let mut options = OpenOptions::new();

@@ -3,12 +3,13 @@
 //! Best effort by design: an old kernel enforces less, which is logged, and the program runs on; uids and
 //! permission bits are the first wall, this is the second.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, PathFdError,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
@@ -72,7 +73,7 @@ impl Confine {
     /// Gives up the rest. Call with one thread running.
     pub fn apply(self) -> io::Result<()> {
         nix::sys::prctl::set_no_new_privs()?;
-        let paths = self.restrict_paths().map_err(io::Error::other)?;
+        let paths = self.restrict_paths()?;
         if self.inherit {
             return Ok(());
         }
@@ -93,26 +94,58 @@ impl Confine {
         }
     }
 
-    fn restrict_paths(&self) -> Result<RulesetStatus, landlock::RulesetError> {
-        let abi = ABI::V6;
-        let read = AccessFs::from_read(abi) & !AccessFs::Execute;
+    fn restrict_paths(&self) -> io::Result<RulesetStatus> {
+        let read = AccessFs::from_read(VERSION) & !AccessFs::Execute;
+        let write = AccessFs::from_all(VERSION) & !AccessFs::Execute;
         let execute = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
-        let network = if self.internet { AccessNet::BindTcp.into() } else { AccessNet::from_all(abi) };
+        let mut rules = open(&self.read, read)?;
+        rules.extend(open(&self.write, write)?);
+        rules.extend(open(&self.execute, execute)?);
+        self.restrict_to(rules).map_err(io::Error::other)
+    }
+
+    fn restrict_to(&self, rules: Vec<PathBeneath<PathFd>>) -> Result<RulesetStatus, RulesetError> {
+        let all = AccessNet::from_all(VERSION);
+        let network = if self.internet { AccessNet::BindTcp.into() } else { all };
         let status = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
-            .handle_access(AccessFs::from_all(abi))?
+            .handle_access(AccessFs::from_all(VERSION))?
             .handle_access(network)?
-            .scope(Scope::from_all(abi))?
+            .scope(Scope::from_all(VERSION))?
             .create()?
-            .add_rules(path_beneath_rules(existing(&self.read), read))?
-            .add_rules(path_beneath_rules(
-                existing(&self.write),
-                AccessFs::from_all(abi) & !AccessFs::Execute,
-            ))?
-            .add_rules(path_beneath_rules(existing(&self.execute), execute))?
+            .add_rules(rules.into_iter().map(Ok::<_, RulesetError>))?
             .restrict_self()?;
         Ok(status.ruleset)
     }
+}
+
+/// What of Landlock is asked for.
+const VERSION: ABI = ABI::V6;
+
+/// Opens paths. One that is not there, or not for this uid, is skipped. Any other trouble is over at the next start: a
+/// process that went on without the path would lack it for as long as it lives.
+fn open(paths: &[PathBuf], access: BitFlags<AccessFs>) -> io::Result<Vec<PathBeneath<PathFd>>> {
+    let mut rules = Vec::with_capacity(paths.len());
+    for path in paths {
+        let fd = match PathFd::new(path) {
+            Ok(fd) => fd,
+            Err(PathFdError::OpenCall { source, .. }) if is_out_of_reach(&source) => continue,
+            Err(error) => return Err(io::Error::other(error)),
+        };
+        let kind = nix::sys::stat::fstat(fd.as_fd())?.st_mode & libc::S_IFMT;
+        let access = if kind == libc::S_IFDIR { access } else { access & AccessFs::from_file(VERSION) };
+        rules.push(PathBeneath::new(fd, access));
+    }
+    Ok(rules)
+}
+
+fn is_out_of_reach(error: &io::Error) -> bool {
+    let loops = error.raw_os_error() == Some(libc::ELOOP);
+    loops
+        || matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::NotADirectory
+        )
 }
 
 /// In a copy of a confined process: keeps signals from the other copies, which are under the same confinement. Nothing
@@ -127,10 +160,6 @@ pub(crate) fn set_apart() -> io::Result<()> {
 
 fn warn(missing: &str) {
     crate::log!("{}: warning: this kernel has no {missing}", crate::logging::name());
-}
-
-fn existing(paths: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
-    paths.iter().filter(|path| path.exists())
 }
 
 /// Limits of memory (octets of address space), open files, processes of the uid; no core dumps.
@@ -184,6 +213,23 @@ mod tests {
             }
             ForkResult::Parent { child } => waitpid(child, None) == Ok(WaitStatus::Exited(child, 0)),
         }
+    }
+
+    #[test]
+    fn who_cannot_open_what_he_keeps_does_not_go_on_without_it() {
+        let home = tempfile::tempdir().unwrap();
+        let missing = home.path().join("missing");
+        assert!(in_a_child(|| {
+            // No descriptor is left: opening fails, but not because nothing is there.
+            setrlimit(Resource::RLIMIT_NOFILE, 0, 0).unwrap();
+            Confine::new().read(home.path()).apply().is_err()
+        }));
+        assert!(in_a_child(|| Confine::new()
+            .read(&missing)
+            .read("/etc/hosts/x")
+            .read("/etc/hosts")
+            .apply()
+            .is_ok()));
     }
 
     #[test]
