@@ -27,6 +27,8 @@ use crate::state::fingerprint;
 
 /// A longer base leaves no room for flags in a name, or for its line in a list.
 const LONGEST: usize = 200;
+/// A rename takes no longer, in seconds.
+const LEFT: i64 = 3600;
 /// So often a folder that does not stand still is read, with so much time between, longer in all than two changes can
 /// have the same mtime.
 const READINGS: usize = 12;
@@ -112,17 +114,22 @@ impl Mailbox {
         let old = found.renamed.get(&at).cloned().unwrap_or_else(|| self.state.name(at));
         match inode(&self.folders.cur, &old) {
             None => drop(found.renamed.insert(at, name)),
-            // Two names of one file: a rename by way of a second name that was never ended.
-            Some(that) if that == this => self.remove_name(&name)?,
+            // It is being renamed, or has two names.
+            Some(that) if that == this => self.remove_second_name(&name)?,
             Some(_) => found.fresh.extend(self.give_new_base(&name)?),
         }
         Ok(true)
     }
 
-    /// Removes the second name of a file, unless another program was faster.
-    fn remove_name(&self, name: &[u8]) -> io::Result<()> {
-        match self.folders.cur.remove(OsStr::from_bytes(name)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+    /// Removes the second name of a file that somebody meant to rename by way of it, and never came to an end. One that
+    /// was seen by two names a moment ago may have but this one by now: only what nobody has touched for long has two.
+    fn remove_second_name(&self, name: &[u8]) -> io::Result<()> {
+        let name = OsStr::from_bytes(name);
+        let seen = self.folders.cur.stat(name);
+        let left =
+            seen.is_ok_and(|seen| seen.st_nlink > 1 && seen.st_ctime + LEFT < sys::unix_seconds() as i64);
+        match left.then(|| self.folders.cur.remove(name)) {
+            Some(Err(error)) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
@@ -314,7 +321,7 @@ impl Mailbox {
             let same = twin.map(|twin| inode(twin).is_some() && inode(twin) == inode(&name));
             match same {
                 None if is_proper(base) => proper.push(name),
-                Some(true) => self.remove_name(&name)?,
+                Some(true) => self.remove_second_name(&name)?,
                 _ => {
                     proper.extend(self.give_new_base(&name)?);
                     in_order = false;
