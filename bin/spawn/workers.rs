@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use control::Home;
 use sys::process::{Child, Exit, Start, sibling};
-use sys::stem::{Copy, Stem};
+use sys::stem::{Copy, Process, Stem};
 use sys::{Env, Identity};
 use wire::Fate;
 
@@ -62,7 +62,7 @@ struct Kept {
     spare: HashMap<Identity, Vec<Worker>>,
     /// Identities whose spares are to be filled up.
     wanted: Vec<Identity>,
-    ended: Vec<Copy>,
+    ended: Vec<Process>,
     stems: HashMap<Identity, Arc<Kin>>,
     /// All stems that have not been seen to end.
     started: Vec<Child>,
@@ -173,18 +173,18 @@ impl Workers {
 
     /// Its end of the packets is closed, so it ends by itself.
     fn end(&self, worker: Worker) {
-        self.lock().ended.push(worker.copy);
+        self.lock().ended.push(worker.copy.process);
     }
 
     fn kill(&self, worker: Worker, what: &str) {
-        let exit = worker.copy.try_wait().ok().flatten();
+        let exit = worker.copy.process.try_wait().ok().flatten();
         let how = match exit {
             Some(Exit::Code(code)) => format!(" exit={code}"),
             Some(Exit::Signal(signal)) => format!(" signal={signal}"),
             None => String::new(),
         };
-        sys::log!("spawn: warning: local-deliver {} {what}{how}", worker.copy.pid);
-        let _ = worker.copy.kill();
+        sys::log!("spawn: warning: local-deliver {} {what}{how}", worker.copy.process.pid);
+        let _ = worker.copy.process.kill();
         self.end(worker);
     }
 
@@ -240,7 +240,7 @@ impl Workers {
         }
         kept.looked_through = now;
         kept.end_idle(now.saturating_sub(IDLE));
-        kept.ended.retain(|copy| matches!(copy.try_wait(), Ok(None)));
+        kept.ended.retain(|process| matches!(process.try_wait(), Ok(None)));
         kept.stems.retain(|_, kin| now.saturating_sub(kin.since) < STEM);
         kept.started.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
@@ -250,7 +250,9 @@ impl Kept {
     fn end_idle(&mut self, before: Duration) {
         let Kept { idle, spare, ended, .. } = self;
         for workers in idle.values_mut().chain(spare.values_mut()) {
-            ended.extend(workers.extract_if(.., |worker| worker.since < before).map(|worker| worker.copy));
+            ended.extend(
+                workers.extract_if(.., |worker| worker.since < before).map(|worker| worker.copy.process),
+            );
         }
         idle.retain(|_, workers| !workers.is_empty());
         spare.retain(|_, workers| !workers.is_empty());
@@ -264,6 +266,6 @@ impl Kept {
         if workers.is_empty() {
             self.idle.remove(&key);
         }
-        self.ended.push(worker.copy);
+        self.ended.push(worker.copy.process);
     }
 }

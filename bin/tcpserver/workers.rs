@@ -218,7 +218,8 @@ impl Workers {
     }
 
     fn start(&mut self, watch: &Watch) -> io::Result<u32> {
-        let Copy { pid, packets, .. } = self.copy()?;
+        let Copy { packets, process } = self.copy()?;
+        let pid = process.pid;
         packets.set_nonblocking()?;
         watch.add(&packets, pid.into())?;
         let state = State::Idle { since: sys::monotonic() };

@@ -115,7 +115,10 @@ impl Mailbox {
         match inode(&self.folders.cur, &old) {
             None => drop(found.renamed.insert(at, name)),
             // It is being renamed, or has two names.
-            Some(that) if that == this => self.remove_second_name(&name)?,
+            Some(that) if that == this => {
+                self.doubles.insert(self.state.messages[at].uid);
+                self.remove_second_name(&name)?;
+            }
             Some(_) => found.fresh.extend(self.give_new_base(&name)?),
         }
         Ok(true)
@@ -199,8 +202,8 @@ impl Mailbox {
                         continue;
                     }
                     // It was renamed to a name that has not been told: it may still be there. Or it was renamed
-                    // since it was told.
-                    if touch.moved || told {
+                    // since it was told, or has a second name.
+                    if touch.moved || told || self.doubles.contains(&self.state.messages[at].uid) {
                         return Ok(None);
                     }
                     found.gone.push(self.state.messages[at].uid);

@@ -50,6 +50,8 @@ pub struct Mailbox {
     pub(crate) looked_at: Option<(Stamp, Stamp)>,
     /// Without a watch: since when `looked_at` rests on this session's own changes alone.
     pub(crate) unsure: Option<Duration>,
+    /// Messages that have been seen by two names.
+    pub(crate) doubles: std::collections::HashSet<Uid>,
     /// Before this session's change, nothing of others was unknown.
     pub(crate) was_sure: bool,
     /// The index was written by another boot, and does not know yet that UIDs go on elsewhere.
@@ -137,6 +139,7 @@ impl Mailbox {
             looked: false,
             looked_at: None,
             unsure: None,
+            doubles: Default::default(),
             was_sure: false,
             new_boot: false,
             recent_from: Uid::MAX,

@@ -32,11 +32,18 @@ pub struct Stem {
 /// A copy, as it was made for its parent. Dropping it neither ends nor reaps it.
 #[derive(Debug)]
 pub struct Copy {
+    /// Leads to it. When this is dropped it ends, once it has done what it is at.
+    pub packets: Packets,
+    /// To end it, and to see it end.
+    pub process: Process,
+}
+
+/// A copy without the way to it.
+#[derive(Debug)]
+pub struct Process {
     /// Its process id.
     pub pid: u32,
-    /// Leads to it.
-    pub packets: Packets,
-    process: OwnedFd,
+    descriptor: OwnedFd,
 }
 
 impl Stem {
@@ -64,21 +71,21 @@ impl Stem {
         packets.set_timeout(Duration::ZERO)?;
         let pid = introduction.bytes.first_chunk().map(|pid| u32::from_ne_bytes(*pid));
         match (pid, introduction.fds.into_iter().next()) {
-            (Some(pid), Some(process)) => Ok(Copy { pid, packets, process }),
+            (Some(pid), Some(descriptor)) => Ok(Copy { packets, process: Process { pid, descriptor } }),
             _ => Err(ErrorKind::InvalidData.into()),
         }
     }
 }
 
-impl Copy {
+impl Process {
     /// Ends it at once; one that has ended already is no error.
     pub fn kill(&self) -> io::Result<()> {
-        send_signal(&self.process, Signal::SIGKILL)
+        send_signal(&self.descriptor, Signal::SIGKILL)
     }
 
     /// Waits at most for `limit` until it has ended.
     pub fn ended(&self, limit: Duration) -> io::Result<bool> {
-        wait::until(self.process.as_fd(), Interest::Read, Some(limit))
+        wait::until(self.descriptor.as_fd(), Interest::Read, Some(limit))
     }
 
     /// Its end, if that has come; told once, and only to its parent, that of the stem.
@@ -204,18 +211,23 @@ mod tests {
     fn each_copy_goes_its_own_way_and_its_end_is_told_to_who_asked_for_it() {
         let stem = stem();
         let (one, two) = (stem.copy().unwrap(), stem.copy().unwrap());
-        assert_ne!(one.pid, two.pid);
+        assert_ne!(one.process.pid, two.process.pid);
         assert_eq!(
             [ask(&one), ask(&one), ask(&two)],
-            [format!("{} 1", one.pid), format!("{} 2", one.pid), format!("{} 1", two.pid)]
+            [
+                format!("{} 1", one.process.pid),
+                format!("{} 2", one.process.pid),
+                format!("{} 1", two.process.pid)
+            ]
         );
-        assert!(!one.ended(Duration::ZERO).unwrap());
-        two.kill().unwrap();
-        assert_eq!(two.wait().unwrap(), Exit::Signal(9));
-        two.kill().unwrap();
-        let Copy { pid, packets, .. } = one;
+        assert!(!one.process.ended(Duration::ZERO).unwrap());
+        two.process.kill().unwrap();
+        assert_eq!(two.process.wait().unwrap(), Exit::Signal(9));
+        two.process.kill().unwrap();
+        let Copy { packets, process } = one;
+        assert_eq!(process.try_wait().unwrap(), None);
         drop(packets);
-        assert_eq!(process::wait(pid).unwrap(), Exit::Code(7));
+        assert_eq!(process.wait().unwrap(), Exit::Code(7));
     }
 
     #[test]
@@ -224,7 +236,7 @@ mod tests {
         let copy = stem.copy().unwrap();
         crate::signals::send(stem.pid(), Signal::SIGKILL).unwrap();
         assert_eq!(process::wait(stem.pid()).unwrap(), Exit::Signal(9));
-        assert_eq!(ask(&copy), format!("{} 1", copy.pid));
+        assert_eq!(ask(&copy), format!("{} 1", copy.process.pid));
         assert!(stem.copy().is_err());
     }
 

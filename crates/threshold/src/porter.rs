@@ -142,7 +142,7 @@ impl Login {
 
     /// Afterwards no `login` holds the client any more, not even one that an intruder has taken over.
     pub(crate) fn end(self) {
-        let _ = self.0.kill();
+        let _ = self.0.process.kill();
     }
 }
 

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use md5::{Digest, Md5};
-use sys::process::{self, Child, Exit, Start};
+use sys::process::{Child, Exit, Start};
 use sys::stem::{Copy, Stem};
 use sys::{Env, Listener, worker};
 
@@ -274,21 +274,21 @@ impl Worker {
 
     /// Does it still run?
     pub(crate) fn is_running(&self) -> bool {
-        !self.copy.ended(Duration::ZERO).unwrap()
+        !self.copy.process.ended(Duration::ZERO).unwrap()
     }
 
     /// How it ended.
     pub(crate) fn wait(&self) -> Exit {
-        self.copy.wait().unwrap()
+        self.copy.process.wait().unwrap()
     }
 
     /// Closes its packets, as a tcpserver that ends does; gives how it and its stem ended.
     pub(crate) fn leave(self) -> [Exit; 2] {
         let Worker { mut child, stem, copy } = self;
         drop(stem);
-        let pid = copy.pid;
-        drop(copy);
-        [process::wait(pid).unwrap(), child.wait().unwrap()]
+        let Copy { packets, process } = copy;
+        drop(packets);
+        [process.wait().unwrap(), child.wait().unwrap()]
     }
 
     /// The process ids of all `login`, their stem first.

@@ -213,6 +213,20 @@ fn a_worker_that_talks_nonsense_is_not_believed() {
 }
 
 #[test]
+fn a_worker_that_is_not_needed_any_more_ends() {
+    let house = House::new();
+    house.home("alice");
+    assert_eq!(house.deliver(&["alice@x.test"], MESSAGE), ["Kdid 1+0+0/"]);
+    assert!(!house.workers("alice").is_empty());
+    let maildir = house.path("mail/x.test/alice/Maildir");
+    std::fs::remove_dir_all(&maildir).unwrap();
+    std::fs::write(&maildir, "").unwrap();
+    // After trouble another one shall try.
+    assert!(house.deliver(&["alice@x.test"], MESSAGE)[0].starts_with('Z'));
+    until(|| house.workers("alice").is_empty());
+}
+
+#[test]
 fn a_stem_that_talks_nonsense_makes_no_worker() {
     let script = "#!/bin/sh\nhead -c 1 <&3 >/dev/null\nprintf 'nonsense' >&3\ncat <&3 >/dev/null\n";
     let house = House::with(&[], &[("local-deliver", script)], |house, address| {
