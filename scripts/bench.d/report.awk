@@ -31,6 +31,8 @@ function ratio(group, ours, theirs) {
 
 function times(x) { return x == "-" ? "-" : sprintf("%.2f", x) }
 
+function one(row) { sub(/^1 sessions/, "1 session", row); sub(/, 1 clients/, ", 1 client", row); return row }
+
 function named(column) {
     if (column == "fulmar") return "Fulmar"
     if (column == "fast") return "Dovecot, high-performance setting"
@@ -49,7 +51,7 @@ function table(group,   head, rule, r, c, n, names, key, ours, value, line) {
     for (r = 1; r <= count[group]; r++) {
         key = group SUBSEP rows[group, r]
         ours = median(values[key, "fulmar"])
-        line = "| " rows[group, r] " | " shown(ours) " |"
+        line = "| " one(rows[group, r]) " | " shown(ours) " |"
         for (c = 2; c <= n; c++) { value = median(values[key, names[c]]); line = line " " shown(value) " | " times(ratio(group, ours, value)) " |" }
         print line
     }
