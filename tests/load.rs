@@ -101,16 +101,6 @@ fn main() -> ExitCode {
         ["idle", address, sessions] => {
             tls::idle(address.parse().expect("an address with a port"), sessions.parse().expect("a number"))
         }
-        ["pop3", address, sessions, seconds, user, password] => {
-            let limit = Duration::from_secs(seconds.parse().expect("a number of seconds"));
-            logins(
-                address.parse().expect("an address with a port"),
-                sessions.parse().expect("a number"),
-                limit,
-                user,
-                password,
-            )
-        }
         words => match of_imap(words).or_else(|| of_others(words)) {
             Some(line) => line,
             None => return usage(),
@@ -145,7 +135,7 @@ fn of_imap(words: &[&str]) -> Option<String> {
     })
 }
 
-/// What is neither mail nor IMAP; `None`: it is none of them.
+/// What is neither SMTP nor IMAP; `None`: it is none of them.
 fn of_others(words: &[&str]) -> Option<String> {
     Some(match words {
         ["pair", folder, threads, seconds, size] => {
@@ -160,6 +150,10 @@ fn of_others(words: &[&str]) -> Option<String> {
         }
         ["hold", address, sessions, "pop3", user, password] => {
             hold::pop3(address.parse().ok()?, sessions.parse().ok()?, user, password)
+        }
+        ["pop3", address, sessions, seconds, user, password] => {
+            let time = Duration::from_secs(seconds.parse().ok()?);
+            logins(address.parse().ok()?, sessions.parse().ok()?, time, user, password)
         }
         ["hole", address] => relay::hole(address.parse().ok()?),
         ["retr", address, user, password] => retrieve(address.parse().ok()?, user, password),
