@@ -1,5 +1,9 @@
 //! What cannot be delivered comes back, once, in a form that programs understand.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::signal::Signal;
 use tests::{House, message};
 
 #[test]
@@ -45,4 +49,27 @@ fn a_bounce_for_the_postmaster_that_cannot_be_delivered_is_the_last() {
     house.send("", "carol@example.test", &message("a bounce"));
     house.await_empty_queue();
     assert!(house.mail("alice").is_empty() && house.mail("bob").is_empty());
+}
+
+#[test]
+fn a_bounce_goes_to_the_program_that_the_run_script_of_send_names() {
+    let mut house = House::start();
+    house.services().stop("send", Signal::SIGTERM);
+    let folder = house.path("caught");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let catch = house.path("catch");
+    fs::write(&catch, format!("#!/bin/sh\ncat >{0}/new && mv {0}/new {0}/letter\n", folder.display()))
+        .unwrap();
+    fs::set_permissions(&catch, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = fs::read_to_string(house.path("etc/run/send/run")).unwrap();
+    let named = format!("env - QMAILQUEUE={} ", catch.display());
+    fs::write(house.path("etc/run/send/run"), script.replace("env - ", &named)).unwrap();
+    house.run();
+    house.user("carol", &["--forward", "nobody@example.test"]);
+    house.send("bob@example.test", "carol@example.test", &message("lost"));
+    let letter = house.until("the bounce", || fs::read_to_string(folder.join("letter")).ok());
+    assert!(letter.contains("Subject: lost\n") && letter.contains("multipart/report"), "{letter}");
+    house.await_empty_queue();
+    assert!(house.mail("bob").is_empty());
 }

@@ -117,5 +117,5 @@ macro_rules! replay {
 }
 
 replay! {
-    address assign cdb control digest dns dot envelope folder_names header imap_frame imap_login imap_parse imap_session imap_utf7 imported keywords lines mailbox mailbox_cache mailbox_index maildir manuscript mime mime_addresses packet password pop3_login pop3_mailbox proxy qmail qmtp queue rules sasl secrecy smtp smtp_client uidlist users words
+    address assign cdb control digest dns dot envelope folder_names header imap_frame imap_login imap_parse imap_session imap_utf7 imported keywords lines mailbox mailbox_cache mailbox_index maildir manuscript mime mime_addresses orders packet password pop3_login pop3_mailbox proxy qmail qmtp queue relay rules sasl secrecy smtp smtp_client uidlist users words
 }

@@ -14,6 +14,9 @@ pub mod dovecot;
 pub mod imap;
 #[path = "house/imap_server.rs"]
 mod imap_server;
+#[cfg(target_arch = "x86_64")]
+#[path = "house/intruder.rs"]
+pub mod intruder;
 #[path = "house/people.rs"]
 pub mod people;
 #[path = "house/ports.rs"]
@@ -57,7 +60,12 @@ pub struct House {
 impl House {
     /// A running house with users alice and bob of [`DOMAIN`].
     pub fn start() -> House {
-        let mut house = House::empty();
+        House::start_in(&std::env::temp_dir())
+    }
+
+    /// As [`House::start`], with its home in `folder`.
+    pub fn start_in(folder: &Path) -> House {
+        let mut house = House::empty_in(folder);
         house.run();
         house.well(&["domain", "add", DOMAIN, "postmaster=alice@example.test"]);
         house.write("control/digestlogins", "1\n");
@@ -79,7 +87,11 @@ impl House {
 
     /// A home with nothing running in it, for tests that change something first.
     pub fn empty() -> House {
-        let home = tempfile::Builder::new().prefix("fulmar-test-").tempdir().unwrap();
+        House::empty_in(&std::env::temp_dir())
+    }
+
+    fn empty_in(folder: &Path) -> House {
+        let home = tempfile::Builder::new().prefix("fulmar-test-").tempdir_in(folder).unwrap();
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let ports = ports::Ports::take();
         let house = House { services: Services::new(home.path()), home, ports };

@@ -309,3 +309,24 @@ fn what_list_shows_can_be_selected_whatever_folders_lie_in_the_maildir() {
     assert!(count >= 2, "{:?}", listed.lines());
     well_and_alive(&server);
 }
+
+#[test]
+fn a_folder_that_the_owner_can_not_enter_is_named_in_the_log_with_the_cure() {
+    let Some(server) = ImapServer::start().filter(ImapServer::is_ours) else { return };
+    drop(server.inbox("alice"));
+    let bits = |name: &str, bits| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(bits);
+        std::fs::set_permissions(server.maildir("alice").join(name), permissions).unwrap();
+    };
+    bits("fulmar-special", 0);
+    let mut imap = server.inbox("alice");
+    assert_eq!(imap.good("LIST \"\" *").lines().len(), 6);
+    bits("fulmar-special", 0o600);
+    let said = |word: &str| server.until(word, || server.log().contains(word).then_some(()));
+    said("Maildir/fulmar-special: can't read it: Permission denied");
+    bits("new", 0);
+    assert!(server.try_login("alice").is_err());
+    bits("new", 0o700);
+    said("new: Permission denied (os error 13); cure: give it to the mailbox's owner");
+    drop(server.inbox("alice"));
+}

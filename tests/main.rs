@@ -1,23 +1,30 @@
 //! End to end: the whole suite as it is installed, one behaviour a file.
 
+mod attacks_covered;
 mod bounces;
 mod broken_off;
 mod cdb_files;
 mod certificates;
+mod clock_jumps;
 mod command;
+#[cfg(target_arch = "x86_64")]
+mod confinement;
 mod databases;
 mod deaf_log;
 mod dialog;
 mod explaining;
+mod failing_calls;
 mod fetching;
 mod foreign_servers;
 mod imap_attacks;
 mod imap_clients;
 mod imap_corpora;
+mod imap_crowd;
 mod imap_dialogs;
 mod imap_hostile_files;
 mod imap_logins;
 mod imap_offline;
+mod imap_progress;
 mod imap_stress;
 mod installing;
 mod kill_storm;
@@ -29,6 +36,7 @@ mod netstrings;
 mod odd_starts;
 mod outbound;
 mod pop_before_smtp;
+mod power_loss;
 mod qmail_programs;
 mod qmail_situations;
 mod queue_verbs;
@@ -41,6 +49,7 @@ mod routes;
 mod secrecy;
 mod sending;
 mod smtp_dialogs;
+mod soak;
 mod system_users;
 mod taking_over;
 mod tls_table;

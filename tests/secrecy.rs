@@ -223,7 +223,7 @@ fn rest(mut stream: TcpStream) -> String {
 
 #[test]
 fn no_plaintext_survives_the_upgrade_and_garbage_ends_one_session_alone() {
-    // S34, S35, P10
+    // S34, S35, S36, P10
     let house = House::start();
     let mut stream = raw(house.smtp());
     stream.write_all(b"EHLO x\r\nSTARTTLS\r\nMAIL FROM:<>\r\n").unwrap();
@@ -236,9 +236,10 @@ fn no_plaintext_survives_the_upgrade_and_garbage_ends_one_session_alone() {
     stream.write_all(b"STLS\r\nUSER alice@example.test\r\n").unwrap();
     let said = rest(stream);
     assert!(said.ends_with("good bye\r\n") && !said.contains("Password"), "{said}");
-    for garbage in
-        [&b"MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\n"[..], &[0x16, 3, 1, 0xff, 0xff], &[0; 3000]]
-    {
+    // The last ones: a hundred thousand records of TLS without anything in them, and the first octet of one.
+    let empty = [0x16, 3, 1, 0, 0].repeat(100_000);
+    let words = b"MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\n";
+    for garbage in [&words[..], &[0x16, 3, 1, 0xff, 0xff], &[0; 3000], &empty, &[0x16]] {
         let mut stream = raw(house.smtp());
         stream.write_all(b"STARTTLS\r\n").unwrap();
         let mut heard = Vec::new();
@@ -247,13 +248,12 @@ fn no_plaintext_survives_the_upgrade_and_garbage_ends_one_session_alone() {
             stream.read_exact(&mut octet).unwrap();
             heard.extend(octet);
         }
-        stream.write_all(garbage).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        // Who is hung up on in the middle of it can't say the rest.
+        let _ = stream.write_all(garbage).and_then(|()| stream.shutdown(std::net::Shutdown::Write));
         let said = rest(stream);
         assert!(!said.contains("250") && !said.contains("Sender ok"), "{said:?}");
         let mut stream = raw(house.submissions());
-        stream.write_all(garbage).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = stream.write_all(garbage).and_then(|()| stream.shutdown(std::net::Shutdown::Write));
         assert!(!rest(stream).contains("220"), "nothing is said in plain text there");
     }
     let mut smtp = Smtp::connect(house.smtp());
@@ -264,6 +264,17 @@ fn no_plaintext_survives_the_upgrade_and_garbage_ends_one_session_alone() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn who_begins_tls_and_says_no_more_is_hung_up_on() {
+    // S35, S46
+    let house = House::start();
+    let (mut silent, begun) = (raw(house.submissions()), std::time::Instant::now());
+    silent.write_all(&[0x16]).unwrap();
+    assert!(Smtp::connect(house.smtp()).command("NOOP").starts_with("250"), "others are served");
+    assert_eq!(rest(silent), "");
+    assert!(begun.elapsed() < PATIENCE, "tlsd waits for half a minute");
 }
 
 #[test]

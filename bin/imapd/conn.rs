@@ -2,9 +2,13 @@
 //! for (RFC 4978).
 
 use std::io::{self, Read, Write};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::time::Duration;
 
+use imap::Pace;
 use sys::Timed;
+use sys::wait::{Interest, until};
 
 use crate::deflate::{Deflated, Inflated};
 
@@ -43,6 +47,16 @@ impl Conn {
     /// Would a read give something without asking the client's socket?
     pub(crate) fn has_more(&self) -> bool {
         !self.unread.is_empty() || self.packed.as_ref().is_some_and(|packed| packed.input.has_more())
+    }
+
+    /// How often the client is told that a command is under way: not while it doesn't take what it is told.
+    pub(crate) fn pace(&self, step: Duration) -> Pace {
+        let output = self.client.output().try_clone_to_owned();
+        let takes = move || {
+            let output = output.as_ref().map(AsFd::as_fd);
+            output.is_ok_and(|output| until(output, Interest::Write, Some(Duration::ZERO)).unwrap_or(false))
+        };
+        Pace { clock: sys::monotonic, step, takes: Rc::new(takes) }
     }
 
     /// To be waited for.

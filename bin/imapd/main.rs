@@ -78,8 +78,12 @@ fn refusal(tag: Option<&[u8]>) -> Vec<u8> {
 }
 
 fn converse(conn: &mut Conn, account: Account, tag: Option<&[u8]>, env: &Env) -> Result<(), Stop> {
-    let options =
-        Options { version: env!("CARGO_PKG_VERSION").to_owned(), compress: true, ..Options::default() };
+    let options = Options {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        compress: true,
+        pace: settings::step(env).map(|step| conn.pace(step)),
+        ..Options::default()
+    };
     let mut session = Session::new(account, options);
     let end = pump::serve(conn, &mut session, tag);
     let user = env.text("USER").unwrap_or_default().replace(' ', "\\x20");

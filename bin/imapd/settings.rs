@@ -3,11 +3,22 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use control::{Control, Home};
 use mailbox::Settings;
 use maildir::Quota;
 use sys::Env;
+
+/// A client whose command takes long hears of it so often: RFC 9585 §4 wants it so.
+const STEP: Duration = Duration::from_secs(10);
+
+/// Between two words to a client whose command takes long; `None`: there are none.
+pub(crate) fn step(env: &Env) -> Option<Duration> {
+    let said = env.text("INPROGRESS").and_then(|seconds| seconds.parse().ok());
+    let step = said.map_or(STEP, |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(STEP));
+    (!step.is_zero()).then_some(step)
+}
 
 /// Reads them. A control file that can't be read is as if it were not there, but told: no mail hangs on these.
 pub(crate) fn read(env: &Env) -> Settings {
@@ -51,6 +62,16 @@ fn path(bytes: &[u8]) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_is_told_every_ten_seconds_unless_another_pace_is_set() {
+        let step = |said: &str| step(&Env::from_fields([format!("INPROGRESS={said}").as_bytes()]));
+        assert_eq!((super::step(&Env::new()), step("0")), (Some(STEP), None));
+        assert_eq!(
+            (step("2.5"), step("-1"), step("x")),
+            (Some(Duration::from_millis(2500)), Some(STEP), Some(STEP))
+        );
+    }
 
     #[test]
     fn comments_in_a_control_file_are_none_of_its_value() {

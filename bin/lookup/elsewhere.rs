@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use control::Broken;
+use control::{Broken, MailHost};
 use owner::Elsewhere;
 use sasl::pass::{self, LIFE, Pass, Purpose, SHORTEST_KEY};
 use users::name::Address;
@@ -78,42 +78,44 @@ fn lead(house: &House, service: Service, ip: &str, address: &Address, host: &str
         let problem = format!("shorter than {SHORTEST_KEY} characters");
         Broken::new("control/hostkey", problem, "make a longer one, the same on all hosts")
     })?;
-    let at = at(house.mail_host(host)?.as_deref(), host, service)?;
-    sys::log!("lookup: lead user={user} service={} host={at}", service.name());
-    Ok(Answer::whole(Elsewhere { at, user, pass }.to_packet()))
+    let (at, tls) = way(house.mail_host(host)?.as_deref(), host, service)?;
+    let how = if tls.is_some() { "tls" } else { "plain" };
+    sys::log!("lookup: lead user={user} service={} host={at} by={how}", service.name());
+    Ok(Answer::whole(Elsewhere { at, tls, user, pass }.to_packet()))
 }
 
-/// Where the host's service is, by its line in `control/mailhosts`, `[ADDRESS] [imap=PORT] [pop3=PORT]`, if it has one.
-fn at(line: Option<&str>, host: &str, service: Service) -> Result<String, Broken> {
-    let usual = if service == Service::Pop3 { 110 } else { 143 };
-    let (mut address, mut port) = (host, usual);
-    for word in line.unwrap_or_default().split_whitespace() {
-        match word.split_once('=') {
-            None => address = word,
-            Some((name, number)) => {
-                let number: u16 = number.parse().map_err(|_| {
-                    Broken::new(
-                        "control/mailhosts",
-                        format!("`{word}` is no port"),
-                        "write imap=143 or pop3=110",
-                    )
-                })?;
-                if name == service.name() {
-                    port = number;
-                }
-            }
-        }
-    }
-    match address.parse::<std::net::Ipv6Addr>() {
-        Ok(address) => Ok(format!("[{address}]:{port}")),
-        Err(_) => Ok(format!("{address}:{port}")),
-    }
+/// Where the host's service is, by its line in `control/mailhosts` if it has one, and the name that its certificate has to
+/// be for if it is spoken to by TLS. A line that is not understood leads nobody, least of all in plain text.
+fn way(line: Option<&str>, host: &str, service: Service) -> Result<(String, Option<String>), Broken> {
+    let said = MailHost::read(line.unwrap_or_default()).map_err(|word| {
+        let problem = format!("`{word}` is not understood in the line of {host}");
+        Broken::new("control/mailhosts", problem, "write name:address imap=port pop3=port tls")
+    })?;
+    let port = match (service, said.tls.is_some()) {
+        (Service::Pop3, false) => said.pop3.unwrap_or(110),
+        (Service::Pop3, true) => said.pop3.unwrap_or(995),
+        (_, false) => said.imap.unwrap_or(143),
+        (_, true) => said.imap.unwrap_or(993),
+    };
+    let address = said.address.as_deref().unwrap_or(host);
+    let at = match address.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => format!("[{address}]:{port}"),
+        Err(_) => format!("{address}:{port}"),
+    };
+    Ok((at, said.tls.map(|name| if name.is_empty() { host.to_owned() } else { name })))
 }
 
 /// Lets in whom another host of ours has let in. `None`: that is no pass, or no good one; perhaps it is a password.
 pub(crate) fn admit(door: &Door<'_>, user: &[u8], word: &[u8]) -> Option<Answer> {
     let house = door.house;
-    let key = house.host_key().ok()??;
+    if !pass::is_meant(word) {
+        return None;
+    }
+    let key = match house.host_key() {
+        Ok(key) => key?,
+        // It may be a good one, that can't be judged: no wrong password.
+        Err(broken) => return Some(later(&broken).into()),
+    };
     let user = str::from_utf8(user).ok()?;
     let address = Address::login(user).ok()?;
     let me = house.me.to_ascii_lowercase();
@@ -139,14 +141,22 @@ mod tests {
 
     #[test]
     fn a_host_is_found_by_its_name_or_as_its_line_says() {
-        let at = |line, service| at(line, "b.test", service).ok();
+        let way = |line, service| way(line, "b.test", service).ok();
+        let at = |line, service| way(line, service).filter(|(_, tls)| tls.is_none()).map(|(at, _)| at);
         assert_eq!(at(None, Service::Imap).as_deref(), Some("b.test:143"));
         assert_eq!(at(None, Service::Pop3).as_deref(), Some("b.test:110"));
         let line = Some("10.0.0.2 imap=1143");
         assert_eq!(at(line, Service::Imap).as_deref(), Some("10.0.0.2:1143"));
         assert_eq!(at(line, Service::Pop3).as_deref(), Some("10.0.0.2:110"));
         assert_eq!(at(Some("fd00::2 pop3=1"), Service::Pop3).as_deref(), Some("[fd00::2]:1"));
-        assert_eq!(at(Some("imap=x"), Service::Imap), None);
+        let tls = |line, service| way(Some(line), service).map(|(at, tls)| (at, tls.unwrap_or_default()));
+        let both = |at: &str, name: &str| Some((at.to_owned(), name.to_owned()));
+        assert_eq!(tls("tls", Service::Imap), both("b.test:993", "b.test"));
+        assert_eq!(tls("10.0.0.2 tls=c.test", Service::Pop3), both("10.0.0.2:995", "c.test"));
+        assert_eq!(tls("tls imap=1993", Service::Imap), both("b.test:1993", "b.test"));
+        for odd in ["imap=x", "tls= b", "smtp=25", "10.0.0.2 ssl=yes"] {
+            assert_eq!(way(Some(odd), Service::Imap), None, "{odd}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What all questions share: the store, who owns mail, tickets, guesses, turns at the hashing.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -117,8 +118,14 @@ impl House {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What our hosts know each other by, if there are several.
+    /// What our hosts know each other by, if there are several. With a key that everybody can read, everybody can open any
+    /// mailbox: it is none.
     pub(crate) fn host_key(&self) -> Result<Option<String>, Broken> {
+        let seen = self.control.path("hostkey").metadata();
+        if seen.is_ok_and(|seen| seen.permissions().mode() & 0o007 != 0) {
+            let cure = "chmod o= it on all hosts, and write another one if others have been here: usher(8)";
+            return Err(Broken::new("control/hostkey", "everybody on this host can read it", cure));
+        }
         Ok(self.control.line("hostkey")?.filter(|key| !key.is_empty()))
     }
 

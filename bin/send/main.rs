@@ -45,7 +45,9 @@ fn run() -> Result<(), Stop> {
         return Err(Stop::temporary("cannot start: another send is already running"));
     };
     let _ = raise_file_limit();
-    confine(&home).map_err(Stop::temporary)?;
+    if !bounces_go_to_a_program() {
+        confine(&home).map_err(Stop::temporary)?;
+    }
     Office::open(home, queue, signals)?.run()
 }
 
@@ -60,6 +62,11 @@ fn prepare(home: &Home, uids: &Uids) -> Result<(), Stop> {
         made.map_err(Stop::temporary)?;
     }
     sys::become_user(&identity).map_err(Stop::temporary)
+}
+
+/// QMAILQUEUE's program takes the bounces, and what it may need nobody knows: it inherits what we have left.
+fn bounces_go_to_a_program() -> bool {
+    sys::Env::here().get("QMAILQUEUE").is_some_and(|path| !path.is_empty())
 }
 
 fn confine(home: &Home) -> std::io::Result<()> {

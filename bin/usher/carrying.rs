@@ -8,28 +8,74 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use crate::secret::Secret;
+
 /// Octets carried at one time.
 const PIECE: usize = 16 * 1024;
 
+/// The other host, by a connection that others hold too.
+#[derive(Clone)]
+pub(crate) enum Server {
+    Plain(Arc<TcpStream>),
+    Secret(Secret),
+}
+
+impl Server {
+    fn say_no_more(&self) {
+        match self {
+            Server::Plain(stream) => drop(stream.shutdown(Shutdown::Write)),
+            Server::Secret(secret) => secret.say_no_more(),
+        }
+    }
+
+    fn hang_up(&self) {
+        match self {
+            Server::Plain(stream) => drop(stream.shutdown(Shutdown::Both)),
+            Server::Secret(secret) => secret.hang_up(),
+        }
+    }
+}
+
+impl Read for Server {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Server::Plain(stream) => (&**stream).read(buffer),
+            Server::Secret(secret) => secret.read(buffer),
+        }
+    }
+}
+
+impl Write for Server {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            Server::Plain(stream) => (&**stream).write(octets),
+            Server::Secret(secret) => secret.write(octets),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Carries; gives how many octets went there and came back. A side that says no more is told to the other; when the
 /// server has done, so has the client.
-pub(crate) fn carry(input: OwnedFd, output: OwnedFd, server: TcpStream) -> (u64, u64) {
+pub(crate) fn carry(input: OwnedFd, output: OwnedFd, server: Server) -> (u64, u64) {
     for fd in [&input, &output] {
         sys::keep_alive(std::os::fd::AsFd::as_fd(fd));
     }
-    sys::keep_alive(std::os::fd::AsFd::as_fd(&server));
-    let Ok(mut there) = server.try_clone() else { return (0, 0) };
+    let mut there = server.clone();
     let (Ok(closing), mut output) = (input.try_clone(), File::from(output)) else { return (0, 0) };
     let sent = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&sent);
     thread::spawn(move || {
         copy(&mut File::from(input), &mut there, &counted);
-        let _ = there.shutdown(Shutdown::Write);
+        there.say_no_more();
     });
     let (mut server, back) = (server, AtomicU64::new(0));
     copy(&mut server, &mut output, &back);
     // It waits for the client, who has been told all there is.
-    let _ = server.shutdown(Shutdown::Both);
+    server.hang_up();
     let closing = TcpStream::from(closing);
     let _ = closing.shutdown(Shutdown::Both);
     (sent.load(Ordering::Relaxed), back.load(Ordering::Relaxed))
@@ -56,6 +102,10 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
+    fn plain(stream: TcpStream) -> Server {
+        Server::Plain(Arc::new(stream))
+    }
+
     fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -66,7 +116,7 @@ mod tests {
     fn all_octets_arrive_both_ways_and_the_end_of_one_side_is_the_end() {
         let ((mut client, ours), (server, mut theirs)) = (pair(), pair());
         let (input, output) = (OwnedFd::from(ours.try_clone().unwrap()), OwnedFd::from(ours));
-        let usher = thread::spawn(move || carry(input, output, server));
+        let usher = thread::spawn(move || carry(input, output, plain(server)));
         let mut large = vec![0; 300_000];
         large.iter_mut().enumerate().for_each(|(n, octet)| *octet = n as u8);
         let sent = large.clone();
@@ -88,7 +138,7 @@ mod tests {
     fn a_client_who_leaves_is_told_to_the_server() {
         let ((client, ours), (server, mut theirs)) = (pair(), pair());
         let (input, output) = (OwnedFd::from(ours.try_clone().unwrap()), OwnedFd::from(ours));
-        let usher = thread::spawn(move || carry(input, output, server));
+        let usher = thread::spawn(move || carry(input, output, plain(server)));
         drop(client);
         assert_eq!(theirs.read(&mut [0; 10]).unwrap(), 0);
         drop(theirs);

@@ -12,11 +12,13 @@ pub(crate) enum Protocol {
     Imap,
 }
 
-/// What `gate` hands over: `at NUL user NUL pass NUL tag NUL unread`.
+/// What `gate` hands over: `at NUL tls NUL user NUL pass NUL tag NUL unread`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Said<'a> {
     /// `HOST:PORT`.
     pub(crate) at: &'a str,
+    /// The name that its certificate has to be for; empty: it is spoken to in plain text.
+    pub(crate) tls: &'a str,
     pub(crate) user: &'a str,
     pub(crate) pass: &'a str,
     /// Of the client's command that has logged in.
@@ -27,10 +29,10 @@ pub(crate) struct Said<'a> {
 
 impl<'a> Said<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Said<'a>> {
-        let mut parts = bytes.splitn(5, |octet| *octet == 0);
+        let mut parts = bytes.splitn(6, |octet| *octet == 0);
         let mut text = || str::from_utf8(parts.next()?).ok().filter(|text| !text.contains(char::is_control));
-        let (at, user, pass, tag) = (text()?, text()?, text()?, text()?);
-        Some(Said { at, user, pass, tag, unread: parts.next()? })
+        let (at, tls, user, pass, tag) = (text()?, text()?, text()?, text()?, text()?);
+        Some(Said { at, tls, user, pass, tag, unread: parts.next()? })
     }
 }
 
@@ -125,18 +127,18 @@ mod tests {
 
     #[test]
     fn the_client_s_tag_and_what_he_has_said_go_along() {
-        let handed = b"b.test:143\0a\"b@x.test\0fulmar1.1.2.3\0a7\0b NOOP\0\r\n";
+        let handed = b"b.test:143\0\0a\"b@x.test\0fulmar1.1.2.3\0a7\0b NOOP\0\r\n";
         let (said, heard) = told(Protocol::Imap, "* OK hi\r\na7 OK in\r\n", handed).unwrap();
         assert_eq!(said, "a7 LOGIN \"a\\\"b@x.test\" \"fulmar1.1.2.3\"\r\nb NOOP\0\r\n");
         assert_eq!(heard, 9, "the answer is the client's");
-        let handed = b"b.test:110\0ann@x.test\0p\0\0STAT\r\n";
+        let handed = b"b.test:110\0\0ann@x.test\0p\0\0STAT\r\n";
         let (said, heard) = told(Protocol::Pop3, "+OK hi\r\n+OK go\r\n+OK in\r\n", handed).unwrap();
         assert_eq!((said.as_str(), heard), ("USER ann@x.test\r\nPASS p\r\nSTAT\r\n", 16));
     }
 
     #[test]
     fn a_server_that_has_no_time_or_talks_nonsense_is_told_nothing() {
-        let handed = b"b.test:143\0ann@x.test\0p\0a\0";
+        let handed = b"b.test:143\0\0ann@x.test\0p\0a\0";
         for says in ["* BYE busy\r\n", "", "* OK", "220 smtp\r\n", &"x".repeat(10_000)] {
             assert!(told(Protocol::Imap, says, handed).is_err(), "{says}");
             assert!(told(Protocol::Pop3, says, handed).is_err(), "{says}");
@@ -145,7 +147,13 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_or_holds_a_line_end_is_not_said() {
-        for odd in [&b""[..], b"a\0b\0c\0d", b"a:1\0b\r\nX\0c\0d\0e", b"a:1\0b\0c\nd\0t\0"] {
+        for odd in [
+            &b""[..],
+            b"a\0t\0b\0c\0d",
+            b"a:1\0\0b\r\nX\0c\0d\0e",
+            b"a:1\0\0b\0c\nd\0t\0",
+            b"a:1\0t\n\0b\0c\0t\0",
+        ] {
             assert_eq!(Said::read(odd), None, "{odd:?}");
         }
     }

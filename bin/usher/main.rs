@@ -1,24 +1,27 @@
 //! `usher SERVICE`: takes a client who has logged in to the host that has his mailbox, and carries octets between them.
 //!
 //! Started by `gate` in the place of a server, as who owns nothing. The client's own tag goes along with the pass that
-//! `lookup` has written, so that the other host's answer is the answer to his login. Opens no file, keeps nothing.
+//! `lookup` has written, so that the other host's answer is the answer to his login. Opens no file but those
+//! that say whose certificate is to be believed; keeps nothing.
 
 mod carrying;
 mod introduction;
+mod reaching;
+mod secret;
 
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use dns::{Config, Resolver};
+use rustls::ClientConnection;
 use sys::confine::{Confine, Limits};
 use sys::{Stop, Timed};
 
+use crate::carrying::Server;
 use crate::introduction::{Protocol, Said};
+use crate::secret::Secret;
 
-/// How long the other host may take to take the connection.
-const CONNECT: Duration = Duration::from_secs(20);
 /// How long it may take with a word.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Octets of what `gate` hands over.
@@ -42,7 +45,11 @@ fn run() -> Result<(), Stop> {
     let (input, output) = client.map_err(|error| Stop::permanent(format_args!("no client: {error}")))?;
     let id = std::process::id();
     let user = said.user.replace(' ', "\\x20");
-    let server = match introduced(protocol, &said) {
+    let cannot = |error| Stop::temporary(format_args!("can't confine myself: {error}"));
+    // Whose certificates are to be believed can't be read later.
+    let session = if said.tls.is_empty() { Ok(None) } else { secret::session(said.tls).map(Some) };
+    while_connecting().map_err(cannot)?;
+    let server = match session.and_then(|session| introduced(protocol, &said, session)) {
         Ok(server) => server,
         Err(error) => {
             let mut client = Timed::new(input, output, PATIENCE);
@@ -51,49 +58,39 @@ fn run() -> Result<(), Stop> {
             return Err(Stop::temporary(format_args!("{id} user={user} host={}: {error}", said.at)));
         }
     };
-    confine().map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
+    Confine::new().apply().map_err(cannot)?;
     sys::log!("usher: {id} begin user={user} host={}", said.at);
     let (there, back) = carrying::carry(input, output, server);
     sys::log!("usher: {id} end user={user} in={there} out={back}");
     Ok(())
 }
 
-/// Connects, and says there who comes; what follows from there is for the client.
-fn introduced(protocol: Protocol, said: &Said<'_>) -> std::io::Result<TcpStream> {
-    let stream = connect(said.at)?;
+/// Connects, and says there who comes, by TLS where there is a session for it; what follows from there is for the client.
+fn introduced(
+    protocol: Protocol,
+    said: &Said<'_>,
+    session: Option<ClientConnection>,
+) -> std::io::Result<Server> {
+    let stream = reaching::connect(said.at)?;
     let _ = stream.set_nodelay(true);
+    sys::keep_alive(stream.as_fd());
     let (input, output) = (OwnedFd::from(stream.try_clone()?), OwnedFd::from(stream.try_clone()?));
     let mut server = Timed::new(input, output, PATIENCE);
     server.set_deadline(Some(PATIENCE));
-    protocol.introduce(&mut server, said)?;
-    Ok(stream)
-}
-
-/// Tries all addresses of the host.
-fn connect(at: &str) -> std::io::Result<TcpStream> {
-    let mut last = std::io::Error::other("it has no address");
-    for address in addresses(at)? {
-        match sys::dial(None, address, CONNECT) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
+    let Some(mut session) = session else {
+        protocol.introduce(&mut server, said)?;
+        return Ok(Server::Plain(Arc::new(stream)));
+    };
+    // Before anything is said: a certificate that will not do ends it here.
+    while session.is_handshaking() {
+        session.complete_io(&mut server)?;
     }
-    Err(last)
+    protocol.introduce(&mut rustls::Stream::new(&mut session, &mut server), said)?;
+    Ok(Server::Secret(Secret::new(session, stream)))
 }
 
-fn addresses(at: &str) -> std::io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = at.parse() {
-        return Ok(vec![address]);
-    }
-    let (host, port) = at.rsplit_once(':').ok_or(std::io::ErrorKind::InvalidInput)?;
-    let port = port.parse::<u16>().map_err(std::io::Error::other)?;
-    let found = Resolver::new(Config::find("")).addresses(host);
-    let found: Vec<IpAddr> = found.map_err(|error| std::io::Error::other(format!("{error}")))?;
-    Ok(found.into_iter().map(|ip| (ip, port).into()).collect())
-}
-
-/// What is left: the two connections.
-fn confine() -> std::io::Result<()> {
+/// What is left until the other host has been reached; after that, the two connections alone.
+fn while_connecting() -> std::io::Result<()> {
     Limits { memory: Some(MEMORY), files: Some(FILES), file_size: None }.apply()?;
-    Confine::new().apply()
+    dns::FOLDERS.iter().fold(Confine::new().internet(), Confine::read).apply()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use control::{Control, Home, Problem, Severity};
+use control::{Control, Home, MailHost, Problem, Severity};
 use mailbox::Names;
 
 /// What is wrong with the values; that a file can't be read is `control`'s to tell.
@@ -15,6 +15,8 @@ pub(super) fn check(home: &Home) -> Vec<Problem> {
     problems.extend(lines(&control, "imapfolders", folder));
     problems.extend(names(&control));
     problems.extend(lines(&control, "sharedfolders", group));
+    problems.extend(members(&control));
+    problems.extend(hosts(&control));
     problems
 }
 
@@ -36,9 +38,10 @@ fn key(control: &Control) -> Option<Problem> {
     use std::os::unix::fs::PermissionsExt;
     let length = line(control, "hostkey")?.len();
     let seen = control.path("hostkey").metadata().ok()?;
-    if seen.permissions().mode() & 0o004 != 0 {
-        let said = "everybody on this host may read it, and so open any mailbox on any host".to_owned();
-        return Some(problem(Severity::Error, "hostkey", said, "chmod 400 it, for lookup alone: usher(8)"));
+    if seen.permissions().mode() & 0o007 != 0 {
+        let said = "everybody on this host may read it: no login is led to another host".to_owned();
+        let cure = "chmod 400 it, for lookup alone, and write another one if others have been here: usher(8)";
+        return Some(problem(Severity::Error, "hostkey", said, cure));
     }
     let said = format!("{length} characters can be guessed: no login is led to another host");
     let cure = "write at least 32 characters by chance, the same on all hosts: usher(8)";
@@ -127,6 +130,47 @@ fn group(line: &str) -> Wrong {
     }
 }
 
+/// Members that nobody is.
+fn members(control: &Control) -> Vec<Problem> {
+    let file = "sharedfolders";
+    let mut problems = Vec::new();
+    for line in control.list(file).ok().flatten().unwrap_or_default() {
+        let Some((group, members)) = line.split_once(':') else { continue };
+        let words = members.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+        for word in words.filter(|word| !may_be_somebody(word)) {
+            let said = format!("`{word}` in the line of {group} is nobody's address");
+            let cure = "write user@domain, @domain for all of a domain, or * for everybody";
+            problems.push(problem(Severity::Warning, file, said, cure));
+        }
+    }
+    problems
+}
+
+/// An address, a domain, everybody, or a user of this system.
+fn may_be_somebody(word: &str) -> bool {
+    let is_host = |host: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_') || !c.is_ascii();
+        !host.is_empty() && host.chars().all(plain)
+    };
+    match word.rsplit_once('@') {
+        Some((_, domain)) => is_host(domain),
+        None => word == "*" || is_host(word),
+    }
+}
+
+/// Lines of hosts that lead nobody anywhere.
+fn hosts(control: &Control) -> Vec<Problem> {
+    let all = control.list("mailhosts").ok().flatten().unwrap_or_default();
+    let wrong = |line: &String| {
+        let (name, said) = line.split_once(':')?;
+        let word = MailHost::read(said).err()?;
+        let said = format!("`{word}` in the line of {name} is not understood: nobody is led there");
+        let cure = "write name:address imap=port pop3=port tls: usher(8)";
+        Some(problem(Severity::Error, "mailhosts", said, cure))
+    };
+    all.iter().filter_map(wrong).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +195,7 @@ mod tests {
             ("sharedfolders", "sales: ann@x.test @y.test\nall:*\n"),
             ("hostkey", "0123456789abcdef0123456789abcdef\n"),
             ("indexdir", "index\n"),
+            ("mailhosts", "b.test:10.0.0.2 imap=1143 tls\nc.test:tls=x.test\nd.test:fd00::2\n"),
         ];
         assert!(found(&good).is_empty() && found(&[]).is_empty());
         assert_eq!(found(&[("hostkey", "0123456789abcdef0123456789abcdef for all\n")]).len(), 1);
@@ -159,11 +204,12 @@ mod tests {
             ("hostkey", "secret\n"),
             ("indexdir", "no/where\n"),
             ("imapfolders", "Sent\nX \\Flagged\n"),
-            ("sharedfolders", "sales ann@x.test\na.b: *\nx:\n"),
+            ("sharedfolders", "sales ann@x.test\na.b: *\nx:\ny: ann@ @ b;c\n"),
+            ("mailhosts", "b.test:imaps=993\nc.test:10.0.0.2 tsl\n"),
         ];
         let told = found(&bad);
         let count = |name: &str| told.iter().filter(|file| file.ends_with(name)).count();
-        assert_eq!(bad.map(|(name, _)| count(name)), [1, 1, 1, 2, 3]);
+        assert_eq!(bad.map(|(name, _)| count(name)), [1, 1, 1, 2, 6, 2]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! its text, so that readers can tell when it has been forgotten.
 
 use std::fs;
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::broken::short;
@@ -26,14 +26,20 @@ pub struct Compiled {
 /// already, and of all rule files `etc/tcp.*`. One that fails does not stop the others.
 pub fn compile_all(home: &Home) -> Vec<Result<Compiled, Broken>> {
     let control = home.control();
-    let due = |name: &str| name == "morercpthosts" || control.join(format!("{name}.cdb")).exists();
+    let due = |name: &str| name == "morercpthosts" || is_there(&control.join(format!("{name}.cdb")));
     let tables = TABLE.iter().filter(|file| file.kind.compiles() && due(file.name));
-    let tables = tables.filter(|file| control.join(file.name).exists()).map(|file| compile(home, file.name));
+    let tables =
+        tables.filter(|file| is_there(&control.join(file.name))).map(|file| compile(home, file.name));
     let rules = match rule_files(home) {
         Ok(files) => files.iter().map(|path| compile_rules(path)).collect(),
         Err(broken) => vec![Err(broken)],
     };
     tables.chain(rules).collect()
+}
+
+/// What can't be looked at is there: whoever opens it tells the trouble.
+fn is_there(path: &Path) -> bool {
+    !matches!(path.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound)
 }
 
 /// Makes the cdb of the control file `name`, whether there is one or not.
@@ -81,7 +87,10 @@ pub fn compile_rules(path: &Path) -> Result<Compiled, Broken> {
 /// The rule files of the house: `etc/tcp.*`, without their tables and what editors leave.
 pub(crate) fn rule_files(home: &Home) -> Result<Vec<PathBuf>, Broken> {
     let folder = home.etc();
-    let Ok(seen) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
+    let seen = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        seen => seen.map_err(|error| Broken::io(short(&folder), &error))?,
+    };
     let mut files = Vec::new();
     for entry in seen {
         let entry = entry.map_err(|error| Broken::io(short(&folder), &error))?;

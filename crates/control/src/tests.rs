@@ -461,3 +461,13 @@ fn networks_are_named_in_tables_and_rules_and_an_edit_of_one_makes_the_tables_st
     let refused = compile_rules(&home.path().join("etc/tcp.smtp")).unwrap_err().to_string();
     assert!(refused.contains("tcp.smtp: line 1"), "{refused}");
 }
+
+#[test]
+fn a_folder_of_rules_that_cannot_be_read_is_not_one_without_rules() {
+    let house = House::new(&[]);
+    let etc = house.home.etc();
+    std::fs::remove_dir_all(&etc).unwrap_or_default();
+    assert!(compile_all(&house.home).iter().all(Result::is_ok));
+    std::fs::write(&etc, "").unwrap();
+    assert!(compile_all(&house.home).iter().any(Result::is_err));
+}

@@ -261,7 +261,7 @@ fn make(path: &Path) -> io::Result<Folder> {
     let above = Folder::open(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
     std::fs::create_dir(path)?;
     let bits = if mode(&above) == 0o600 { 0o700 } else { 0o2770 };
-    std::fs::set_permissions(path, Permissions::from_mode(bits))?;
+    File::open(path)?.set_permissions(Permissions::from_mode(bits))?;
     Folder::open(path)
 }
 

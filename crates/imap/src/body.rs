@@ -67,6 +67,9 @@ impl Body {
             (Reach::Whole, false) | (Reach::Parts, _) => {
                 read_all(text, &mut self.text)?;
                 self.reach = Reach::Parts;
+                if (self.text.len() as u64) < MOST_TEXT {
+                    folder.size_is(uid, mime::wire_octets(&self.text));
+                }
             }
         }
         self.uid = uid;

@@ -36,6 +36,9 @@ impl Rules {
     /// Nothing is told after it: it says itself what there is, or there is nothing open.
     const SILENT: Rules = Rules(16);
 
+    /// It asks nothing of the messages.
+    const SLEEPS: Rules = Rules(32);
+
     const fn and(self, other: Rules) -> Rules {
         Rules(self.0 | other.0)
     }
@@ -58,6 +61,10 @@ impl Rules {
 
     pub(crate) fn writes(self) -> bool {
         self.has(Rules::WRITES)
+    }
+
+    pub(crate) fn wakes(self) -> bool {
+        !self.has(Rules::SLEEPS)
     }
 
     pub(crate) fn silent(self) -> bool {
@@ -104,9 +111,9 @@ impl<S: Store> Session<S> {
         Row { name: "LISTRIGHTS", rules: FREE, run: rights::list },
         Row { name: "MYRIGHTS", rules: FREE, run: rights::mine },
         Row { name: "NOTIFY", rules: FREE, run: notify::run },
-        Row { name: "CHECK", rules: OPEN, run: session::nothing },
+        Row { name: "CHECK", rules: OPEN.and(Rules::SLEEPS), run: session::nothing },
         Row { name: "CLOSE", rules: OPEN.and(SILENT), run: close::close },
-        Row { name: "UNSELECT", rules: OPEN.and(SILENT), run: close::unselect },
+        Row { name: "UNSELECT", rules: OPEN.and(SILENT).and(Rules::SLEEPS), run: close::unselect },
         Row { name: "REPLACE", rules: WRITE.and(Rules::NUMBERS), run: replace::run },
         Row { name: "UID REPLACE", rules: WRITE, run: replace::run },
         Row { name: "EXPUNGE", rules: WRITE, run: expunge::run },

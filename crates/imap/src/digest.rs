@@ -1,7 +1,7 @@
 //! What is kept of a message: all that FETCH, SEARCH, SORT and THREAD want again and again, found in one pass over it.
 //!
 //! The record is octets for the store: a version, numbers, a table of places, and the strings. Strings that are found
-//! in earlier ones share their octets. Reading copies nothing and takes any octets; it says no to what is torn.
+//! in earlier ones share their octets. Where only the header was read, what needs the body is missing, and the record says so. Reading copies nothing and takes any octets; it says no to what is torn.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,11 +14,12 @@ use crate::structure::{body_structure, envelope};
 use crate::subject::base_subject;
 
 /// Changes with what is in a record, or how it is found: an older record is made anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const HAS_SENT: u8 = 1;
 const IS_REPLY: u8 = 2;
 const HAS_ID: u8 = 4;
+const OF_HEADER: u8 = 8;
 
 /// Identifiers of References that are kept: the last ones.
 const MOST_REFERENCES: usize = 1000;
@@ -61,6 +62,15 @@ pub fn digest(text: &[u8], whole_octets: u64) -> Vec<u8> {
     record.put_text(Text::Preview, &mime::preview(text, &part));
     let beyond = whole_octets.saturating_sub(text.len() as u64);
     record.finish(mime::wire_octets(text).saturating_add(beyond), letter.date, letter.is_reply)
+}
+
+/// As [`digest`], of a header alone.
+pub(crate) fn digest_of_header(header: &[u8]) -> Vec<u8> {
+    let mut letter = Letter::read(header);
+    let mut record = Record { flags: OF_HEADER, ..Record::default() };
+    record.put(Text::Envelope, |out| envelope(header, out));
+    letter.put(&mut record);
+    record.finish(0, letter.date, letter.is_reply)
 }
 
 /// What a header says, as it is searched and sorted.
@@ -286,6 +296,11 @@ impl<'a> Digest<'a> {
             *text = rest.get(start..start.checked_add(length)?)?;
         }
         (octets == rest.len() as u64).then_some(Digest { flags, size, sent, texts })
+    }
+
+    /// Is it known what stands in the body: size, structure, preview?
+    pub(crate) fn is_whole(&self) -> bool {
+        self.flags & OF_HEADER == 0
     }
 
     fn octets(&self, text: Text) -> &'a [u8] {

@@ -24,6 +24,21 @@ fn all_of_a_message_is_in_its_record() {
 }
 
 #[test]
+fn of_a_header_alone_all_is_known_that_stands_there() {
+    let end = MESSAGE.find("\n\n").unwrap() + 2;
+    let of_header = digest_of_header(&MESSAGE.as_bytes()[..end]);
+    let whole = digest(MESSAGE.as_bytes(), MESSAGE.len() as u64);
+    let (half, whole) = (Digest::read(&of_header).unwrap(), Digest::read(&whole).unwrap());
+    assert!(!half.is_whole() && whole.is_whole());
+    assert_eq!((half.envelope(), half.sent(), half.is_reply()), (whole.envelope(), whole.sent(), true));
+    let body = [Text::Structure as usize, Text::Preview as usize];
+    for text in (0..TEXTS).filter(|text| !body.contains(text)) {
+        assert_eq!(half.texts[text], whole.texts[text]);
+    }
+    assert!(half.structure().is_empty() && half.preview().is_empty());
+}
+
+#[test]
 fn an_empty_message_has_a_record() {
     let record = digest(b"", 0);
     let digest = Digest::read(&record).unwrap();

@@ -2,6 +2,7 @@
 //! then by reading what is still in doubt.
 
 use crate::open::Open;
+use crate::progress::Progress;
 use crate::records::Records;
 use crate::search::{Field, Leaf, Needle, Price, Program, Terms, within};
 use crate::section::header_end;
@@ -48,11 +49,13 @@ struct Candidate {
     message: Message,
 }
 
-/// Numbers and UIDs of the messages that `key` holds for, ascending. `now`: seconds since 1970.
+/// Numbers and UIDs of the messages that `key` holds for, ascending. `now`: seconds since 1970. Stops where nobody
+/// hears any more.
 pub(crate) fn find<F: Folder>(
     open: &mut Open<F>,
     key: &SearchKey,
     now: i64,
+    progress: &mut Progress<'_>,
 ) -> Result<Vec<(u32, Uid)>, Trouble> {
     let saved = open.saved.as_slice().into();
     let terms = Terms {
@@ -66,9 +69,12 @@ pub(crate) fn find<F: Folder>(
     let mut search = Search { program: &program, found: Vec::new() };
     let candidates = search.by_list(open);
     let most = MOST_KNOWN / program.leaves().len().max(1);
-    for some in candidates.chunks(most.max(1)) {
-        let doubtful = search.by_digest(&mut open.folder, some)?;
-        search.by_text(&mut open.folder, doubtful)?;
+    let pieces = candidates.chunks(most.max(1));
+    let count = pieces.len();
+    for (number, some) in pieces.enumerate() {
+        let mut progress = progress.part(number, count);
+        let doubtful = search.by_digest(&mut open.folder, some, &mut progress.part(0, 2))?;
+        search.by_text(&mut open.folder, doubtful, &mut progress.part(1, 2))?;
     }
     search.found.sort_unstable();
     Ok(search.found)
@@ -111,15 +117,20 @@ impl Search<'_> {
         &mut self,
         folder: &mut F,
         candidates: &[Candidate],
+        progress: &mut Progress<'_>,
     ) -> Result<Vec<Doubt>, Trouble> {
-        let mut records = Records::default();
+        let mut records = Records::of_headers();
         let mut doubtful = Vec::new();
         let mut known = vec![Known::Nothing; self.program.leaves().len()];
         let recent_from = folder.recent_from();
         for (place, candidate) in candidates.iter().enumerate() {
+            progress.passed(place, candidates.len());
+            if progress.deaf() {
+                break;
+            }
             let uid = candidate.message.uid;
             let next = || candidates.iter().skip(place + 1).map(|candidate| candidate.message.uid);
-            let mut asked = Asked { folder, records: &mut records, uid, loaded: false };
+            let mut asked = Asked { folder, records: &mut records, uid, loaded: false, progress };
             let mut trouble = None;
             known.fill(Known::Nothing);
             let value = self.program.holds(&mut |place, leaf| {
@@ -146,12 +157,21 @@ impl Search<'_> {
     }
 
     /// Reads what is left, each message once.
-    fn by_text<F: Folder>(&mut self, folder: &mut F, mut doubtful: Vec<Doubt>) -> Result<(), Trouble> {
+    fn by_text<F: Folder>(
+        &mut self,
+        folder: &mut F,
+        mut doubtful: Vec<Doubt>,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Trouble> {
         if !doubtful.is_empty() {
             self.narrow(folder, &mut doubtful);
         }
-        for batch in doubtful.chunks(BATCH) {
-            self.read(folder, batch)?;
+        for (number, batch) in doubtful.chunks(BATCH).enumerate() {
+            if progress.deaf() {
+                break;
+            }
+            progress.reached(number * BATCH, doubtful.len());
+            self.read(folder, batch, progress)?;
         }
         Ok(())
     }
@@ -173,13 +193,20 @@ impl Search<'_> {
         });
     }
 
-    fn read<F: Folder>(&mut self, folder: &mut F, batch: &[Doubt]) -> Result<(), Trouble> {
+    fn read<F: Folder>(
+        &mut self,
+        folder: &mut F,
+        batch: &[Doubt],
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Trouble> {
         let uids: Vec<Uid> = batch.iter().map(|doubt| doubt.uid).collect();
         let doubt = |uid| Some(&batch[uids.binary_search(&uid).ok()?]);
         let program = self.program;
         let work = |uid, text: &[u8]| doubt(uid).is_some_and(|doubt| read(program, &doubt.known, text));
-        let found = &mut self.found;
+        let (found, mut looked) = (&mut self.found, 0);
         folder.each_text(&uids, &work, &mut |uid, holds| {
+            looked += 1;
+            progress.ahead(looked);
             if let (true, Some(doubt)) = (holds, doubt(uid)) {
                 found.push((doubt.number, uid));
             }
@@ -213,14 +240,15 @@ fn free(leaf: &Leaf, candidate: Candidate, recent_from: Uid) -> Option<bool> {
 }
 
 /// One message that is asked about.
-struct Asked<'a, F> {
+struct Asked<'a, 'p, F> {
     folder: &'a mut F,
     records: &'a mut Records,
     uid: Uid,
     loaded: bool,
+    progress: &'a mut Progress<'p>,
 }
 
-impl<F: Folder> Asked<'_, F> {
+impl<F: Folder> Asked<'_, '_, F> {
     fn answer(
         &mut self,
         leaf: &Leaf,
@@ -242,7 +270,11 @@ impl<F: Folder> Asked<'_, F> {
     }
 
     fn by_digest(&mut self, leaf: &Leaf, next: impl Iterator<Item = Uid>) -> Result<Option<bool>, Trouble> {
-        if !self.loaded && !self.records.load(self.folder, self.uid, next)? {
+        if matches!(leaf, Leaf::Larger(_) | Leaf::Smaller(_)) {
+            self.records.want_all();
+            self.loaded = false;
+        }
+        if !self.loaded && !self.records.load(self.folder, self.uid, next, self.progress)? {
             return Err(Trouble::Gone);
         }
         self.loaded = true;

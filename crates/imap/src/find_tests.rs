@@ -147,7 +147,7 @@ fn body(text: &str) -> SearchKey {
 /// The UIDs found, and those of messages that were read for it.
 fn found(open: &mut Open<Watched>, key: &SearchKey) -> (Vec<Uid>, Vec<Uid>) {
     open.folder.read.take();
-    let rows = find(open, key, 0).unwrap();
+    let rows = find(open, key, 0, &mut Progress::unheard()).unwrap();
     (rows.into_iter().map(|(_, uid)| uid).collect(), open.folder.read.take())
 }
 
@@ -227,7 +227,7 @@ fn a_message_that_cannot_be_read_keeps_no_other_from_having_a_digest() {
     let mut open = open();
     open.folder.broken = vec![3];
     let mut records = Records::default();
-    let mut loaded = |uid| records.load(&mut open.folder, uid, uid + 1..=6);
+    let mut loaded = |uid| records.load(&mut open.folder, uid, uid + 1..=6, &mut Progress::unheard());
     assert_eq!([1, 2].map(&mut loaded), [Ok(true), Ok(true)]);
     assert_eq!(loaded(3), Err(Trouble::Unavailable("broken".to_owned())));
     assert_eq!([4, 5, 6].map(&mut loaded), [Ok(true), Ok(true), Ok(true)]);

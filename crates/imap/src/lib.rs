@@ -22,6 +22,7 @@ mod outline;
 mod parse;
 mod pattern;
 mod pour;
+mod progress;
 mod ranges;
 mod records;
 mod reply;
@@ -49,11 +50,12 @@ pub use flags::{FlagWord, Flags};
 pub use frame::{Announced, Frame, Frames, Limits, Literal, Refused, Taken};
 pub use login::{CAPABILITIES_BEFORE_LOGIN, Door, Encryption, Login, Step};
 pub use parse::{Appending, Fault, FaultKind, appending, parse, tag_of};
+pub use progress::{Pace, Progress};
 pub use sequence::{Set, compact};
 pub use session::{Flow, Options, Session};
 pub use store::{
     Arrived, Folder, Happened, Letter, Listed, MOST_TEXT, Marks, Message, Namespace, NamespaceKind, Needle,
-    News, QuotaRoot, Status, Store, Trouble, Uid,
+    News, QuotaRoot, Status, Store, Trouble, Uid, first_unseen,
 };
 pub use syntax::*;
 pub use utf7::{decode_mailbox, encode_mailbox};

@@ -12,6 +12,7 @@ pub use folder::Opened;
 use shelf::{Account, Kept, Shelf};
 
 use crate::flags::Flags;
+use crate::progress::Progress;
 use crate::store::{
     Arrived, Folder, Happened, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store,
     Trouble, Uid,
@@ -270,7 +271,14 @@ impl Store for Memory {
         Ok(Arrived { uid_validity, uids: uids.into_iter().map(|uid| (0, uid)).collect() })
     }
 
-    fn copy(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
+    fn copy(
+        &mut self,
+        from: &mut Opened,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble> {
+        (0..uids.len()).for_each(|done| progress.reached(done, uids.len()));
         let letters = from.letters(uids);
         let here: Vec<Uid> = letters.iter().map(|(uid, _)| *uid).collect();
         let mut account = self.account();
@@ -281,8 +289,14 @@ impl Store for Memory {
         Ok(Arrived { uid_validity, uids: here.into_iter().zip(there).collect() })
     }
 
-    fn relocate(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
-        let arrived = self.copy(from, uids, target)?;
+    fn relocate(
+        &mut self,
+        from: &mut Opened,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble> {
+        let arrived = self.copy(from, uids, target, progress)?;
         let here: Vec<Uid> = arrived.uids.iter().map(|(here, _)| *here).collect();
         from.expunge(&here)?;
         Ok(arrived)

@@ -8,7 +8,7 @@ use crate::reply::Reply;
 use crate::scribe;
 use crate::sequence::Set;
 use crate::session::Out;
-use crate::store::{Folder, Message, Uid};
+use crate::store::{Folder, Message, Trouble, Uid};
 use crate::syntax::{Returns, SearchKey, SortKey};
 use crate::view::View;
 
@@ -41,10 +41,30 @@ pub(crate) struct Open<F> {
     pub(crate) body: Option<Box<Body>>,
 }
 
+/// The UIDs of all messages.
+pub(crate) fn uids(folder: &impl Folder) -> Vec<Uid> {
+    folder.messages().iter().map(|message| message.uid).collect()
+}
+
 impl<F: Folder> Open<F> {
     /// The messages that a client names, as numbers and UIDs in order.
     pub(crate) fn pick(&self, set: &Set, by_uid: bool) -> Result<Vec<(u32, Uid)>, Reply> {
         self.view.pick(set, by_uid, &self.saved)
+    }
+
+    /// Has the folder read its messages, and the view learnt of them? Without `always`, only if something has happened.
+    pub(crate) fn wake(&mut self, always: bool) -> Result<bool, Trouble> {
+        if !self.view.is_asleep() {
+            return Ok(true);
+        }
+        if !self.folder.wake(always)? {
+            return Ok(false);
+        }
+        match self.view.wake(uids(&self.folder)) {
+            true => Ok(true),
+            // The client counts others than there are.
+            false => Err(Trouble::MailboxGone),
+        }
     }
 
     /// A message as it is now; `None`: it is gone.

@@ -11,6 +11,7 @@ use crate::frame::{Frame, Frames, Limits, Refused, Taken};
 use crate::notices::{Notices, Wish};
 use crate::open::Open;
 use crate::parse::{Fault, parse, tag_of};
+use crate::progress::Pace;
 use crate::reply::Reply;
 use crate::spool::Spooled;
 use crate::store::{Folder, Store, Trouble};
@@ -26,6 +27,8 @@ pub struct Options {
     pub version: String,
     /// The shell can compress.
     pub compress: bool,
+    /// How often the client is told that a command is still under way; `None`: never.
+    pub pace: Option<Pace>,
 }
 
 /// What the shell does once all input has been eaten.
@@ -250,7 +253,7 @@ impl<S: Store> Session<S> {
     fn serve(&mut self, row: &Row<S>, request: Request, out: Out<'_>) -> Answer {
         let rules = row.rules;
         if rules.needs_open() {
-            let open = self.selected()?;
+            let open = if rules.wakes() { self.selected()? } else { self.asleep_or_not()? };
             if rules.writes() && open.folder.read_only() {
                 return Ok(Reply::READ_ONLY);
             }
@@ -310,13 +313,20 @@ impl<S: Store> Session<S> {
 
     /// The open mailbox; without one the answer is BAD.
     pub(crate) fn selected(&mut self) -> Result<&mut Open<S::Folder>, Stop> {
+        let open = self.asleep_or_not()?;
+        open.wake(true)?;
+        Ok(open)
+    }
+
+    /// As [`Session::selected`], but its messages may not have been read yet.
+    fn asleep_or_not(&mut self) -> Result<&mut Open<S::Folder>, Stop> {
         self.open.as_mut().ok_or(Stop::Refused(Reply::NOT_SELECTED))
     }
 
     /// The open mailbox and the account: COPY and MOVE need both.
     pub(crate) fn both(&mut self) -> Result<(&mut Open<S::Folder>, &mut S), Stop> {
         match &mut self.open {
-            Some(open) => Ok((open, &mut self.store)),
+            Some(open) => open.wake(true).map(|_| (open, &mut self.store)).map_err(Stop::from),
             None => Err(Stop::Refused(Reply::NOT_SELECTED)),
         }
     }

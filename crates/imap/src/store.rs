@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 
 use crate::flags::Flags;
+use crate::progress::Progress;
 use crate::syntax::Change;
 
 /// A message's UID.
@@ -189,6 +190,10 @@ pub trait Store: 'static {
     fn status(&mut self, name: &str, sizes: bool) -> Result<Status, Trouble>;
     /// Opens a mailbox.
     fn open(&mut self, name: &str, read_only: bool) -> Result<Self::Folder, Trouble>;
+    /// As [`Store::open`], but the messages need not have been read: [`Folder::wake`] is asked for them.
+    fn open_asleep(&mut self, name: &str, read_only: bool) -> Result<Self::Folder, Trouble> {
+        self.open(name, read_only)
+    }
     /// Largest message that is taken, octets; `None`: no limit. RFC 7889.
     fn append_limit(&self) -> Option<u64>;
     /// Is there such a mailbox, and may mail be put into it? Asked before a client sends much.
@@ -204,9 +209,21 @@ pub trait Store: 'static {
     /// Makes all of `letters` messages of `name`, durably, or none.
     fn append(&mut self, name: &str, letters: Vec<Letter<Self::Draft>>) -> Result<Arrived, Trouble>;
     /// Copies messages to `target`, with flags, dates and keywords; all or none.
-    fn copy(&mut self, from: &mut Self::Folder, uids: &[Uid], target: &str) -> Result<Arrived, Trouble>;
+    fn copy(
+        &mut self,
+        from: &mut Self::Folder,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble>;
     /// Moves them: afterwards each is in `target`, and no more here. RFC 6851.
-    fn relocate(&mut self, from: &mut Self::Folder, uids: &[Uid], target: &str) -> Result<Arrived, Trouble>;
+    fn relocate(
+        &mut self,
+        from: &mut Self::Folder,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble>;
     /// The quota roots that count what is in `name`.
     fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble>;
     /// Annotations of a mailbox (empty: the server): name and value, sorted. RFC 5464.
@@ -257,6 +274,17 @@ pub trait Folder {
     fn read_only(&self) -> bool;
     /// All messages, by ascending UID.
     fn messages(&self) -> &[Message];
+    /// Of one opened by [`Store::open_asleep`], sees to it that `messages` gives what `status` has counted; without
+    /// `always`, only if there is something that `refresh` would learn. False: nothing has been read yet, and until
+    /// then `messages` gives none.
+    fn wake(&mut self, always: bool) -> Result<bool, Trouble> {
+        let _ = always;
+        Ok(true)
+    }
+    /// The number of the first message without `\Seen`.
+    fn first_unseen(&self) -> Option<u32> {
+        first_unseen(self.messages())
+    }
     /// The messages from this UID on are recent to this session (RFC 3501 §2.3.2).
     fn recent_from(&self) -> Uid;
     /// The names of keywords that have a bit.
@@ -283,6 +311,8 @@ pub trait Folder {
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble>;
     /// Octets with CR LF line ends, if known without reading the message.
     fn size(&mut self, uid: Uid) -> Result<Option<u64>, Trouble>;
+    /// The message has been read, and has so many octets with CR LF line ends, whatever [`Folder::size`] says.
+    fn size_is(&mut self, _uid: Uid, _octets: u64) {}
     /// RFC 8474: stays when the message is copied or moved.
     fn email_id(&mut self, uid: Uid) -> Result<String, Trouble>;
     /// Octets on disk.
@@ -301,10 +331,26 @@ pub trait Folder {
         work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
         done: &mut dyn FnMut(Uid, T),
     ) -> Result<(), Trouble>;
+    /// As [`Folder::each_text`], but at most `most` octets of each.
+    fn each_beginning<T: Send>(
+        &mut self,
+        uids: &[Uid],
+        most: usize,
+        work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
+        done: &mut dyn FnMut(Uid, T),
+    ) -> Result<(), Trouble> {
+        self.each_text(uids, &|uid, text: &[u8]| work(uid, &text[..most.min(text.len())]), done)
+    }
     /// Messages that may hold the text: a superset, ascending; `None`: any may.
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>>;
     /// As [`Store::rest`].
     fn rest(&mut self) {}
+}
+
+/// The number of the first of these without `\Seen`.
+pub fn first_unseen(messages: &[Message]) -> Option<u32> {
+    let place = messages.iter().position(|message| !message.flags.has(Flags::SEEN))?;
+    u32::try_from(place + 1).ok()
 }
 
 /// Of larger messages only so much is taken apart; BODY[] gives them whole all the same.

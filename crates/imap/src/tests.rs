@@ -27,8 +27,12 @@ pub(crate) struct Server {
 
 impl Server {
     fn new(store: Memory) -> Server {
-        let options =
-            Options { user: "alice@example.test".to_owned(), version: String::new(), compress: true };
+        let options = Options {
+            user: "alice@example.test".to_owned(),
+            version: String::new(),
+            compress: true,
+            pace: None,
+        };
         let out = b"* OK Fulmar is ready.\r\n".to_vec();
         Server { session: Session::new(store, options), login: Some(Vec::new()), out, closed: false }
     }

@@ -37,12 +37,14 @@ impl<S: Store> Session<S> {
         let style = Style::new(&enabled, self.notices.is_some());
         let items = self.wish().items.clone();
         let Some(open) = &mut self.open else { return Ok(Presence::There) };
-        let changed = match open.folder.refresh() {
-            Ok(changed) => changed,
-            Err(Trouble::MailboxGone) => return Ok(Presence::Gone),
-            // What can't be learnt now is told later.
-            Err(_) => return Ok(Presence::There),
-        };
+        let changed =
+            match open.wake(false).and_then(|awake| if awake { open.folder.refresh() } else { Ok(false) }) {
+                Ok(_) if open.view.is_asleep() => return Ok(Presence::There),
+                Ok(changed) => changed,
+                Err(Trouble::MailboxGone) => return Ok(Presence::Gone),
+                // What can't be learnt now is told later.
+                Err(_) => return Ok(Presence::There),
+            };
         if !changed && open.nothing_new() {
             return Ok(Presence::There);
         }
@@ -118,6 +120,9 @@ impl<F: Folder> Open<F> {
 
     /// How many of the messages the client knows are recent.
     pub(crate) fn recent(&self) -> usize {
+        if self.view.is_asleep() {
+            return self.folder.status().recent as usize;
+        }
         let from = self.folder.recent_from();
         self.view.uids().len() - self.view.uids().partition_point(|uid| *uid < from)
     }

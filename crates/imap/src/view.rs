@@ -12,6 +12,8 @@ use crate::store::Uid;
 pub(crate) struct View {
     /// UIDs in order: the n-th is message n + 1.
     uids: Vec<Uid>,
+    /// The UIDs are not known yet, but that there are so many.
+    asleep: Option<u32>,
     /// The largest UID that there has been.
     last: Uid,
     /// All changes up to this have been told of all messages.
@@ -24,12 +26,28 @@ impl View {
     /// A view of a mailbox that has just been opened.
     pub(crate) fn new(uids: Vec<Uid>, up_to: u64) -> View {
         let last = uids.last().copied().unwrap_or(0);
-        View { uids, last, up_to, later: Vec::new() }
+        View { uids, last, up_to, ..View::default() }
+    }
+
+    /// A view of `count` messages whose UIDs come with [`View::wake`].
+    pub(crate) fn asleep(count: u32, up_to: u64) -> View {
+        View { asleep: Some(count), up_to, ..View::default() }
+    }
+
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.is_some()
+    }
+
+    /// Learns the UIDs. False: they are not as many as the client has been told of.
+    pub(crate) fn wake(&mut self, uids: Vec<Uid>) -> bool {
+        let told = self.asleep.take();
+        *self = View::new(uids, self.up_to);
+        told.is_none_or(|told| told == self.count())
     }
 
     /// How many messages the client believes in.
     pub(crate) fn count(&self) -> u32 {
-        u32::try_from(self.uids.len()).unwrap_or(u32::MAX)
+        self.asleep.unwrap_or_else(|| u32::try_from(self.uids.len()).unwrap_or(u32::MAX))
     }
 
     /// All UIDs, by number.
@@ -178,6 +196,15 @@ mod tests {
         assert_eq!(view.pick(&set(&[(Some(4), Some(u32::MAX))]), true, &[]), Ok(vec![(2, 5), (3, 9)]));
         assert_eq!(view.pick(&set(&[(Some(700), None)]), true, &[]), Ok(vec![(3, 9)]));
         assert_eq!(view.pick(&Set::Saved, true, &[5, 6]), Ok(vec![(2, 5)]));
+    }
+
+    #[test]
+    fn a_view_that_wakes_has_as_many_messages_as_it_told() {
+        let mut view = View::asleep(2, 9);
+        assert_eq!((view.count(), view.is_asleep(), view.up_to()), (2, true, 9));
+        assert!(view.wake(vec![4, 6]) && !view.is_asleep());
+        assert_eq!((view.number(6), view.last_uid(), view.up_to()), (Some(2), 6, 9));
+        assert!(!View::asleep(2, 9).wake(vec![4]));
     }
 
     #[test]

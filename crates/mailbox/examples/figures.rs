@@ -92,6 +92,10 @@ fn main() {
     mailbox.refresh().unwrap();
     drop(mailbox);
     time("STATUS, nothing changed", || Mailbox::peek(place.clone(), false).unwrap());
+    let options = Options { may_sleep: true, ..Options::default() };
+    let mut asleep = time("open, end of the index", || Mailbox::open(place.clone(), options).unwrap());
+    time("... and the rest of it", || assert!(asleep.wake(true).unwrap()));
+    drop(asleep);
     let mut mailbox = time("open, index", || open(&place));
     let mut other = open(&place);
     println!("{:>9} KB  memory, two open", memory());

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use imap::{Arrived, Letter, Listed, Namespace, NamespaceKind, News, QuotaRoot, Status, Store, Trouble, Uid};
+use imap::{
+    Arrived, Folder, Letter, Listed, Namespace, NamespaceKind, News, Progress, QuotaRoot, Status, Store,
+    Trouble, Uid,
+};
 use maildir::{Maildir, Quota};
 use nix::sys::stat::{Mode, umask};
 
@@ -98,7 +101,7 @@ impl Account {
                 self.tree.make(&self.tree.plan(name))?;
             }
             special.set(&self.root().folder, self.names(), name, what)?;
-            subscriptions::change(&self.root().folder, self.names(), name, true)?;
+            subscriptions::change(&self.root().folder, self.names(), name, None, true)?;
         }
         Ok(())
     }
@@ -184,8 +187,9 @@ impl Store for Account {
     }
 
     fn list(&mut self) -> Result<Vec<Listed>, Trouble> {
-        let (names, special) = (self.names(), Special::read(&self.root().folder)?);
-        let subscribed = subscriptions::read(&self.root().folder, names)?;
+        // Without what these say, mail can be read all the same; the log has been told.
+        let (names, special) = (self.names(), Special::read(&self.root().folder).unwrap_or_default());
+        let subscribed = subscriptions::read(&self.root().folder, names).unwrap_or_default();
         let visible = self.visible()?;
         let mut all: BTreeMap<String, Listed> = BTreeMap::new();
         for (name, spot) in &visible {
@@ -229,7 +233,10 @@ impl Store for Account {
         if self.tree.all()?.len() >= MOST {
             return Err(Trouble::Limit("There are too many mailboxes."));
         }
-        let mut uses = Special::read(&self.root().folder)?;
+        let mut uses = match what {
+            None => Special::default(),
+            Some(_) => Special::read(&self.root().folder)?,
+        };
         if what.is_some_and(|what| spot.root != 0 || uses.is_taken(what)) {
             return Err(Trouble::Cannot("Another mailbox is for that."));
         }
@@ -280,7 +287,8 @@ impl Store for Account {
             self.names().check(name)?;
         }
         let _lock = self.root().lock()?;
-        subscriptions::change(&self.root().folder, self.names(), name, on)
+        let disk = self.tree.find(name).ok().filter(|spot| spot.root == 0).map(|spot| spot.disk);
+        subscriptions::change(&self.root().folder, self.names(), name, disk.as_deref(), on)
     }
 
     fn status(&mut self, name: &str, sizes: bool) -> Result<Status, Trouble> {
@@ -296,8 +304,14 @@ impl Store for Account {
     }
 
     fn open(&mut self, name: &str, read_only: bool) -> Result<Opened, Trouble> {
+        let mut opened = self.open_asleep(name, read_only)?;
+        Folder::wake(&mut opened, true)?;
+        Ok(opened)
+    }
+
+    fn open_asleep(&mut self, name: &str, read_only: bool) -> Result<Opened, Trouble> {
         let (spot, rights) = self.reach(name, 'r')?;
-        let how = Options { read_only, ..Options::default() };
+        let how = Options { read_only, may_sleep: true, ..Options::default() };
         let mailbox = self.steady(&spot, |_| self.mailbox(&spot, how))?;
         Ok(Opened::new(mailbox, rights, spot, self.settings.fulltext))
     }
@@ -322,12 +336,24 @@ impl Store for Account {
         self.add_letters(name, letters)
     }
 
-    fn copy(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
-        self.add_copies(from, uids, target)
+    fn copy(
+        &mut self,
+        from: &mut Opened,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble> {
+        self.add_copies(from, uids, target, progress)
     }
 
-    fn relocate(&mut self, from: &mut Opened, uids: &[Uid], target: &str) -> Result<Arrived, Trouble> {
-        self.add_and_remove(from, uids, target)
+    fn relocate(
+        &mut self,
+        from: &mut Opened,
+        uids: &[Uid],
+        target: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble> {
+        self.add_and_remove(from, uids, target, progress)
     }
 
     fn quota(&mut self, name: &str) -> Result<Vec<QuotaRoot>, Trouble> {

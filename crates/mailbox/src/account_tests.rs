@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use imap::{Change, Flags, Folder, Happened, Marks, Needle};
+use imap::{Change, Flags, Folder, Happened, Marks, Needle, Progress};
 
 use super::*;
 
@@ -215,11 +215,11 @@ fn too_large_a_message_and_one_too_many_leave_nothing() {
     let letters = (0..3).map(|_| letter(&mut account, "x\n")).collect();
     assert_eq!(account.append("INBOX", letters), Err(Trouble::OverQuota));
     let mut inbox = account.open("INBOX", false).unwrap();
-    assert_eq!(account.copy(&mut inbox, &[1], "Sent"), Err(Trouble::OverQuota));
+    assert_eq!(account.copy(&mut inbox, &[1], "Sent", &mut Progress::unheard()), Err(Trouble::OverQuota));
     // A move takes no room, and Trash counts for nothing.
-    account.relocate(&mut inbox, &[1], "Sent").unwrap();
+    account.relocate(&mut inbox, &[1], "Sent", &mut Progress::unheard()).unwrap();
     let mut sent = account.open("Sent", false).unwrap();
-    account.copy(&mut sent, &[1], "Trash").unwrap();
+    account.copy(&mut sent, &[1], "Trash", &mut Progress::unheard()).unwrap();
     // A draft that was not appended is nowhere.
     drop(letter(&mut account, "lost"));
     assert_eq!(std::fs::read_dir(house.path("m/tmp")).unwrap().count(), 0);
@@ -238,7 +238,7 @@ fn copies_keep_flags_dates_and_what_is_kept_of_them_and_moves_leave_nothing() {
     }
     let mut inbox = account.open("INBOX", false).unwrap();
     inbox.keep(2, b"record");
-    let copied = account.copy(&mut inbox, &[1, 2], "Archive").unwrap();
+    let copied = account.copy(&mut inbox, &[1, 2], "Archive", &mut Progress::unheard()).unwrap();
     assert_eq!(copied.uids, [(1, 1), (2, 2)]);
     let mut archive = account.open("Archive", false).unwrap();
     assert_eq!((archive.messages()[1].flags, archive.keywords()), (Flags::SEEN, &["$Work".to_owned()][..]));
@@ -248,19 +248,19 @@ fn copies_keep_flags_dates_and_what_is_kept_of_them_and_moves_leave_nothing() {
     let mut record = Vec::new();
     assert!(archive.kept(2, &mut record).unwrap() && record == b"record");
     assert!(!archive.kept(1, &mut record).unwrap());
-    let moved = account.relocate(&mut inbox, &[1, 3], "Archive").unwrap();
+    let moved = account.relocate(&mut inbox, &[1, 3], "Archive", &mut Progress::unheard()).unwrap();
     assert_eq!(moved.uids, [(1, 3), (3, 4)]);
     inbox.refresh().unwrap();
     assert_eq!(inbox.messages().len(), 1);
     archive.refresh().unwrap();
     assert_eq!(read(&mut archive, 4), "Subject: 2\n\nx\n");
     // To itself.
-    account.copy(&mut archive, &[1], "Archive").unwrap();
-    account.relocate(&mut archive, &[2], "Archive").unwrap();
+    account.copy(&mut archive, &[1], "Archive", &mut Progress::unheard()).unwrap();
+    account.relocate(&mut archive, &[2], "Archive", &mut Progress::unheard()).unwrap();
     archive.refresh().unwrap();
     assert_eq!(archive.messages().iter().map(|message| message.uid).collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
-    assert_eq!(account.copy(&mut archive, &[2], "INBOX"), Err(Trouble::Gone));
-    assert_eq!(account.copy(&mut archive, &[1], "none"), Err(Trouble::NoMailbox));
+    assert_eq!(account.copy(&mut archive, &[2], "INBOX", &mut Progress::unheard()), Err(Trouble::Gone));
+    assert_eq!(account.copy(&mut archive, &[1], "none", &mut Progress::unheard()), Err(Trouble::NoMailbox));
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn removed_mail_is_kept_and_counts_to_no_quota() {
     append(&mut account, "Sent", "three\n").unwrap();
     let mut inbox = account.open("INBOX", false).unwrap();
     inbox.expunge(&[1]).unwrap();
-    account.relocate(&mut inbox, &[2], "Archive").unwrap();
+    account.relocate(&mut inbox, &[2], "Archive", &mut Progress::unheard()).unwrap();
     account.delete("Sent").unwrap();
     assert_eq!(account.quota("INBOX").unwrap()[0].storage.0, 4);
     let deletions = Deletions::open(&house.path("m")).unwrap().unwrap();
@@ -382,8 +382,11 @@ fn shared_folders_give_what_their_list_says() {
     assert_eq!(sales.messages()[0].flags, Flags::ANSWERED);
     assert_eq!(sales.store(&[1], Change::Add, &marks(Flags::DELETED), None), Err(Trouble::NotAllowed));
     assert_eq!(sales.expunge(&[1]), Err(Trouble::NotAllowed));
-    assert_eq!(account.relocate(&mut sales, &[1], "INBOX"), Err(Trouble::NotAllowed));
-    account.copy(&mut sales, &[1], "INBOX").unwrap();
+    assert_eq!(
+        account.relocate(&mut sales, &[1], "INBOX", &mut Progress::unheard()),
+        Err(Trouble::NotAllowed)
+    );
+    account.copy(&mut sales, &[1], "INBOX", &mut Progress::unheard()).unwrap();
     append(&mut account, "Shared.sales", "Subject: y\n\n").unwrap();
     assert_eq!(account.create("Shared.sales.x", &[]), Err(Trouble::NotAllowed));
     assert_eq!(account.set_acl("Shared.sales", "bob@x.test", "a"), Err(Trouble::NotAllowed));
@@ -494,7 +497,7 @@ fn what_a_group_shares_all_of_it_may_read_and_write() {
     append(&mut account, "Shared.sales", "Subject: a\n\nb\n").unwrap();
     account.create("Shared.sales.new", &[]).unwrap();
     let mut inbox = account.open("INBOX", false).unwrap();
-    account.copy(&mut inbox, &[1], "Shared.sales.new").unwrap();
+    account.copy(&mut inbox, &[1], "Shared.sales.new", &mut Progress::unheard()).unwrap();
     let mut sales = account.open("Shared.sales", false).unwrap();
     let all: Vec<Uid> = sales.messages().iter().map(|message| message.uid).collect();
     sales.narrow(Needle::Text("xyz"));
@@ -568,7 +571,7 @@ fn a_copy_out_of_what_a_group_may_write_to_is_a_file_of_its_own() {
     for_a_group(&house.path("s"));
     let mut account = house.account();
     let mut sales = account.open("Shared.sales", false).unwrap();
-    account.copy(&mut sales, &[1], "INBOX").unwrap();
+    account.copy(&mut sales, &[1], "INBOX", &mut Progress::unheard()).unwrap();
     let file = std::fs::read_dir(house.path("m/cur")).unwrap().next().unwrap().unwrap().metadata().unwrap();
     assert_eq!((file.nlink(), file.mode() & 0o777), (1, 0o600));
 }
@@ -623,4 +626,127 @@ fn who_can_t_be_given_folders_can_read_his_mail_all_the_same() {
     let mut account = house.account();
     assert_eq!(names(&mut account), ["INBOX"]);
     assert_eq!(account.status("INBOX", false).unwrap().messages, 0);
+}
+
+/// From here on this thread is no root: what it may not do, it can't.
+fn become_nobody(home: &std::path::Path) {
+    const NOBODY: u32 = 65_534;
+    if !sys::is_root() {
+        return;
+    }
+    let give = |path: &std::path::Path| std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    let mut folders = vec![home.to_owned()];
+    while let Some(folder) = folders.pop() {
+        give(&folder);
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            give(&entry.path());
+            folders.extend(entry.file_type().unwrap().is_dir().then(|| entry.path()));
+        }
+    }
+    nix::unistd::setfsuid(NOBODY.into());
+}
+
+#[test]
+fn what_can_not_be_removed_here_when_it_is_moved_is_not_left_there_either() {
+    let house = House::new();
+    let mut account = house.account();
+    for text in ["Subject: a\n\na\n", "Subject: b\n\nb\n"] {
+        append(&mut account, "INBOX", text).unwrap();
+    }
+    append(&mut account, "Archive", "Subject: c\n\nc\n").unwrap();
+    become_nobody(house.home.path());
+    let mut inbox = account.open("INBOX", false).unwrap();
+    let bits = |bits| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(bits);
+        std::fs::set_permissions(house.path("m/cur"), permissions).unwrap();
+    };
+    bits(0o500);
+    let moved = account.relocate(&mut inbox, &[1, 2], "Archive", &mut Progress::unheard());
+    bits(0o700);
+    assert!(matches!(moved, Err(Trouble::Unavailable(_))), "{moved:?}");
+    inbox.refresh().unwrap();
+    assert_eq!(inbox.messages().len(), 2);
+    let mut archive = account.open("Archive", false).unwrap();
+    assert_eq!(archive.messages().len(), 1);
+    assert_eq!(read(&mut archive, 1), "Subject: c\n\nc\n");
+    // And it can be tried again.
+    account.relocate(&mut inbox, &[1, 2], "Archive", &mut Progress::unheard()).unwrap();
+    archive.refresh().unwrap();
+    assert_eq!((inbox.messages().len(), archive.messages().len()), (0, 3));
+}
+
+#[test]
+fn hundreds_of_mailboxes_get_another_name_at_once() {
+    let house = House::new();
+    let mut account = house.account();
+    for number in 0..500 {
+        std::fs::create_dir_all(house.path(&format!("m/.Lists.{number}/cur"))).unwrap();
+    }
+    let before = std::time::Instant::now();
+    account.rename("Lists", "Old.Lists").unwrap();
+    let took = before.elapsed();
+    assert_eq!(names(&mut account).iter().filter(|name| name.starts_with("Old.Lists.")).count(), 500);
+    // It took a hundred times as long when each name was looked for among all.
+    eprintln!("{took:?}");
+}
+
+/// All that a session says to `command`, with the inbox open.
+fn said(house: &House, command: &str) -> Vec<u8> {
+    let mut session = imap::Session::new(house.account(), imap::Options::default());
+    let mut out = Vec::new();
+    session.feed(b"s SELECT INBOX\r\n", &mut out).unwrap();
+    out.clear();
+    session.feed(format!("{command}\r\n").as_bytes(), &mut out).unwrap();
+    out
+}
+
+#[test]
+fn a_wrong_size_in_a_name_is_found_out_when_the_message_is_read() {
+    let house = House::new();
+    drop(house.account());
+    let texts =
+        [b"Subject: a\n\nabc\n".to_vec(), [&b"Subject: b\n\n"[..], &b"abcdefg\n".repeat(400_000)].concat()];
+    for (number, text) in texts.iter().enumerate() {
+        let path = house.path(&format!("m/cur/{number}.x,S={},W=99:2,", text.len()));
+        std::fs::write(path, text).unwrap();
+    }
+    for (number, text) in ["1", "2"].iter().zip(&texts) {
+        let wire = String::from_utf8(text.clone()).unwrap().replace('\n', "\r\n");
+        let out = said(&house, &format!("a FETCH {number} (BODY.PEEK[])"));
+        let want = format!("* {number} FETCH (BODY[] {{{}}}\r\n{wire})\r\na OK Done.\r\n", wire.len());
+        assert!(out == want.as_bytes(), "{number}: {}", String::from_utf8_lossy(&out[..60]));
+        let out = said(&house, &format!("a FETCH {number} (RFC822.SIZE)"));
+        let want = format!("* {number} FETCH (RFC822.SIZE {})\r\na OK Done.\r\n", wire.len());
+        assert_eq!(String::from_utf8_lossy(&out), want);
+    }
+    // Nor is it in the name of a copy.
+    said(&house, "a COPY 1 Archive");
+    let mut archive = house.account().open("Archive", true).unwrap();
+    assert_eq!(Folder::size(&mut archive, 1), Ok(Some(19)));
+}
+
+#[test]
+fn files_of_the_account_that_can_not_be_read_keep_nobody_from_his_mail() {
+    let house = House::new();
+    let mut account = house.account();
+    append(&mut account, "INBOX", "Subject: a\n\na\n").unwrap();
+    drop(account);
+    become_nobody(house.home.path());
+    for name in ["fulmar-special", "subscriptions", "fulmar-tree-lock"] {
+        let bits = |bits| {
+            let permissions = std::os::unix::fs::PermissionsExt::from_mode(bits);
+            std::fs::set_permissions(house.path("m").join(name), permissions).unwrap();
+        };
+        bits(0);
+        let mut account = house.account();
+        assert_eq!(names(&mut account).len(), 6, "{name}");
+        assert_eq!(account.open("INBOX", false).unwrap().messages().len(), 1, "{name}");
+        // What has to be written there is not.
+        let made = account.create("new", &["\\Important".to_owned()]);
+        let changed = made.and_then(|_| account.subscribe("x", true));
+        assert!(matches!(changed, Err(Trouble::Unavailable(_))), "{name}: {changed:?}");
+        bits(0o600);
+        let _ = account.delete("new");
+    }
 }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use imap::{Flags, Marks, Message, Trouble, Uid};
+use imap::{Flags, Marks, Message, Progress, Trouble, Uid};
 use maildir::Name;
 use sys::durable::Folder;
 
@@ -31,6 +31,8 @@ pub struct Original {
     pub(crate) folder: Rc<Folder>,
     pub(crate) name: Vec<u8>,
     pub(crate) octets: u64,
+    /// With CR LF line ends, if that is known.
+    pub(crate) wire: Option<u64>,
     pub(crate) email: u64,
 }
 
@@ -79,7 +81,16 @@ struct Placed {
 
 impl Mailbox {
     /// Adds messages, all or none; gives their UIDs, which ascend.
-    pub fn add(&mut self, mut arrivals: Vec<Arrival>) -> Result<Vec<Uid>, Trouble> {
+    pub fn add(&mut self, arrivals: Vec<Arrival>) -> Result<Vec<Uid>, Trouble> {
+        self.add_many(arrivals, &mut Progress::unheard())
+    }
+
+    /// As [`Mailbox::add`], for somebody who wants to hear how far it is.
+    pub(crate) fn add_many(
+        &mut self,
+        mut arrivals: Vec<Arrival>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Vec<Uid>, Trouble> {
         for arrival in &mut arrivals {
             if let Source::Draft(draft) = &mut arrival.source {
                 let finished = draft.finish(arrival.date);
@@ -89,7 +100,7 @@ impl Mailbox {
         }
         let held = self.lock_to_change()?;
         let mut placed = Vec::with_capacity(arrivals.len());
-        let added = self.add_all(&held, &mut arrivals, &mut placed);
+        let added = self.add_all(&held, &mut arrivals, &mut placed, progress);
         if added.is_err() {
             for one in &placed {
                 let name = [&one.base[..], &one.tail].concat();
@@ -104,8 +115,11 @@ impl Mailbox {
         held: &Held,
         arrivals: &mut [Arrival],
         placed: &mut Vec<Placed>,
+        progress: &mut Progress<'_>,
     ) -> Result<Vec<Uid>, Trouble> {
+        let count = arrivals.len();
         for arrival in arrivals.iter_mut() {
+            progress.reached(placed.len(), count);
             let keywords = self.bits(held, &arrival.marks.keywords, true)?;
             placed.push(self.put_in_place(arrival, keywords)?);
             if placed.len().is_multiple_of(PIECE) {
@@ -175,8 +189,7 @@ impl Mailbox {
                 (settled.map_err(cant)?, draft.octets(), None)
             }
             Source::Of(original) => {
-                let wire = Name::read(&original.name).wire();
-                let base = draft::base(&maildir::unique(), original.octets, wire).into_bytes();
+                let base = draft::base(&maildir::unique(), original.octets, original.wire).into_bytes();
                 let name = [&base[..], &tail].concat();
                 self.copy(original, &name).map_err(cant)?;
                 (base, original.octets, Some(original.email))

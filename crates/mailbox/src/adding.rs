@@ -1,6 +1,6 @@
 //! Messages that come into a mailbox of an account: appended, copied, moved. All of one call, or none.
 
-use imap::{Arrived, Folder, Letter, Marks, Message, Store, Trouble, Uid};
+use imap::{Arrived, Folder, Letter, Marks, Message, Progress, Store, Trouble, Uid};
 use maildir::{Maildir, Quota};
 
 use crate::account::Account;
@@ -46,7 +46,7 @@ impl Account {
         };
         let arrivals: Vec<Arrival> = letters.into_iter().map(arrival).collect();
         let from = vec![0; arrivals.len()];
-        self.add(&spot, &from, arrivals)
+        self.add(&spot, &from, arrivals, &mut Progress::unheard())
     }
 
     pub(crate) fn add_copies(
@@ -54,6 +54,7 @@ impl Account {
         from: &mut Opened,
         uids: &[Uid],
         target: &str,
+        progress: &mut Progress<'_>,
     ) -> Result<Arrived, Trouble> {
         let (spot, rights) = self.reach(target, 'i')?;
         let mut octets = Vec::with_capacity(uids.len());
@@ -61,8 +62,9 @@ impl Account {
             octets.push(from.mailbox.octets(*uid)?);
         }
         self.need_room(&spot, octets.into_iter())?;
-        let arrivals = copies(from, uids, self.now(), |marks| allowed(rights, marks))?;
-        self.add(&spot, uids, arrivals)
+        let marks = |marks: &Marks| allowed(rights, marks);
+        let arrivals = copies(from, uids, self.now(), marks, &mut progress.part(0, 2))?;
+        self.add(&spot, uids, arrivals, &mut progress.part(1, 2))
     }
 
     pub(crate) fn add_and_remove(
@@ -70,6 +72,7 @@ impl Account {
         from: &mut Opened,
         uids: &[Uid],
         target: &str,
+        progress: &mut Progress<'_>,
     ) -> Result<Arrived, Trouble> {
         from.rights.need('t')?;
         from.rights.need('e')?;
@@ -83,20 +86,48 @@ impl Account {
                 uids.iter().map(|uid| from.mailbox.octets(*uid)).collect();
             self.need_room(&spot, octets?.into_iter())?;
         }
-        let arrivals = copies(from, uids, self.now(), |marks| allowed(rights, marks))?;
-        let arrived = self.add(&spot, uids, arrivals)?;
+        let marks = |marks: &Marks| allowed(rights, marks);
+        let arrivals = copies(from, uids, self.now(), marks, &mut progress.part(0, 3))?;
+        let arrived = self.add(&spot, uids, arrivals, &mut progress.part(1, 3))?;
         // They are not gone: nothing is to be kept of them here.
         let undelete = from.mailbox.options.undelete.take();
-        let removed = from.mailbox.expunge(uids);
+        let removed = from.mailbox.remove(uids, &mut progress.part(2, 3));
         from.mailbox.options.undelete = undelete;
-        removed.map(|()| arrived)
+        match removed {
+            Ok(()) => Ok(arrived),
+            Err(trouble) => {
+                self.take_back(from, &spot, &arrived.uids);
+                Err(trouble)
+            }
+        }
     }
 
-    fn add(&mut self, spot: &Spot, from: &[Uid], arrivals: Vec<Arrival>) -> Result<Arrived, Trouble> {
+    /// What could not be removed here is taken away there again, so that each message is in one of the two (RFC 6851
+    /// §3.3). One that is not seen to be here stays there.
+    fn take_back(&mut self, from: &mut Opened, spot: &Spot, uids: &[(Uid, Uid)]) {
+        let still_here = uids.iter().filter(|(here, _)| from.mailbox.is_there(*here));
+        let copies: Vec<Uid> = still_here.map(|(_, there)| *there).collect();
+        if copies.is_empty() {
+            return;
+        }
+        self.target = None;
+        // Should that fail too, the log has been told, and they are in both.
+        let _ = self
+            .mailbox(spot, Options::default())
+            .and_then(|mut target| target.remove(&copies, &mut Progress::unheard()));
+    }
+
+    fn add(
+        &mut self,
+        spot: &Spot,
+        from: &[Uid],
+        arrivals: Vec<Arrival>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Arrived, Trouble> {
         let cached = self.target.take();
         let (mut target, uids) = self.steady(spot, |cur| {
             let mut target = self.target(spot, cur, cached)?;
-            let uids = target.mailbox.add(arrivals)?;
+            let uids = target.mailbox.add_many(arrivals, progress)?;
             Ok((target, uids))
         })?;
         let uid_validity = target.mailbox.status().uid_validity;
@@ -141,9 +172,11 @@ fn copies(
     uids: &[Uid],
     saved: i64,
     marks: impl Fn(&Marks) -> Marks,
+    progress: &mut Progress<'_>,
 ) -> Result<Vec<Arrival>, Trouble> {
     let (mut arrivals, mut octets, mut record) = (Vec::with_capacity(uids.len()), 0, Vec::new());
-    for uid in uids {
+    for (done, uid) in uids.iter().enumerate() {
+        progress.reached(done, uids.len());
         let mailbox = &mut from.mailbox;
         let message = *mailbox
             .messages()

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 
-use imap::{Change, Flags, Marks, Message, Trouble, Uid};
+use imap::{Change, Flags, Marks, Message, Progress, Trouble, Uid};
 use maildir::Name;
 
 use crate::keywords::{self, WITH_LETTER};
@@ -80,7 +80,7 @@ impl Mailbox {
         let keywords = self.bits(held, &marks.keywords, change != Change::Remove)?;
         let wish = Wish { change, flags: marks.flags, keywords };
         let mut done = Done { records: self.notes(), ..Done::default() };
-        let mut refused = Vec::new();
+        let (mut refused, mut name) = (Vec::new(), Vec::new());
         for (number, uid) in uids.iter().enumerate() {
             if number % PIECE == PIECE - 1 {
                 self.finish(held, &mut done)?;
@@ -91,7 +91,8 @@ impl Mailbox {
                 refused.push(*uid);
                 continue;
             }
-            let name = self.state.name(at);
+            name.clear();
+            self.state.put_name(at, &mut name);
             let failed = self.mark_one(at, &name, &wish, &mut done);
             self.finish_if(failed, held, &mut done)?;
         }
@@ -109,6 +110,7 @@ impl Mailbox {
         if !self.writable || self.options.read_only {
             return Err(Trouble::NotAllowed);
         }
+        self.wake_up()?;
         let held = self.lock()?;
         self.catch_up(Some(&held))?;
         self.look_if_lost(&held)?;
@@ -119,7 +121,10 @@ impl Mailbox {
 
     /// Takes in what the watch tells, most of which is this session's own doing.
     pub(crate) fn hear_myself(&mut self) -> Result<(), Trouble> {
-        self.drain();
+        if let Some(watch) = &self.watch {
+            let state = &mut self.state;
+            watch.drain(&mut self.happened, |name| state.knows(name));
+        }
         self.forget_known()
     }
 
@@ -286,12 +291,13 @@ impl Mailbox {
     }
 
     /// Removes messages for good, or to where they can be had back from.
-    pub(crate) fn remove(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
+    pub(crate) fn remove(&mut self, uids: &[Uid], progress: &mut Progress<'_>) -> Result<(), Trouble> {
         let held = self.lock_to_change()?;
         let mut uids = uids.to_vec();
         uids.sort_unstable();
         uids.dedup();
-        for piece in uids.chunks(2 * PIECE) {
+        for (number, piece) in uids.chunks(2 * PIECE).enumerate() {
+            progress.reached(number * 2 * PIECE, uids.len());
             let removed = self.remove_piece(&held, piece);
             self.hear_myself()?;
             removed?;
@@ -318,6 +324,13 @@ impl Mailbox {
         }
         if !gone.is_empty() {
             self.count(octets, messages);
+            // First where it can be had back from, or a power cut may leave it in neither place.
+            if let Some(kept) = self.options.undelete.as_ref().and_then(|place| undelete::folder(place).ok())
+            {
+                kept.sync()?;
+            }
+            // Where a message came from, it has left a name that is gone but perhaps not durably.
+            self.folders.new.sync()?;
             self.folders.cur.sync()?;
             let (modseq, mut records) = (self.next_modseq(), self.notes());
             for (first, last) in self.state.ranges(&gone) {

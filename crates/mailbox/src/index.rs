@@ -24,7 +24,7 @@ use crate::{cache, uids};
 /// Its name.
 pub(crate) const NAME: &str = "fulmar-index";
 const MAGIC: &[u8; 8] = b"fulmarIX";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD: usize = 8 + 4 + 4 + 8 + 8 + 8 + 16 + 4;
 /// Octets of records in a frame of a snapshot.
 const PIECE: usize = 128 * 1024;
@@ -111,7 +111,7 @@ impl Index {
         let inode = file.metadata()?.ino();
         let mut index = Index { file, inode, head, offset: HEAD as u64 };
         let mut state = State::default();
-        let caught = index.read_on(&mut state)?;
+        let caught = index.read_to_end(&mut state)?;
         if caught == Caught::Lost || index.offset < head.changes {
             return Err(ErrorKind::InvalidData.into());
         }
@@ -124,6 +124,28 @@ impl Index {
             state.facts.next = spent + more;
         }
         Ok((index, state, caught))
+    }
+
+    /// Opens the file of which [`last_facts`] can be had, as if all had been read.
+    pub(crate) fn open_at_end(folder: &Folder, writable: bool) -> Option<(Index, Facts)> {
+        let file = if writable { folder.edit(NAME) } else { folder.read(NAME) }.ok()?;
+        let (head, facts, offset) = facts_of(&file)?;
+        Some((Index { file, inode: head.inode, head, offset }, facts))
+    }
+
+    /// Of a file that was opened so: reads what was passed over. False: it is damaged.
+    pub(crate) fn read_passed_over(&mut self, state: &mut State) -> io::Result<bool> {
+        let end = std::mem::replace(&mut self.offset, HEAD as u64);
+        let read = self.read_on(state, end);
+        let whole = self.offset == end;
+        self.offset = end;
+        Ok(read? == Caught::Up && whole)
+    }
+
+    /// Is there more in the file than has been read, or another file in its place?
+    pub(crate) fn has_news(&self, folder: &Folder) -> bool {
+        let seen = folder.stat(NAME);
+        !seen.is_ok_and(|seen| seen.st_ino == self.inode && seen.st_size as u64 == self.offset)
     }
 
     /// Is this a copy of the file that was written, such as one from a backup?
@@ -142,10 +164,10 @@ impl Index {
             return match (seen.st_size as u64).cmp(&self.offset) {
                 std::cmp::Ordering::Equal => Ok(Caught::Nothing),
                 std::cmp::Ordering::Less => Ok(Caught::Lost),
-                std::cmp::Ordering::Greater => self.read_on(state),
+                std::cmp::Ordering::Greater => self.read_to_end(state),
             };
         }
-        if !matches!(self.read_on(state)?, Caught::Nothing | Caught::Up) {
+        if !matches!(self.read_to_end(state)?, Caught::Nothing | Caught::Up) {
             return Ok(Caught::Lost);
         }
         self.go_on(folder, state)
@@ -165,15 +187,20 @@ impl Index {
         }
         let inode = file.metadata()?.ino();
         *self = Index { file, inode, head, offset: head.changes };
-        match self.read_on(state)? {
+        match self.read_to_end(state)? {
             Caught::Nothing => Ok(Caught::Up),
             other => Ok(other),
         }
     }
 
     /// Reads from where it stands to the end.
-    fn read_on(&mut self, state: &mut State) -> io::Result<Caught> {
+    fn read_to_end(&mut self, state: &mut State) -> io::Result<Caught> {
         let size = self.file.metadata()?.len();
+        self.read_on(state, size)
+    }
+
+    /// Reads from where it stands to the file's `size`-th octet.
+    fn read_on(&mut self, state: &mut State, size: u64) -> io::Result<Caught> {
         let (mut caught, mut buffer, mut want) = (Caught::Nothing, Vec::new(), 64 * 1024);
         while self.offset < size {
             let rest = (size - self.offset).min(want as u64) as usize;
@@ -238,6 +265,11 @@ impl Index {
     pub(crate) fn is_long(&self) -> bool {
         let snapshot = self.head.changes.max(SHORT);
         self.offset - self.head.changes > snapshot
+    }
+
+    /// Are these records alone as long as that?
+    pub(crate) fn is_long_with(&self, records: &[u8]) -> bool {
+        records.len() as u64 > self.head.changes.max(SHORT)
     }
 
     /// Puts a new file of the whole state into the place of the old one.
@@ -318,7 +350,11 @@ pub(crate) fn uid_validity(folder: &Folder) -> Option<u32> {
 
 /// Head and last facts of the file, read from its two ends. `None`: not to be had so, or not to be trusted.
 pub(crate) fn last_facts(folder: &Folder) -> Option<(Head, Facts)> {
-    let file = folder.read(NAME).ok()?;
+    facts_of(&folder.read(NAME).ok()?).map(|(head, facts, _)| (head, facts))
+}
+
+/// And the size of the file.
+fn facts_of(file: &File) -> Option<(Head, Facts, u64)> {
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, 0).ok()?;
     let head = Head::read(&head)?;
@@ -334,7 +370,7 @@ pub(crate) fn last_facts(folder: &Folder) -> Option<(Head, Facts)> {
         file.read_exact_at(&mut end, at).ok()?;
     }
     match read_frame(last_frame(&end)?) {
-        Frame::Whole(facts, _, _) => Some((head, facts)),
+        Frame::Whole(facts, _, _) => Some((head, facts, size)),
         _ => None,
     }
 }

@@ -304,7 +304,8 @@ impl Mailbox {
 
     /// Puts the new ones in order, and gives those a base of their own whose base can't stay or is there twice.
     fn make_proper(&self, found: &mut Found) -> Result<(), Trouble> {
-        found.fresh.sort_by(|a, b| Name::read(a).order(&Name::read(b)));
+        Name::sort(&mut found.fresh);
+        let mut in_order = true;
         let mut proper: Vec<Vec<u8>> = Vec::with_capacity(found.fresh.len());
         for name in std::mem::take(&mut found.fresh) {
             let base = Name::read(&name).base;
@@ -314,10 +315,15 @@ impl Mailbox {
             match same {
                 None if is_proper(base) => proper.push(name),
                 Some(true) => self.remove_name(&name)?,
-                _ => proper.extend(self.give_new_base(&name)?),
+                _ => {
+                    proper.extend(self.give_new_base(&name)?);
+                    in_order = false;
+                }
             }
         }
-        proper.sort_by(|a, b| Name::read(a).order(&Name::read(b)));
+        if !in_order {
+            Name::sort(&mut proper);
+        }
         found.fresh = proper;
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use imap::{Change, Folder, Marks, Message, Needle, Status, Trouble, Uid};
+use imap::{Change, Folder, MOST_TEXT, Marks, Message, Needle, Progress, Status, Trouble, Uid};
 use maildir::Name;
 
 use crate::add::Original;
@@ -17,6 +17,7 @@ use crate::listing::{Listing, inode};
 use crate::place::{Folders, Options, Place, boot, unavailable};
 use crate::record::{Facts, Stamp};
 use crate::seen::Seen;
+use crate::sizes::Sizes;
 use crate::state::State;
 use crate::watch::{Happened, Watch};
 
@@ -39,6 +40,8 @@ pub struct Mailbox {
     pub(crate) state: State,
     /// The index may be written, and files may be renamed.
     pub(crate) writable: bool,
+    /// The messages have not been read yet.
+    pub(crate) asleep: bool,
     pub(crate) watch: Option<Watch>,
     pub(crate) happened: Happened,
     /// All names have been compared with the state, and what has happened since is in `happened`.
@@ -58,6 +61,8 @@ pub struct Mailbox {
     pub(crate) uid_validity: u32,
     pub(crate) id: [u8; 16],
     pub(crate) seen: Option<Seen>,
+    /// Where names tell wrong ones.
+    pub(crate) sizes: Sizes,
     /// Where files are that have been renamed since the last refresh.
     listing: Option<(Listing, Duration)>,
     /// What listings have taken since then.
@@ -72,6 +77,9 @@ impl Mailbox {
 
     fn open_once(place: Place, options: Options) -> Result<Mailbox, Trouble> {
         let mut mailbox = Mailbox::open_with(place, options, true)?;
+        if mailbox.asleep {
+            return Ok(mailbox);
+        }
         mailbox.recent_from = mailbox.state.facts.seen;
         mailbox.refresh()?;
         mailbox.recent_from = mailbox.recent_from.min(mailbox.state.facts.next);
@@ -123,6 +131,7 @@ impl Mailbox {
             index: None,
             state: State::default(),
             writable,
+            asleep: false,
             watch,
             happened: Happened::default(),
             looked: false,
@@ -136,10 +145,14 @@ impl Mailbox {
             uid_validity: 0,
             id: [0; 16],
             seen,
+            sizes: Sizes::default(),
             listing: None,
             listed: Duration::ZERO,
         };
-        mailbox.load(None)?;
+        if !mailbox.options.may_sleep || !mailbox.fall_asleep()? {
+            mailbox.load(None)?;
+        }
+        mailbox.sizes = Sizes::read(&mailbox.folders.index, mailbox.uid_validity);
         Ok(mailbox)
     }
 
@@ -164,30 +177,18 @@ impl Mailbox {
         let octets = self.octets(uid)?;
         let name = self.state.name(at);
         let folder = std::rc::Rc::clone(&self.folders.cur);
-        Ok(Original { folder, name, octets, email: self.state.extra(at).email })
+        let (wire, email) = (self.wire(at), self.state.extra(at).email);
+        Ok(Original { folder, name, octets, wire, email })
     }
 
     pub(crate) fn at(&self, uid: Uid) -> Result<usize, Trouble> {
         self.state.position(uid).ok_or(Trouble::Gone)
     }
 
-    /// Octets with CR LF line ends of all messages, and of those that are marked as deleted.
-    fn sizes(&mut self) -> Result<(u64, u64), Trouble> {
-        let (mut all, mut deleted) = (0, 0);
-        for at in 0..self.state.messages.len() {
-            let message = self.state.messages[at];
-            let size = match Name::read(self.state.base(at)).wire() {
-                Some(wire) => wire,
-                None => match self.open_at(at).map(wire) {
-                    Ok(wire) => wire?,
-                    Err(Trouble::Gone) => 0,
-                    Err(trouble) => return Err(trouble),
-                },
-            };
-            all += size;
-            deleted += if message.flags.has(imap::Flags::DELETED) { size } else { 0 };
-        }
-        Ok((all, deleted))
+    /// Is the message's file here, by the name that is known?
+    pub(crate) fn is_there(&self, uid: Uid) -> bool {
+        let there = |at| inode(self.folder_of(at), &self.state.name(at)).is_some();
+        self.state.position(uid).is_some_and(there)
     }
 
     pub(crate) fn folder_of(&self, at: usize) -> &sys::durable::Folder {
@@ -221,7 +222,7 @@ impl Mailbox {
         })
     }
 
-    fn open_at(&mut self, at: usize) -> Result<File, Trouble> {
+    pub(crate) fn open_at(&mut self, at: usize) -> Result<File, Trouble> {
         self.with_file(at, |folder, name| folder.read(name))
     }
 
@@ -244,6 +245,7 @@ impl Mailbox {
 
     /// Gives memory back that was needed for what has been asked since the last time.
     pub(crate) fn rest(&mut self) {
+        self.write_sizes();
         (self.listing, self.listed) = (None, Duration::ZERO);
         self.cache.rest();
     }
@@ -275,18 +277,6 @@ pub(crate) fn hex(id: &[u8]) -> String {
     id.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// Octets of a text with CR LF line ends.
-fn wire(mut file: File) -> Result<u64, Trouble> {
-    use std::io::Read;
-    let (mut sizes, mut piece) = (message::Sizes::new(), vec![0; 64 * 1024]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(sizes.wire),
-            read => sizes.feed(&piece[..read]),
-        }
-    }
-}
-
 impl Folder for Mailbox {
     type Text = File;
 
@@ -307,6 +297,20 @@ impl Folder for Mailbox {
 
     fn messages(&self) -> &[Message] {
         &self.state.messages
+    }
+
+    fn wake(&mut self, always: bool) -> Result<bool, Trouble> {
+        if self.asleep && (always || self.stirs()?) {
+            self.wake_up()?;
+        }
+        Ok(!self.asleep)
+    }
+
+    fn first_unseen(&self) -> Option<u32> {
+        if self.seen.is_none() {
+            return Some(self.state.facts.first_unseen).filter(|number| *number > 0);
+        }
+        imap::first_unseen(&self.state.messages)
     }
 
     fn recent_from(&self) -> Uid {
@@ -340,7 +344,7 @@ impl Folder for Mailbox {
     }
 
     fn expunge(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
-        self.remove(uids)
+        self.remove(uids, &mut Progress::unheard())
     }
 
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble> {
@@ -355,7 +359,11 @@ impl Folder for Mailbox {
     }
 
     fn size(&mut self, uid: Uid) -> Result<Option<u64>, Trouble> {
-        Ok(Name::read(self.state.base(self.at(uid)?)).wire())
+        Ok(self.wire(self.at(uid)?))
+    }
+
+    fn size_is(&mut self, uid: Uid, octets: u64) {
+        self.note_size(uid, octets);
     }
 
     fn email_id(&mut self, uid: Uid) -> Result<String, Trouble> {
@@ -404,7 +412,17 @@ impl Folder for Mailbox {
         work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
         done: &mut dyn FnMut(Uid, T),
     ) -> Result<(), Trouble> {
-        self.read_all(uids, work, done)
+        self.read_all(uids, MOST_TEXT, work, done)
+    }
+
+    fn each_beginning<T: Send>(
+        &mut self,
+        uids: &[Uid],
+        most: usize,
+        work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
+        done: &mut dyn FnMut(Uid, T),
+    ) -> Result<(), Trouble> {
+        self.read_all(uids, most as u64, work, done)
     }
 
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>> {
@@ -438,6 +456,7 @@ impl Mailbox {
 impl Drop for Mailbox {
     fn drop(&mut self) {
         // What is lost here is only found out again.
+        self.write_sizes();
         let _ = self.leave();
     }
 }

@@ -7,6 +7,7 @@ use imap::Flags;
 
 use crate::add::{Arrival, Source};
 use crate::draft::Draft;
+use crate::record::Record;
 use crate::uidlist::List;
 
 pub(crate) struct Home(pub(crate) tempfile::TempDir);
@@ -28,7 +29,13 @@ impl Home {
     }
 
     pub(crate) fn open(&self) -> Mailbox {
-        Mailbox::open(self.place(), Options::default()).unwrap()
+        let mut mailbox = self.open_asleep();
+        assert!(mailbox.wake(true).unwrap());
+        mailbox
+    }
+
+    pub(crate) fn open_asleep(&self) -> Mailbox {
+        Mailbox::open(self.place(), Options { may_sleep: true, ..Options::default() }).unwrap()
     }
 
     /// As another program delivers.
@@ -53,12 +60,12 @@ pub(crate) fn arrival_in(text: &str, folder: &Path) -> Arrival {
     Arrival { source, marks, date: None, saved: 5, record: None, email_id: None }
 }
 
-fn add(home: &Home, mailbox: &mut Mailbox, texts: &[&str]) -> Vec<Uid> {
+pub(crate) fn add(home: &Home, mailbox: &mut Mailbox, texts: &[&str]) -> Vec<Uid> {
     let tmp = home.path().join("tmp");
     mailbox.add(texts.iter().map(|text| arrival_in(text, &tmp)).collect()).unwrap()
 }
 
-fn uids(mailbox: &Mailbox) -> Vec<Uid> {
+pub(crate) fn uids(mailbox: &Mailbox) -> Vec<Uid> {
     mailbox.messages().iter().map(|message| message.uid).collect()
 }
 
@@ -72,16 +79,13 @@ fn flags(mailbox: &Mailbox, uid: Uid) -> Flags {
     mailbox.messages()[mailbox.state.position(uid).unwrap()].flags
 }
 
-fn seen() -> Marks {
+pub(crate) fn seen() -> Marks {
     Marks { flags: Flags::SEEN, keywords: Vec::new() }
 }
 
-fn age(home: &Home) {
-    // As if the folders had been left alone for a while.
-    for folder in ["cur", "new"] {
-        let folder = std::fs::File::open(home.path().join(folder)).unwrap();
-        folder.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
-    }
+/// Lets the folders' last changes become so old that no later one can have the same time.
+pub(crate) fn age() {
+    std::thread::sleep(Duration::from_millis(40));
 }
 
 #[test]
@@ -212,7 +216,7 @@ fn status_of_an_unchanged_mailbox_is_read_from_the_end_of_the_index() {
     let mut mailbox = home.open();
     add(&home, &mut mailbox, &["a\n", "bb\n"]);
     mailbox.store(&[1], Change::Add, &seen(), None).unwrap();
-    age(&home);
+    age();
     mailbox.refresh().unwrap();
     drop(mailbox);
     let (_, facts) = index::last_facts(&Folders::open(&home.place()).unwrap().index).unwrap();
@@ -778,4 +782,95 @@ fn on_a_full_disk_mail_can_be_read_and_removed_and_what_came_meanwhile_is_found_
     let uids: Vec<Uid> = mailbox.messages().iter().map(|message| message.uid).collect();
     assert!(uids.len() == 2 && uids[0] == 2 && uids[1] > 2, "{uids:?}");
     drop((mailbox, small));
+}
+
+#[test]
+fn a_file_that_came_with_the_time_of_its_folder_set_back_is_seen() {
+    let home = Home::new();
+    home.put("cur/1.a:2,S", "a");
+    let before = std::time::SystemTime::now() - Duration::from_secs(86_400);
+    let set_back = || {
+        for name in ["cur", "new"] {
+            std::fs::File::open(home.path().join(name)).unwrap().set_modified(before).unwrap();
+        }
+    };
+    set_back();
+    // Until nothing can have happened at the time that is noted.
+    std::thread::sleep(Duration::from_millis(50));
+    drop(home.open());
+    let index = std::fs::metadata(home.path().join("fulmar-index")).unwrap().len();
+    drop(home.open());
+    // Nothing has happened, and all is known.
+    assert_eq!(std::fs::metadata(home.path().join("fulmar-index")).unwrap().len(), index);
+    home.put("cur/2.b:2,", "b");
+    set_back();
+    assert_eq!(Mailbox::peek(home.place(), false).unwrap().messages, 2);
+    assert_eq!(uids(&home.open()), [1, 2]);
+}
+
+/// A day, by the clock of mod-sequences.
+const DAY: u64 = 86_400_000_000;
+
+/// As if all up to now had happened while the clock was a day ahead.
+fn from_tomorrow(mailbox: &mut Mailbox) -> u64 {
+    let held = mailbox.lock().unwrap();
+    let tomorrow = sys::unix_micros() + DAY;
+    let seen = Record::Tail { uid: 1, tail: b":2,F" };
+    let (mut records, name) = (Vec::new(), mailbox.name_of(1).unwrap());
+    let new = [mailbox.state.base(0), b":2,F"].concat();
+    let cur = mailbox.place.maildir.join("cur");
+    let path = |name: &[u8]| cur.join(OsStr::from_bytes(name));
+    std::fs::rename(path(&name), path(&new)).unwrap();
+    seen.put(&mut records);
+    mailbox.commit(&held, &records, Some(tomorrow)).unwrap();
+    tomorrow
+}
+
+#[test]
+fn a_clock_that_was_set_back_or_forward_makes_no_mod_sequence_lower_and_changes_no_uid() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["a", "b"]);
+    let before = mailbox.status();
+    let tomorrow = from_tomorrow(&mut mailbox);
+    drop(mailbox);
+    // It is yesterday again.
+    let mut mailbox = home.open();
+    let status = mailbox.status();
+    assert_eq!((status.uid_validity, status.uid_next, &status.id), (before.uid_validity, 3, &before.id));
+    assert!(status.highest_modseq >= tomorrow);
+    mailbox.store(&[2], Change::Add, &seen(), None).unwrap();
+    let changed = mailbox.status().highest_modseq;
+    assert!(changed > tomorrow && mailbox.messages()[1].modseq == changed);
+    // A client that was here tomorrow is told of what has happened since, and of nothing else.
+    assert_eq!(mailbox.store(&[1, 2], Change::Add, &seen(), Some(tomorrow)).unwrap(), [2]);
+    assert_eq!(add(&home, &mut mailbox, &["c"]), [3]);
+    mailbox.expunge(&[2]).unwrap();
+    assert_eq!(mailbox.vanished_since(tomorrow), Some(vec![(2, 2)]));
+    let saved = mailbox.messages().iter().map(|message| message.saved).collect::<Vec<_>>();
+    let last = mailbox.status().highest_modseq;
+    drop(mailbox);
+    let mailbox = home.open();
+    assert_eq!(mailbox.status().highest_modseq, last);
+    assert_eq!(mailbox.messages().iter().map(|message| message.saved).collect::<Vec<_>>(), saved);
+    assert_eq!(uids(&mailbox), [1, 3]);
+}
+
+#[test]
+fn an_index_that_is_lost_begins_above_what_the_times_of_the_folders_show() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["a"]);
+    mailbox.store(&[1], Change::Add, &seen(), None).unwrap();
+    let last = mailbox.status().highest_modseq;
+    // Also if the clock says yesterday by then.
+    let yesterday = sys::unix_micros() - DAY;
+    assert!(mailbox.later_than_all(yesterday) > last);
+    let tomorrow = sys::unix_micros() + DAY;
+    assert_eq!(mailbox.later_than_all(tomorrow), tomorrow);
+    drop(mailbox);
+    std::fs::remove_file(home.path().join("fulmar-index")).unwrap();
+    let mailbox = home.open();
+    assert!(mailbox.status().highest_modseq > last);
+    assert_eq!((uids(&mailbox), mailbox.status().uid_validity > 0), (vec![1], true));
 }

@@ -1,8 +1,9 @@
 //! Mailboxes that get other names, and what is kept of those that are removed.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 
-use imap::{Folder, Store, Trouble, Uid};
+use imap::{Folder, Progress, Store, Trouble, Uid};
 
 use crate::account::Account;
 use crate::names::INBOX;
@@ -31,6 +32,9 @@ impl Account {
         if self.tree.find(to).is_ok() {
             return Err(Trouble::Exists);
         }
+        // Read once: there may be thousands.
+        let taken = self.tree.all()?.into_iter().map(|(name, _)| self.names().spelled(&name));
+        let taken: BTreeSet<String> = taken.collect();
         let mut places = Vec::new();
         for (name, spot, new) in &moved {
             let target = self.tree.plan(new);
@@ -39,16 +43,16 @@ impl Account {
             if spot.disk.is_empty() || target.root != spot.root {
                 return Err(Trouble::Cannot("It can't be moved there."));
             }
-            if self.tree.find(new).is_ok() {
+            if taken.contains(&self.names().spelled(new)) {
                 return Err(Trouble::Exists);
             }
             places.push((name, spot, new, target));
         }
         self.make_above(to, &places[0].3)?;
         // What may fail on a full disk comes first: who is told NO has his mailboxes where they were.
-        for (name, _, new, _) in places.iter().filter(|(_, spot, ..)| spot.root == 0) {
-            Special::read(&self.root().folder)?.rename(&self.root().folder, self.names(), name, new)?;
-        }
+        let own = places.iter().filter(|(_, spot, ..)| spot.root == 0);
+        let renamed = own.map(|(name, _, new, _)| (name.as_str(), new.as_str()));
+        Special::read(&self.root().folder)?.rename(&self.root().folder, self.names(), renamed)?;
         for (_, spot, _, target) in places {
             self.tree.rename(spot, &target)?;
         }
@@ -63,7 +67,7 @@ impl Account {
         self.create(to, &[])?;
         let mut inbox = self.open(INBOX, false)?;
         let uids: Vec<Uid> = inbox.messages().iter().map(|message| message.uid).collect();
-        self.relocate(&mut inbox, &uids, to).map(drop)
+        self.relocate(&mut inbox, &uids, to, &mut Progress::unheard()).map(drop)
     }
 
     /// Keeps the mail of a mailbox that is being removed.

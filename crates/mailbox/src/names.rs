@@ -95,9 +95,11 @@ impl Names {
         self.written(&self.spelled(name))
     }
 
-    /// What [`Names::line`] wrote, and what other programs did.
+    /// What [`Names::line`] wrote, and what other programs did. A name that another separator allows is what LIST shows of
+    /// such a folder.
     pub fn from_line(&self, line: &str) -> String {
-        self.spelled(&self.read(line).unwrap_or_else(|| line.to_owned()))
+        let name = self.read(line).filter(|name| self.written(name) == line);
+        self.spelled(&name.unwrap_or_else(|| self.raw(line)))
     }
 
     /// The mailbox that the folder `disk` (with its dot) holds. One whose name is no modified UTF-7, or not as we

@@ -41,7 +41,7 @@ fn stamps(tree: &Tree, spot: &Spot) -> Stamps {
     use std::os::unix::fs::MetadataExt;
     let (path, index) = (tree.path(spot), tree.index(spot));
     let stamp = |path: std::path::PathBuf| {
-        std::fs::symlink_metadata(path).map_or((0, 0), |seen| (seen.mtime(), seen.mtime_nsec()))
+        std::fs::symlink_metadata(path).map_or((0, 0), |seen| (seen.ctime(), seen.ctime_nsec()))
     };
     let index = index.map_or((0, 0), |folder| stamp(folder.join(index::NAME)));
     [stamp(path.join("new")), stamp(path.join("cur")), index]

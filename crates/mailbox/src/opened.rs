@@ -75,6 +75,14 @@ impl Folder for Opened {
         self.mailbox.messages()
     }
 
+    fn wake(&mut self, always: bool) -> Result<bool, Trouble> {
+        self.mailbox.wake(always)
+    }
+
+    fn first_unseen(&self) -> Option<u32> {
+        self.mailbox.first_unseen()
+    }
+
     fn recent_from(&self) -> Uid {
         self.mailbox.recent_from()
     }
@@ -126,6 +134,10 @@ impl Folder for Opened {
         self.mailbox.size(uid)
     }
 
+    fn size_is(&mut self, uid: Uid, octets: u64) {
+        self.mailbox.size_is(uid, octets);
+    }
+
     fn email_id(&mut self, uid: Uid) -> Result<String, Trouble> {
         self.mailbox.email_id(uid)
     }
@@ -156,6 +168,16 @@ impl Folder for Opened {
             Some(narrowing) if narrowing.is_filling() => narrowing.fill(&mut self.mailbox, uids, work, done),
             _ => self.mailbox.each_text(uids, work, done),
         }
+    }
+
+    fn each_beginning<T: Send>(
+        &mut self,
+        uids: &[Uid],
+        most: usize,
+        work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
+        done: &mut dyn FnMut(Uid, T),
+    ) -> Result<(), Trouble> {
+        self.mailbox.each_beginning(uids, most, work, done)
     }
 
     fn narrow(&mut self, needle: Needle<'_>) -> Option<Vec<Uid>> {

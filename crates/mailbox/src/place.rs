@@ -39,6 +39,8 @@ pub struct Place {
 pub struct Options {
     /// Its messages are not to be changed.
     pub read_only: bool,
+    /// Its messages may be read later, when [`imap::Folder::wake`] asks for them.
+    pub may_sleep: bool,
     /// It is opened for adding alone: its new messages stay new to others.
     pub only_to_add: bool,
     /// What is added and removed is counted to this.
@@ -85,13 +87,17 @@ impl Folders {
         Ok(Folders { cur, new, index })
     }
 
-    /// When `cur` and `new` were last changed. [`Trouble::MailboxGone`] when they have been removed.
+    /// When `cur` and `new` were last changed: by their ctime too, as who copies with times (rsync -a, tar) sets an mtime back.
+    /// [`Trouble::MailboxGone`] when they have been removed.
     pub(crate) fn stamps(&self) -> Result<(Stamp, Stamp), Trouble> {
         let stamp = |folder: &Folder| -> Result<Stamp, Trouble> {
             let seen = nix::sys::stat::fstat(folder).map_err(io::Error::from)?;
             match seen.st_nlink {
                 0 => Err(Trouble::MailboxGone),
-                _ => Ok(Stamp { seconds: seen.st_mtime, nanos: seen.st_mtime_nsec as u32 }),
+                _ => {
+                    let changed = Stamp { seconds: seen.st_ctime, nanos: seen.st_ctime_nsec as u32 };
+                    Ok(changed.max(Stamp { seconds: seen.st_mtime, nanos: seen.st_mtime_nsec as u32 }))
+                }
             }
         };
         Ok((stamp(&self.cur)?, stamp(&self.new)?))
@@ -183,7 +189,9 @@ pub(crate) fn mode(folder: &Folder) -> u32 {
 /// Writes the log line and gives the trouble.
 pub(crate) fn unavailable(path: &Path, what: &str, error: &io::Error) -> Trouble {
     let cure = match error.kind() {
-        ErrorKind::PermissionDenied => "; cure: give it to its owner (chown -R), mode 0700",
+        ErrorKind::PermissionDenied => {
+            "; cure: give it to the mailbox's owner (chown -R), and him all rights (chmod -R u+rwX)"
+        }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; cure: make room on this file system",
         ErrorKind::ReadOnlyFilesystem => {
             "; cure: mount it for writing, or keep indexes elsewhere (control/indexdir)"

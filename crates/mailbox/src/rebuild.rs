@@ -22,6 +22,8 @@ use crate::uids::{self, text};
 
 /// The list of keywords.
 pub(crate) const KEYWORDS: &str = "fulmar-keywords";
+/// Microseconds by which a mod-sequence may be later than its change, at most.
+const SLACK: u64 = 2_000_000;
 
 /// A list of UIDs and where it comes from.
 struct Origin {
@@ -48,7 +50,7 @@ impl Mailbox {
         self.uid_validity = origin.list.uid_validity;
         self.id = id(&origin.list)?;
         let old = std::mem::take(&mut self.state);
-        let modseq = old.facts.modseq.saturating_add(1).max(sys::unix_micros());
+        let modseq = old.facts.modseq.saturating_add(1).max(self.later_than_all(sys::unix_micros()));
         self.make_state(&origin, &old, same, modseq)?;
         if !origin.ours {
             let noted = self.folders.note_uid_validity(self.uid_validity);
@@ -66,6 +68,21 @@ impl Mailbox {
             sys::log!("{}: warning: keywords could not be taken over: {trouble:?}", sys::logging::name());
         }
         if was != 0 && !same { Err(Trouble::MailboxGone) } else { Ok(()) }
+    }
+
+    /// A mod-sequence above those of all changes that the folders show, each of which was the time of its change: by a clock
+    /// that has been set back since, if it is later than `now`.
+    pub(crate) fn later_than_all(&self, now: u64) -> u64 {
+        let Mailbox { folders, .. } = self;
+        let files = [folders.cur.stat("."), folders.new.stat("."), folders.index.stat(uids::NAME)];
+        let changed = |seen: nix::sys::stat::FileStat| {
+            let seconds = u64::try_from(seen.st_ctime).unwrap_or(0);
+            seconds.saturating_mul(1_000_000).saturating_add(seen.st_ctime_nsec as u64 / 1000)
+        };
+        match files.into_iter().flatten().map(changed).max() {
+            Some(last) if last > now => last.saturating_add(SLACK),
+            _ => now,
+        }
     }
 
     fn tell(&self, cause: Option<io::Error>, origin: &Origin) {
@@ -172,8 +189,11 @@ impl Mailbox {
     }
 
     fn make_state(&mut self, origin: &Origin, old: &State, same: bool, modseq: u64) -> Result<(), Trouble> {
-        let listing = Listing::read(&self.folders.cur)?.sorted();
-        let again = Listing::read(&self.folders.cur)?.sorted();
+        let read = || match origin.list.lines.is_empty() {
+            true => Ok(Listing::default()),
+            false => Listing::read(&self.folders.cur).map(Listing::sorted),
+        };
+        let (listing, again) = (read()?, read()?);
         let mut records = Vec::new();
         for name in &origin.keywords {
             Record::Keyword(name.as_bytes()).put(&mut records);
@@ -260,7 +280,7 @@ impl Mailbox {
             names.extend(listing.names().map(|name| (Name::read(name).base.to_vec(), ())));
         }
         let mut bases: Vec<Vec<u8>> = names.into_keys().collect();
-        bases.sort_by(|a, b| Name { base: a, flags: b"" }.order(&Name { base: b, flags: b"" }));
+        Name::sort(&mut bases);
         let lines = bases.into_iter().zip(1..).map(|(base, uid)| {
             let email = crate::state::fingerprint(&base);
             crate::uidlist::Line { uid, email, base }

@@ -3,7 +3,7 @@
 //! A frame is `length, CRC, facts, records, length`: the length at its end lets a reader of STATUS find the last
 //! frame, whose facts hold all that STATUS tells. All numbers are little endian.
 
-/// When a folder was last changed: seconds and nanoseconds of its mtime.
+/// When a folder was last changed: seconds and nanoseconds of its mtime or ctime, whichever is later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp {
     pub(crate) seconds: i64,
@@ -19,6 +19,10 @@ pub(crate) struct Facts {
     pub(crate) unseen: u32,
     pub(crate) deleted: u32,
     pub(crate) recent: u32,
+    /// The number of the first message that is unseen; 0: there is none.
+    pub(crate) first_unseen: u32,
+    /// Keywords that have names.
+    pub(crate) keywords: u32,
     /// The next message's UID.
     pub(crate) next: u32,
     /// Messages from this UID on have been recent to no session yet.
@@ -88,16 +92,16 @@ pub(crate) struct New<'a> {
 }
 
 /// Octets of [`Facts`] in a frame.
-const FACTS: usize = 8 + 7 * 4 + 4 * 8 + 2 * 12;
+const FACTS: usize = 8 + 9 * 4 + 4 * 8 + 2 * 12;
 /// Octets of a frame beside its body.
 pub(crate) const AROUND: usize = 12;
 
 impl Facts {
     fn put(&self, to: &mut Vec<u8>) {
         to.extend(self.modseq.to_le_bytes());
-        for number in
-            [self.messages, self.unseen, self.deleted, self.recent, self.next, self.seen, self.ceiling]
-        {
+        let counts =
+            [self.messages, self.unseen, self.deleted, self.recent, self.first_unseen, self.keywords];
+        for number in counts.into_iter().chain([self.next, self.seen, self.ceiling]) {
             to.extend(number.to_le_bytes());
         }
         for number in [self.list, self.boot, self.floor, self.cache] {
@@ -116,6 +120,8 @@ impl Facts {
             unseen: from.u32()?,
             deleted: from.u32()?,
             recent: from.u32()?,
+            first_unseen: from.u32()?,
+            keywords: from.u32()?,
             next: from.u32()?,
             seen: from.u32()?,
             ceiling: from.u32()?,

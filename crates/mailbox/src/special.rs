@@ -69,27 +69,27 @@ impl Special {
 
     /// The mailbox is gone.
     pub(crate) fn forget(&mut self, root: &Folder, names: Names, name: &str) -> Result<(), Trouble> {
-        self.replace(root, &names.line(name), GONE)
+        if self.exchange(&names.line(name), GONE) { Ok(self.write(root)?) } else { Ok(()) }
     }
 
-    /// The mailbox has another name now.
-    pub(crate) fn rename(
+    /// Mailboxes have other names now.
+    pub(crate) fn rename<'a>(
         &mut self,
         root: &Folder,
         names: Names,
-        from: &str,
-        to: &str,
+        renamed: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<(), Trouble> {
-        self.replace(root, &names.line(from), &names.line(to))
+        let mut changed = false;
+        for (from, to) in renamed {
+            changed |= self.exchange(&names.line(from), &names.line(to));
+        }
+        if changed { Ok(self.write(root)?) } else { Ok(()) }
     }
 
-    fn replace(&mut self, root: &Folder, from: &str, to: &str) -> Result<(), Trouble> {
-        let mut lines = self.lines.iter_mut().filter(|(folder, _)| folder == from).peekable();
-        if lines.peek().is_none() {
-            return Ok(());
-        }
-        lines.for_each(|(folder, _)| to.clone_into(folder));
-        Ok(self.write(root)?)
+    /// True: there was such a line.
+    fn exchange(&mut self, from: &str, to: &str) -> bool {
+        let lines = self.lines.iter_mut().filter(|(folder, _)| folder == from);
+        lines.map(|(folder, _)| to.clone_into(folder)).count() > 0
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
         let mut special = Special::read(&root).unwrap();
         assert!(!special.was_given("\\Sent"));
         special.set(&root, NAMES, "Gesendet ü", "\\Sent").unwrap();
-        special.rename(&root, NAMES, "Gesendet ü", "Sent Mail").unwrap();
+        special.rename(&root, NAMES, [("Gesendet ü", "Sent Mail")].into_iter()).unwrap();
         let mut special = Special::read(&root).unwrap();
         assert_eq!(special.of(NAMES, "Sent Mail"), Some("\\Sent"));
         assert!(special.is_taken("\\Sent"));

@@ -40,9 +40,13 @@ pub(crate) struct State {
     /// Octets in `bases` that belong to messages which are gone.
     unused: usize,
     tails: Vec<(Box<[u8]>, Flags)>,
+    /// The one that was asked for last.
+    last_tail: u32,
     /// Messages whose files do not say `\Seen`, and those whose files say `\Deleted`.
     unseen: u32,
     deleted: u32,
+    /// No message before this place has a file that does not say `\Seen`.
+    seen_up_to: usize,
     pub(crate) keywords: Vec<String>,
     /// First and last UID and modseq, by ascending modseq.
     pub(crate) gone: Vec<(Uid, Uid, u64)>,
@@ -60,7 +64,13 @@ struct Table {
 impl State {
     /// Where in `messages` this one is.
     pub(crate) fn position(&self, uid: Uid) -> Option<usize> {
-        self.messages.binary_search_by_key(&uid, |message| message.uid).ok()
+        // Not behind the place that it has if no message before it has gone.
+        let behind = uid.checked_sub(self.messages.first()?.uid)? as usize;
+        let before = self.messages.get(..=behind).unwrap_or(&self.messages);
+        match before.last() {
+            Some(last) if last.uid == uid => Some(before.len() - 1),
+            _ => before.binary_search_by_key(&uid, |message| message.uid).ok(),
+        }
     }
 
     pub(crate) fn extra(&self, at: usize) -> &Extra {
@@ -76,9 +86,20 @@ impl State {
         &self.tails[self.extras[at].tail as usize].0
     }
 
+    /// Is this the name of a message's file?
+    pub(crate) fn knows(&mut self, name: &[u8]) -> bool {
+        self.find(maildir::Name::read(name).base).is_some_and(|at| self.has_name(at, name))
+    }
+
     /// The file's name.
     pub(crate) fn name(&self, at: usize) -> Vec<u8> {
         [self.base(at), self.tail(at)].concat()
+    }
+
+    /// Appends the file's name.
+    pub(crate) fn put_name(&self, at: usize, to: &mut Vec<u8>) {
+        to.extend_from_slice(self.base(at));
+        to.extend_from_slice(self.tail(at));
     }
 
     pub(crate) fn has_name(&self, at: usize, name: &[u8]) -> bool {
@@ -172,9 +193,11 @@ impl State {
                 self.tally(self.extras[at].tail, false);
                 self.extras[at].tail = self.tail_number(tail);
                 self.tally(self.extras[at].tail, true);
+                self.seen_up_to = self.seen_up_to.min(at);
                 let message = &mut self.messages[at];
                 message.keywords = keywords::with_letters(message.keywords, tail, self.keywords.len());
-                (message.flags, message.modseq) = (keywords::flags(tail), modseq);
+                let flags = self.tails[self.extras[at].tail as usize].1;
+                (message.flags, message.modseq) = (flags, modseq);
             }
             Record::Keywords { uid, keywords } => {
                 let Some(at) = self.position(*uid) else { return Err(Damaged) };
@@ -225,7 +248,7 @@ impl State {
         self.extras.push(Extra { email, kept, date, base_at, tail, base_length, in_new: false });
         self.messages.push(Message {
             uid: new.uid,
-            flags: keywords::flags(new.tail),
+            flags: self.tails[tail as usize].1,
             keywords: keywords::with_letters(new.keywords, new.tail, self.keywords.len()),
             modseq: new.modseq,
             saved: new.saved,
@@ -239,12 +262,16 @@ impl State {
 
     /// There are few: a tail is a set of flags. The last ones are the likeliest.
     fn tail_number(&mut self, tail: &[u8]) -> u32 {
+        if self.tails.get(self.last_tail as usize).is_some_and(|(last, _)| **last == *tail) {
+            return self.last_tail;
+        }
         let known = self.tails.iter().rev().take(256).position(|known| *known.0 == *tail);
         let number = known.map_or(self.tails.len(), |back| self.tails.len() - 1 - back);
         if known.is_none() {
             self.tails.push((tail.into(), keywords::flags(tail)));
         }
-        number as u32
+        self.last_tail = number as u32;
+        self.last_tail
     }
 
     /// Counts a message with this tail, or counts it no more.
@@ -311,6 +338,7 @@ impl State {
                 range += 1;
             }
             if going.get(range).is_some_and(|(first, _, _)| *first <= uid) {
+                self.seen_up_to = self.seen_up_to.min(at);
                 self.unused += usize::from(self.extras[at].base_length);
                 self.tally(self.extras[at].tail, false);
                 continue;
@@ -345,6 +373,14 @@ impl State {
         let recent = messages - self.messages.partition_point(|message| message.uid < self.facts.seen);
         (self.facts.unseen, self.facts.deleted) = (self.unseen, self.deleted);
         (self.facts.messages, self.facts.recent) = (messages as u32, recent as u32);
+        self.facts.keywords = self.keywords.len() as u32;
+        self.facts.first_unseen = self.first_unseen();
+    }
+
+    fn first_unseen(&mut self) -> u32 {
+        let seen = |extra: &Extra| self.tails[extra.tail as usize].1.has(Flags::SEEN);
+        self.seen_up_to += self.extras[self.seen_up_to..].iter().take_while(|extra| seen(extra)).count();
+        if self.seen_up_to == self.extras.len() { 0 } else { self.seen_up_to as u32 + 1 }
     }
 
     /// UIDs that vanished after `modseq`; `None`: not known so far back.

@@ -1,7 +1,8 @@
 //! The list of subscriptions: a text, a name a line, as Dovecot's `subscriptions`, which is read and written as
 //! it is. Courier's `courierimapsubscribed` is taken over where there is none yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 
 use imap::Trouble;
@@ -18,61 +19,79 @@ const MOST: usize = 10_000;
 
 /// The names in the list.
 pub(crate) fn read(root: &Folder, names: Names) -> io::Result<BTreeSet<String>> {
-    match texts::read(root, FILE) {
-        Ok(text) => Ok(parse(&text, names).0),
-        Err(error) if error.kind() == ErrorKind::NotFound => courier(root, names),
-        Err(error) => Err(error),
-    }
+    Ok(List::read(root, names)?.lines.into_values().collect())
 }
 
-/// Puts `name` into the list, or takes it out. The caller holds the account's lock.
-pub(crate) fn change(root: &Folder, names: Names, name: &str, on: bool) -> Result<(), Trouble> {
-    let mut all = read(root, names)?;
-    let with_tabs = texts::read(root, FILE).is_ok_and(|text| parse(&text, names).1);
-    let name = names.spelled(name);
-    let changed = if on { all.insert(name) } else { all.remove(&name) };
-    if all.len() > MOST && on {
+/// Puts `name` into the list, or takes it out. `disk`: its folder, with the dot, if it has one. The caller holds the
+/// account's lock.
+pub(crate) fn change(
+    root: &Folder,
+    names: Names,
+    name: &str,
+    disk: Option<&OsStr>,
+    on: bool,
+) -> Result<(), Trouble> {
+    let (mut list, name) = (List::read(root, names)?, names.spelled(name));
+    let before = list.lines.len();
+    let there = list.lines.values().any(|known| *known == name);
+    if on && !there {
+        // As on disk, whatever stands between levels for clients now.
+        let bare = disk.and_then(OsStr::to_str).and_then(|disk| disk.strip_prefix('.'));
+        let line = bare.map_or_else(|| names.line(&name), str::to_owned);
+        list.lines.insert(line, name);
+    } else if !on {
+        list.lines.retain(|_, known| *known != name);
+    }
+    if list.lines.len() > MOST && on {
         return Err(Trouble::Limit("There are too many subscriptions."));
     }
-    if changed || root.stat(FILE).is_err() {
-        root.replace(FILE, write(&all, names, with_tabs).as_bytes(), 0o600)?;
+    if list.lines.len() != before || root.stat(FILE).is_err() {
+        root.replace(FILE, list.written().as_bytes(), 0o600)?;
     }
     Ok(())
 }
 
-/// The names, and whether levels are separated by tabs.
-fn parse(text: &str, names: Names) -> (BTreeSet<String>, bool) {
-    let with_tabs = text.lines().next() == Some(TABS);
-    let lines = text.lines().skip(usize::from(with_tabs)).filter(|line| !line.is_empty());
-    let name = |line: &str| match with_tabs {
-        true => names.from_line(&line.replace('\t', ".")),
-        false => names.from_line(line),
-    };
-    (lines.map(name).collect(), with_tabs)
+/// The list as it is in the file.
+struct List {
+    /// A mailbox as it is on disk, and its name.
+    lines: BTreeMap<String, String>,
+    with_tabs: bool,
 }
 
-fn write(all: &BTreeSet<String>, names: Names, with_tabs: bool) -> String {
-    let mut text = if with_tabs { format!("{TABS}\n\n") } else { String::new() };
-    for name in all {
-        let line = names.line(name);
-        text.push_str(&if with_tabs { line.replace('.', "\t") } else { line });
-        text.push('\n');
+impl List {
+    fn read(root: &Folder, names: Names) -> io::Result<List> {
+        match texts::read(root, FILE) {
+            Ok(text) => Ok(List::parse(&text, names)),
+            Err(error) if error.kind() == ErrorKind::NotFound => courier(root, names),
+            Err(error) => Err(error),
+        }
     }
-    text
+
+    fn parse(text: &str, names: Names) -> List {
+        let with_tabs = text.lines().next() == Some(TABS);
+        let lines = text.lines().skip(usize::from(with_tabs)).filter(|line| !line.is_empty());
+        let line = |line: &str| if with_tabs { line.replace('\t', ".") } else { line.to_owned() };
+        let lines = lines.map(line).map(|line| (line.clone(), names.from_line(&line))).collect();
+        List { lines, with_tabs }
+    }
+
+    fn written(&self) -> String {
+        let mut text = if self.with_tabs { format!("{TABS}\n\n") } else { String::new() };
+        for line in self.lines.keys() {
+            text.push_str(&if self.with_tabs { line.replace('.', "\t") } else { line.clone() });
+            text.push('\n');
+        }
+        text
+    }
 }
 
 /// Courier has all folders below INBOX.
-fn courier(root: &Folder, names: Names) -> io::Result<BTreeSet<String>> {
-    let text = match texts::read(root, COURIER) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        other => other?,
-    };
-    let bare = |line: &str| match line.strip_prefix("INBOX.") {
-        Some(folder) => names.from_line(folder),
-        None => names.from_line(line),
-    };
+fn courier(root: &Folder, names: Names) -> io::Result<List> {
+    let text = texts::read_if_there(root, COURIER)?;
     let lines = text.lines().filter(|line| *line == INBOX || line.starts_with("INBOX."));
-    Ok(lines.map(bare).collect())
+    let bare = lines.map(|line| line.strip_prefix("INBOX.").unwrap_or(line));
+    let lines = bare.map(|line| (line.to_owned(), names.from_line(line))).collect();
+    Ok(List { lines, with_tabs: false })
 }
 
 #[cfg(test)]
@@ -96,22 +115,40 @@ mod tests {
     fn dovecots_list_is_read_and_written_in_the_form_it_has() {
         let (home, root) = home(FILE, "V\t2\n\nINBOX\nLists\trust\n&ANw-\n");
         assert_eq!(list(&root), ["INBOX", "Lists/rust", "Ü"]);
-        change(&root, NAMES, "a/b", true).unwrap();
-        change(&root, NAMES, "inbox", false).unwrap();
+        change(&root, NAMES, "a/b", None, true).unwrap();
+        change(&root, NAMES, "inbox", None, false).unwrap();
         let text = std::fs::read_to_string(home.path().join(FILE)).unwrap();
-        assert_eq!(text, "V\t2\n\nLists\trust\na\tb\n&ANw-\n");
+        assert_eq!(text, "V\t2\n\n&ANw-\nLists\trust\na\tb\n");
         let (home, root) = self::home(FILE, "INBOX\nLists.rust\n");
         assert_eq!(list(&root), ["INBOX", "Lists/rust"]);
-        change(&root, NAMES, "Ü/1.2", true).unwrap();
+        change(&root, NAMES, "Ü/1.2", None, true).unwrap();
         let text = std::fs::read_to_string(home.path().join(FILE)).unwrap();
-        assert_eq!(text, "INBOX\nLists.rust\n&ANw-.1&AC4-2\n");
+        assert_eq!(text, "&ANw-.1&AC4-2\nINBOX\nLists.rust\n");
+    }
+
+    #[test]
+    fn another_separator_loses_no_subscription() {
+        let (home, root) = home(FILE, "");
+        change(&root, NAMES, "v1.2", None, true).unwrap();
+        change(&root, NAMES, "Lists/rust", None, true).unwrap();
+        const DOT: Names = Names { separator: '.' };
+        // As LIST shows the folder `.v1&AC4-2` then.
+        let shown: Vec<String> = read(&root, DOT).unwrap().into_iter().collect();
+        assert_eq!(shown, ["Lists.rust", "v1&AC4-2"]);
+        assert_eq!(DOT.name(b".v1&AC4-2"), "v1&AC4-2");
+        change(&root, DOT, "new", None, true).unwrap();
+        change(&root, DOT, "w&AC4-3", Some(OsStr::new(".w&AC4-3")), true).unwrap();
+        assert_eq!(list(&root), ["Lists/rust", "new", "v1.2", "w.3"]);
+        change(&root, DOT, "v1&AC4-2", None, false).unwrap();
+        let text = std::fs::read_to_string(home.path().join(FILE)).unwrap();
+        assert_eq!(text, "Lists.rust\nnew\nw&AC4-3\n");
     }
 
     #[test]
     fn couriers_list_is_taken_over() {
         let (_home, root) = home(COURIER, "INBOX\nINBOX.Sent\nINBOX.Lists.a\n#shared.x\n");
         assert_eq!(list(&root), ["INBOX", "Lists/a", "Sent"]);
-        change(&root, NAMES, "Sent", false).unwrap();
+        change(&root, NAMES, "Sent", None, false).unwrap();
         assert_eq!(list(&root), ["INBOX", "Lists/a"]);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Every program of this house records what it does in the index, under the lock. What other programs do is found out
 //! by whoever looks first: it takes the lock, reads the index to its end, and records what that does not know yet.
-//! When to look: when the watch says so; without one, when the folders' mtimes are others than those of the last
-//! look. An mtime counts only if it was old enough, when the look began, that no later change can have it
+//! When to look: when the watch says so; without one, when the folders' times of change are others than those of the last
+//! look. Such a time counts only if it was old enough, when the look began, that no later change can have it
 //! too ([`Stamp::is_certain`](crate::record::Stamp::is_certain)); such mtimes are recorded, so that
 //! the next session need not look through the names of an unchanged folder. A session without a watch takes the
 //! mtimes that its own changes leave for those of its last look, and looks again some seconds later, in case another
@@ -34,6 +34,10 @@ impl Mailbox {
         let before = self.look_of_it();
         self.folders.stamps()?;
         self.rest();
+        if self.asleep && !self.stirs()? {
+            return Ok(false);
+        }
+        self.wake_up()?;
         self.drain();
         self.catch_up(None)?;
         self.forget_known()?;
@@ -89,7 +93,7 @@ impl Mailbox {
 
     pub(crate) fn drain(&mut self) {
         if let Some(watch) = &self.watch {
-            watch.drain(&mut self.happened);
+            watch.drain(&mut self.happened, |_| false);
         }
     }
 
@@ -230,17 +234,26 @@ impl Mailbox {
         self.state.facts.modseq = modseq;
         self.state.count();
         let Some(index) = &mut self.index else { return Ok(()) };
+        if index.is_long_with(records) {
+            // They would be folded at once: all others have to read them as a snapshot.
+            let written = self.write_index(held, sys::unix_micros());
+            return written.or_else(|trouble| self.forget_change(held, trouble));
+        }
         if let Err(error) = index.append(&self.state.facts, records) {
             let trouble = self.cant("write", &error);
-            // What is in memory but not in the file is forgotten again, and found out when there is room.
-            (self.looked, self.looked_at) = (false, None);
-            self.load(Some(held))?;
-            return Err(trouble);
+            return self.forget_change(held, trouble);
         }
         if index.is_long() {
             self.fold(held);
         }
         Ok(())
+    }
+
+    /// What is in memory but not in the file is forgotten again, and found out when there is room.
+    fn forget_change(&mut self, held: &Held, trouble: Trouble) -> Result<(), Trouble> {
+        (self.looked, self.looked_at) = (false, None);
+        self.load(Some(held))?;
+        Err(trouble)
     }
 
     /// Folds the changes into a new snapshot. Should that fail, the file goes on growing.
@@ -283,7 +296,7 @@ impl Mailbox {
     }
 
     /// Can anything have happened in the Maildir that the state does not know?
-    fn must_look(&mut self) -> Result<bool, Trouble> {
+    pub(crate) fn must_look(&mut self) -> Result<bool, Trouble> {
         let stamps = self.folders.stamps()?;
         let recorded = (self.state.facts.cur, self.state.facts.new) == stamps;
         if self.watch.is_none() {
@@ -293,7 +306,11 @@ impl Mailbox {
             let due = self.unsure.is_some_and(|since| sys::monotonic().saturating_sub(since) > AFTER_OWN);
             return Ok(self.looked_at != Some(stamps) || due);
         }
-        self.looked |= recorded;
+        if !self.looked && self.state.facts.cur == stamps.0 && stamps.0 != Stamp::default() {
+            // All names in `cur` are known: there is only `new` to be looked at, if it is another one.
+            self.looked = true;
+            self.happened.new |= !recorded;
+        }
         Ok(!self.looked || !self.happened.is_nothing())
     }
 
@@ -391,6 +408,9 @@ impl Mailbox {
 
     /// The mailbox is closed.
     pub(crate) fn leave(&mut self) -> Result<(), Trouble> {
+        if self.asleep {
+            return Ok(());
+        }
         self.folders.stamps()?;
         self.drain();
         self.catch_up(None)?;

@@ -1,4 +1,4 @@
-//! Reading many messages whole, several at one time.
+//! Reading many messages, or their beginnings, several at one time.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use imap::{MOST_TEXT, Trouble, Uid};
+use imap::{Trouble, Uid};
+use maildir::Name;
 use sys::durable::Folder;
 
 use crate::mailbox::Mailbox;
@@ -23,6 +24,8 @@ const READERS_A_PROCESSOR: usize = 4;
 const FEW: usize = 16;
 /// A buffer that has grown beyond this is given back after its message.
 const LARGE: usize = 1 << 20;
+/// Octets that are asked for first, of a file whose name tells no size.
+const FIRST: usize = 16 * 1024;
 /// Results that may wait to be taken.
 const WAITING: usize = 64;
 
@@ -30,10 +33,11 @@ const WAITING: usize = 64;
 type Outcome<T> = (usize, Option<T>);
 
 impl Mailbox {
-    /// Reads each message and has `work` look at it; `done` gets the results in any order.
+    /// Reads each message, at most `most` octets of it, and has `work` look at it; `done` gets the results in any order.
     pub(crate) fn read_all<T: Send>(
         &mut self,
         uids: &[Uid],
+        most: u64,
         work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
         done: &mut dyn FnMut(Uid, T),
     ) -> Result<(), Trouble> {
@@ -53,16 +57,19 @@ impl Mailbox {
             for (number, (uid, name)) in messages.iter().enumerate() {
                 take((
                     number,
-                    read(self.folder_of(places[number]), name, &mut buffer)?.map(|()| work(*uid, &buffer)),
+                    read(self.folder_of(places[number]), name, most, &mut buffer)?
+                        .map(|()| work(*uid, &buffer)),
                 ));
             }
         } else {
-            read_together(&self.folders.cur, &messages, readers, work, &mut take)?;
+            read_together(&self.folders.cur, &messages, most, readers, work, &mut take)?;
         }
         let mut buffer = Vec::new();
         for number in missing {
             // One that can't be read, which the log has been told, keeps no other from being found.
-            match self.with_file(places[number], |folder, name| fill(folder.read(name)?, &mut buffer)) {
+            match self
+                .with_file(places[number], |folder, name| fill(&folder.read(name)?, None, most, &mut buffer))
+            {
                 Ok(()) => done(messages[number].0, work(messages[number].0, &buffer)),
                 Err(Trouble::Gone | Trouble::Unavailable(_)) => {}
                 Err(trouble) => return Err(trouble),
@@ -76,6 +83,7 @@ impl Mailbox {
 fn read_together<T: Send>(
     cur: &Folder,
     messages: &[(Uid, Vec<u8>)],
+    most: u64,
     readers: usize,
     work: &(dyn Fn(Uid, &[u8]) -> T + Sync),
     take: &mut dyn FnMut(Outcome<T>),
@@ -90,7 +98,7 @@ fn read_together<T: Send>(
                 while !stop.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some((uid, name)) = messages.get(number) else { return };
-                    let result = match read(cur, name, &mut buffer) {
+                    let result = match read(cur, name, most, &mut buffer) {
                         Ok(found) => found.map(|()| work(*uid, &buffer)),
                         Err(error) => {
                             stop.store(true, Ordering::Relaxed);
@@ -114,14 +122,17 @@ fn read_together<T: Send>(
 }
 
 /// `None`: it is not there, or can't be read.
-fn read(folder: &Folder, name: &[u8], buffer: &mut Vec<u8>) -> io::Result<Option<()>> {
-    match folder.read(OsStr::from_bytes(name)) {
-        Ok(file) => match fill(file, buffer) {
-            Err(error) if !is_its_own(&error) => Err(error),
-            other => Ok(other.ok()),
-        },
-        Err(error) if is_its_own(&error) => Ok(None),
-        Err(error) => Err(error),
+fn read(folder: &Folder, name: &[u8], most: u64, buffer: &mut Vec<u8>) -> io::Result<Option<()>> {
+    let read = folder.read(OsStr::from_bytes(name)).and_then(|file| {
+        let octets = Name::read(name).octets();
+        if octets.is_some_and(|octets| octets > most) {
+            no_more(&file);
+        }
+        fill(&file, octets, most, buffer)
+    });
+    match read {
+        Err(error) if !is_its_own(&error) => Err(error),
+        other => Ok(other.ok()),
     }
 }
 
@@ -132,11 +143,38 @@ fn is_its_own(error: &io::Error) -> bool {
         || matches!(error.raw_os_error(), Some(nix::libc::EIO | nix::libc::ELOOP))
 }
 
-fn fill(file: File, buffer: &mut Vec<u8>) -> io::Result<()> {
+/// Of this file nothing is to be read ahead. Whether the system heeds that matters to its speed alone.
+fn no_more(file: &File) {
+    use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+    let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM);
+}
+
+/// Few reads: a regular file that gives less than it is asked for has no more. `octets`: what its name says of its size.
+fn fill(file: &File, octets: Option<u64>, most: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
     if buffer.capacity() > LARGE {
         *buffer = Vec::new();
     }
     buffer.clear();
-    file.take(MOST_TEXT).read_to_end(buffer)?;
-    Ok(())
+    let octets = octets.unwrap_or_default().min(LARGE as u64) as usize;
+    let mut want = FIRST.max(octets + 1);
+    loop {
+        let (at, most) = (buffer.len(), usize::try_from(most).unwrap_or(usize::MAX));
+        want = want.min(most - at);
+        buffer.resize(at + want, 0);
+        let read = read_once(file, &mut buffer[at..])?;
+        buffer.truncate(at + read);
+        if read < want || buffer.len() == most {
+            return Ok(());
+        }
+        want = buffer.len();
+    }
+}
+
+fn read_once(mut file: &File, to: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(to) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! nothing of what is in a mailbox.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
@@ -58,6 +58,14 @@ impl Root {
 
     /// Waits for whoever changes this tree now. Held until it is dropped.
     pub(crate) fn lock(&self) -> io::Result<std::fs::File> {
+        let locked = self.locked();
+        if let Err(error) = &locked {
+            unavailable(&self.path.join(LOCK), "can't lock the account", error);
+        }
+        locked
+    }
+
+    fn locked(&self) -> io::Result<std::fs::File> {
         // Made by the folder, with the bits that fit it.
         drop(self.folder.append(LOCK, mode(&self.folder))?);
         let mut options = OpenOptions::new();
@@ -219,7 +227,7 @@ impl Tree {
         let path = self.path(spot);
         ["tmp", "new", "cur", ""]
             .iter()
-            .try_for_each(|name| std::fs::set_permissions(path.join(name), Permissions::from_mode(0o2770)))
+            .try_for_each(|name| File::open(path.join(name))?.set_permissions(Permissions::from_mode(0o2770)))
     }
 
     /// Removes a mailbox with its mail. It is gone, durably, before its files are: gives what is left to be erased,

@@ -145,13 +145,33 @@ fn is_id(value: &str) -> bool {
 
 /// Adds a line to `text`.
 pub(crate) fn write_line(text: &mut Vec<u8>, uid: Uid, email: u64, base: &[u8]) {
-    text.extend(format!("{uid} C{:08x} ", line_check(uid, email, base)).bytes());
+    put_decimal(text, uid);
+    text.extend_from_slice(b" C");
+    put_hex(text, line_check(uid, email, base).into(), 8);
     if email != fingerprint(base) {
-        text.extend(format!("G{email:016x} ").bytes());
+        text.extend_from_slice(b" G");
+        put_hex(text, email, 16);
     }
-    text.push(b':');
-    text.extend(base);
+    text.extend_from_slice(b" :");
+    text.extend_from_slice(base);
     text.push(b'\n');
+}
+
+fn put_decimal(text: &mut Vec<u8>, number: u32) {
+    let start = text.len();
+    let mut rest = number;
+    while rest >= 10 || text.len() == start {
+        text.push(b'0' + (rest % 10) as u8);
+        rest /= 10;
+    }
+    if rest > 0 {
+        text.push(b'0' + rest as u8);
+    }
+    text[start..].reverse();
+}
+
+fn put_hex(text: &mut Vec<u8>, number: u64, digits: u32) {
+    text.extend((0..digits).rev().map(|digit| b"0123456789abcdef"[(number >> (4 * digit) & 15) as usize]));
 }
 
 fn line_check(uid: Uid, email: u64, base: &[u8]) -> u32 {
@@ -222,6 +242,17 @@ mod tests {
         for cut in 0..text.len() {
             let read = List::read(&text[..cut]);
             assert!(read.is_none_or(|read| read.lines.iter().all(|line| list.lines.contains(line))));
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_ever() {
+        for number in [0, 1, 9, 10, 11, 99, 100, 1_000_000, 1_000_001, u32::MAX] {
+            let (mut decimal, mut hex) = (Vec::new(), Vec::new());
+            put_decimal(&mut decimal, number);
+            put_hex(&mut hex, number.into(), 8);
+            assert_eq!(decimal, number.to_string().as_bytes());
+            assert_eq!(hex, format!("{number:08x}").as_bytes());
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) fn folder(place: &Path) -> io::Result<Folder> {
             let private = above.is_none_or(|above| mode(&above) == 0o600);
             let bits = if private { 0o700 } else { 0o770 };
             std::fs::DirBuilder::new().recursive(true).mode(bits).create(place)?;
+            // Its own name, and that of the folder of all such.
+            place.ancestors().skip(1).take(2).try_for_each(|path| open_any(path)?.sync())?;
             open_any(place)
         }
         other => other,

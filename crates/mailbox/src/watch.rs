@@ -69,11 +69,18 @@ impl Watch {
         Ok(Watch { inotify, cur, new })
     }
 
-    /// Reads what has happened.
-    pub(crate) fn drain(&self, happened: &mut Happened) {
+    /// Reads what has happened. A name in `cur` that is `known` already is passed over, and the one that it was renamed
+    /// from.
+    pub(crate) fn drain(&self, happened: &mut Happened, mut known: impl FnMut(&[u8]) -> bool) {
         loop {
             match self.inotify.read_events() {
-                Ok(events) => events.iter().for_each(|event| self.note(event, happened)),
+                Ok(events) => {
+                    for told in events.chunk_by(|one, next| one.cookie == next.cookie) {
+                        if !self.is_known_rename(told, happened, &mut known) {
+                            told.iter().for_each(|event| self.note(event, happened));
+                        }
+                    }
+                }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return,
                 Err(_) => {
@@ -82,6 +89,25 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// The two events of one rename in `cur`, of a message of which nothing else has been told, to a known name?
+    fn is_known_rename(
+        &self,
+        told: &[InotifyEvent],
+        happened: &Happened,
+        known: &mut impl FnMut(&[u8]) -> bool,
+    ) -> bool {
+        let [from, to] = told else { return false };
+        let (Some(old), Some(new)) = (&from.name, &to.name) else { return false };
+        let base = Name::read(new.as_bytes()).base;
+        from.wd == self.cur
+            && to.wd == self.cur
+            && from.mask.contains(AddWatchFlags::IN_MOVED_FROM)
+            && to.mask.contains(AddWatchFlags::IN_MOVED_TO)
+            && Name::read(old.as_bytes()).base == base
+            && !happened.touched.contains_key(base)
+            && known(new.as_bytes())
     }
 
     fn note(&self, event: &InotifyEvent, happened: &mut Happened) {

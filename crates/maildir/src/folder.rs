@@ -20,7 +20,12 @@ impl Maildir {
     /// Opens the Maildir at `path`. `NotFound` when it or one of its folders is missing.
     pub fn open(path: &Path) -> io::Result<Maildir> {
         let root = open_any(path)?;
-        Ok(Maildir { tmp: root.folder("tmp")?, new: root.folder("new")?, cur: root.folder("cur")?, root })
+        // Which of the three it is helps whoever has to put it right.
+        let inside = |name: &str| {
+            let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
+            root.folder(name).map_err(named)
+        };
+        Ok(Maildir { tmp: inside("tmp")?, new: inside("new")?, cur: inside("cur")?, root })
     }
 
     /// Makes what is missing of the Maildir at `path` (mode 0700), durably, and opens it.

@@ -112,6 +112,17 @@ impl<'a> Name<'a> {
     pub fn order(&self, other: &Name<'_>) -> Ordering {
         seconds(self.base).cmp(&seconds(other.base)).then_with(|| self.base.cmp(other.base))
     }
+
+    /// Puts many names in that order.
+    pub fn sort(names: &mut Vec<Vec<u8>>) {
+        let taken = std::mem::take(names).into_iter().map(|name| {
+            let base = Name::read(&name).base;
+            (seconds(base), base.len(), name)
+        });
+        let mut keyed: Vec<(u64, usize, Vec<u8>)> = taken.collect();
+        keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.2[..a.1].cmp(&b.2[..b.1])));
+        names.extend(keyed.into_iter().map(|(_, _, name)| name));
+    }
 }
 
 fn seconds(base: &[u8]) -> u64 {
@@ -174,7 +185,10 @@ mod tests {
     #[test]
     fn names_sort_by_time_and_then_as_they_were_made() {
         let mut names: Vec<&[u8]> = vec![b"20.a", b"9.M000002P1", b"100.a", b"strange", b"9.M000001P7"];
+        let mut same: Vec<Vec<u8>> = names.iter().map(|name| name.to_vec()).collect();
         names.sort_by(|a, b| Name::read(a).order(&Name::read(b)));
+        Name::sort(&mut same);
+        assert_eq!(same, names);
         assert_eq!(names, [&b"strange"[..], b"9.M000001P7", b"9.M000002P1", b"20.a", b"100.a"]);
     }
 }

@@ -13,11 +13,13 @@ pub enum Opened {
     There(Elsewhere),
 }
 
-/// As a packet: `K`, then fields `at= user= pass=`.
+/// As a packet: `K`, then fields `at= user= pass=`, and `tls=` if it is spoken to by TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Elsewhere {
     /// `HOST:PORT` of the service there.
     pub at: String,
+    /// The name that its certificate has to be for; `None`: it is spoken to in plain text.
+    pub tls: Option<String>,
     /// The account's address.
     pub user: String,
     /// What is said there in the place of a password.
@@ -27,9 +29,11 @@ pub struct Elsewhere {
 impl Elsewhere {
     /// The packet.
     pub fn to_packet(&self) -> Vec<u8> {
-        let fields = [("at=", &self.at), ("user=", &self.user), ("pass=", &self.pass)];
-        let fields = fields.map(|(key, value)| [key, value].concat().into_bytes());
-        wire::packet(&[b"K", &fields[0], &fields[1], &fields[2]])
+        let fields = [("at=", &self.at), ("user=", &self.user), ("pass=", &self.pass)].into_iter();
+        let fields = fields.chain(self.tls.iter().map(|name| ("tls=", name)));
+        let fields: Vec<Vec<u8>> = fields.map(|(key, value)| [key, value].concat().into_bytes()).collect();
+        let all: Vec<&[u8]> = std::iter::once(&b"K"[..]).chain(fields.iter().map(Vec::as_slice)).collect();
+        wire::packet(&all)
     }
 
     fn read(fields: &[&[u8]]) -> Option<Elsewhere> {
@@ -37,7 +41,12 @@ impl Elsewhere {
             let value = fields.iter().find_map(|field| str::from_utf8(field).ok()?.strip_prefix(key))?;
             (!value.is_empty() && !value.contains(char::is_control)).then(|| value.to_owned())
         };
-        Some(Elsewhere { at: one("at=")?, user: one("user=")?, pass: one("pass=")? })
+        // A name that is not whole must not become no name, and that plain text.
+        let tls = match fields.iter().any(|field| field.starts_with(b"tls=")) {
+            true => Some(one("tls=")?),
+            false => None,
+        };
+        Some(Elsewhere { at: one("at=")?, tls, user: one("user=")?, pass: one("pass=")? })
     }
 }
 
@@ -70,13 +79,20 @@ mod tests {
 
     #[test]
     fn a_mailbox_elsewhere_is_read_as_it_was_told_and_half_of_it_is_worth_a_retry() {
-        let there = Elsewhere { at: "b.test:143".into(), user: "a@x.test".into(), pass: "p".into() };
+        let (at, user, pass) = ("b.test:993".to_owned(), "a@x.test".to_owned(), "p".to_owned());
+        let there = Elsewhere { at, tls: Some("b".into()), user, pass };
         let packet = there.to_packet();
-        assert_eq!(Opened::from_packet(&packet), Ok(Opened::There(there)));
-        for cut in 0..packet.len() {
+        assert_eq!(Opened::from_packet(&packet), Ok(Opened::There(there.clone())));
+        let plain = Elsewhere { tls: None, ..there };
+        assert_eq!(Opened::from_packet(&plain.to_packet()), Ok(Opened::There(plain.clone())));
+        for cut in 0..plain.to_packet().len() {
             assert!(Opened::from_packet(&packet[..cut]).is_err(), "cut at {cut}");
         }
-        for odd in [&b"K\0at=x:1\0user=a\nb\0pass=p"[..], b"K\0at=\0user=a\0pass=p"] {
+        for odd in [
+            &b"K\0at=x:1\0user=a\0pass=p\0tls="[..],
+            b"K\0at=x:1\0user=a\nb\0pass=p",
+            b"K\0at=\0user=a\0pass=p",
+        ] {
             assert!(Opened::from_packet(odd).is_err());
         }
         assert_eq!(Opened::from_packet(b"D5.7.8 no\0at=x:1\0user=a\0pass=p").unwrap_err().letter(), b'D');

@@ -33,6 +33,10 @@ impl Crypt {
     /// Reads `$1$`, `$5$`, `$6$`, `$2a$`, `$2b$`, `$2y$` or `$y$` and what belongs to it.
     pub(crate) fn parse(text: &[u8]) -> Result<Crypt, Unusable> {
         let text = str::from_utf8(text).map_err(|_| Unusable::Malformed)?;
+        // crypt(5): printable, no blanks. A line end would make two lines of a file of users out of one.
+        if !text.bytes().all(|octet| octet.is_ascii_graphic()) {
+            return Err(Unusable::Malformed);
+        }
         let mut parts = text.split('$').skip(1);
         let (scheme, second) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let way = match scheme {
@@ -123,6 +127,8 @@ mod tests {
             ("$y$jzT$salt$hash", Unusable::TooCostly),
             ("$y$j9T/.$salt$hash", Unusable::TooCostly),
             ("$y$j9T$", Unusable::Malformed),
+            ("$1$a\nb$hash", Unusable::Malformed),
+            ("$6$salt$a b", Unusable::Malformed),
         ] {
             assert_eq!(Crypt::parse(kept.as_bytes()).err(), Some(why), "{kept}");
         }

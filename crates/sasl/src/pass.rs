@@ -44,6 +44,11 @@ pub fn make(key: &[u8], purpose: Purpose<'_>, client: &str, made: u64, nonce: [u
     Some(format!("{text}.{proof}"))
 }
 
+/// Is `word` meant to be a pass, good or not?
+pub fn is_meant(word: &[u8]) -> bool {
+    word.strip_prefix(WORD.as_bytes()).is_some_and(|rest| rest.starts_with(b"."))
+}
+
 /// Reads a pass. `None`: it is none, or for something else, or no longer good at `now`.
 pub fn check(key: &[u8], purpose: Purpose<'_>, word: &[u8], now: u64) -> Option<Pass> {
     let word = str::from_utf8(word).ok()?;

@@ -196,8 +196,11 @@ impl Submission {
         if let Some(connection) = &self.connection
             && !self.broken
             && !self.packet.is_empty()
+            && connection.send(&self.packet, &[]).is_err()
         {
-            self.broken = connection.send(&self.packet, &[]).is_err();
+            self.broken = true;
+            // Else `queued` would wait for the rest, and we for it.
+            let _ = connection.no_more();
         }
         self.packet.clear();
     }

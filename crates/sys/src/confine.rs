@@ -1,19 +1,23 @@
 //! Giving up what a program will not need: paths (Landlock), system calls (seccomp), memory (rlimits).
 //!
-//! Best effort by design: an old kernel enforces less and the program runs on; uids and permission
-//! bits are the first wall, this is the second.
+//! Best effort by design: an old kernel enforces less, which is logged, and the program runs on; uids and
+//! permission bits are the first wall, this is the second.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, PathFdError,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 
-/// What a program keeps. Everything else is gone for good, for its children too.
+use crate::filter::{self, Sockets};
+
+/// What a program keeps. Everything else is gone for good, for its children too. So are signals to processes
+/// that are not under the same confinement, and abstract unix sockets of such.
 #[derive(Clone, Debug, Default)]
 pub struct Confine {
     read: Vec<PathBuf>,
@@ -48,7 +52,7 @@ impl Confine {
         self
     }
 
-    /// Keeps making sockets and connecting to unix sockets. TCP stays out of reach.
+    /// Keeps making and connecting unix sockets. No network is in reach.
     pub fn sockets(mut self) -> Confine {
         self.sockets = true;
         self
@@ -69,36 +73,93 @@ impl Confine {
     /// Gives up the rest. Call with one thread running.
     pub fn apply(self) -> io::Result<()> {
         nix::sys::prctl::set_no_new_privs()?;
-        self.restrict_paths().map_err(io::Error::other)?;
+        let paths = self.restrict_paths()?;
         if self.inherit {
             return Ok(());
         }
-        filter(self.execute.is_empty(), !self.sockets)
+        if paths == RulesetStatus::NotEnforced {
+            warn("Landlock: only uid and permission bits keep this process from files of others");
+        }
+        let sockets = match (self.internet, self.sockets) {
+            (true, _) => Sockets::Internet,
+            (false, true) => Sockets::Local,
+            (false, false) => Sockets::None,
+        };
+        match filter::install(self.execute.is_empty(), sockets) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
+                warn("seccomp: this process gives up no system call");
+                Ok(())
+            }
+            other => other,
+        }
     }
 
-    fn restrict_paths(&self) -> Result<(), landlock::RulesetError> {
-        let abi = ABI::V5;
-        let read = AccessFs::from_read(abi) & !AccessFs::Execute;
+    fn restrict_paths(&self) -> io::Result<RulesetStatus> {
+        let read = AccessFs::from_read(VERSION) & !AccessFs::Execute;
+        let write = AccessFs::from_all(VERSION) & !AccessFs::Execute;
         let execute = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
-        let network = if self.internet { AccessNet::BindTcp.into() } else { AccessNet::from_all(abi) };
-        Ruleset::default()
+        let mut rules = open(&self.read, read)?;
+        rules.extend(open(&self.write, write)?);
+        rules.extend(open(&self.execute, execute)?);
+        self.restrict_to(rules).map_err(io::Error::other)
+    }
+
+    fn restrict_to(&self, rules: Vec<PathBeneath<PathFd>>) -> Result<RulesetStatus, RulesetError> {
+        let all = AccessNet::from_all(VERSION);
+        let network = if self.internet { AccessNet::BindTcp.into() } else { all };
+        let status = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
-            .handle_access(AccessFs::from_all(abi))?
+            .handle_access(AccessFs::from_all(VERSION))?
             .handle_access(network)?
+            .scope(Scope::from_all(VERSION))?
             .create()?
-            .add_rules(path_beneath_rules(existing(&self.read), read))?
-            .add_rules(path_beneath_rules(
-                existing(&self.write),
-                AccessFs::from_all(abi) & !AccessFs::Execute,
-            ))?
-            .add_rules(path_beneath_rules(existing(&self.execute), execute))?
+            .add_rules(rules.into_iter().map(Ok::<_, RulesetError>))?
             .restrict_self()?;
-        Ok(())
+        Ok(status.ruleset)
     }
 }
 
-fn existing(paths: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
-    paths.iter().filter(|path| path.exists())
+/// What of Landlock is asked for.
+const VERSION: ABI = ABI::V6;
+
+/// Opens paths. One that is not there, or not for this uid, is skipped. Any other trouble is over at the next start: a
+/// process that went on without the path would lack it for as long as it lives.
+fn open(paths: &[PathBuf], access: BitFlags<AccessFs>) -> io::Result<Vec<PathBeneath<PathFd>>> {
+    let mut rules = Vec::with_capacity(paths.len());
+    for path in paths {
+        let fd = match PathFd::new(path) {
+            Ok(fd) => fd,
+            Err(PathFdError::OpenCall { source, .. }) if is_out_of_reach(&source) => continue,
+            Err(error) => return Err(io::Error::other(error)),
+        };
+        let kind = nix::sys::stat::fstat(fd.as_fd())?.st_mode & libc::S_IFMT;
+        let access = if kind == libc::S_IFDIR { access } else { access & AccessFs::from_file(VERSION) };
+        rules.push(PathBeneath::new(fd, access));
+    }
+    Ok(rules)
+}
+
+fn is_out_of_reach(error: &io::Error) -> bool {
+    let loops = error.raw_os_error() == Some(libc::ELOOP);
+    loops
+        || matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::NotADirectory
+        )
+}
+
+/// In a copy of a confined process: keeps signals from the other copies, which are under the same confinement. Nothing
+/// changes in a process that is not confined, nor on a kernel that knows no scopes.
+pub(crate) fn set_apart() -> io::Result<()> {
+    if !nix::sys::prctl::get_no_new_privs()? {
+        return Ok(());
+    }
+    let scope = |ruleset: Ruleset| ruleset.scope(Scope::Signal)?.create()?.restrict_self();
+    scope(Ruleset::default().set_compatibility(CompatLevel::BestEffort)).map(drop).map_err(io::Error::other)
+}
+
+fn warn(missing: &str) {
+    crate::log!("{}: warning: this kernel has no {missing}", crate::logging::name());
 }
 
 /// Limits of memory (octets of address space), open files, processes of the uid; no core dumps.
@@ -135,84 +196,6 @@ pub fn raise_file_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }
 
-/// System calls that no program of the suite needs once it has started.
-const NEVER: &[libc::c_long] = &[
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_setns,
-    libc::SYS_unshare,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_kexec_load,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_keyctl,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_userfaultfd,
-    libc::SYS_io_uring_setup,
-    libc::SYS_acct,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_reboot,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_quotactl,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_adjtimex,
-];
-const EXEC: &[libc::c_long] = &[libc::SYS_execve, libc::SYS_execveat];
-const SOCKETS: &[libc::c_long] =
-    &[libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept4];
-
-#[cfg(target_arch = "x86_64")]
-const ARCH: u32 = 0xc000_003e;
-#[cfg(target_arch = "aarch64")]
-const ARCH: u32 = 0xc000_00b7;
-#[cfg(target_arch = "riscv64")]
-const ARCH: u32 = 0xc000_00f3;
-
-/// Installs a filter that answers EPERM to what is not kept.
-fn filter(no_exec: bool, no_sockets: bool) -> io::Result<()> {
-    let mut denied = NEVER.to_vec();
-    denied.extend(if no_exec { EXEC } else { &[] });
-    denied.extend(if no_sockets { SOCKETS } else { &[] });
-    let program = program(&denied);
-    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
-    // SAFETY: `filter` points to `len` instructions that live until the call returns; the kernel copies them.
-    let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// `seccomp_data`: the call's number at 0, the architecture at 4.
-fn program(denied: &[libc::c_long]) -> Vec<libc::sock_filter> {
-    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    const AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    /// Numbers of x86_64's second table of calls start here.
-    const X32: u32 = 0x4000_0000;
-    let op = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let count = denied.len() as u8;
-    let mut program = vec![op(LOAD, 0, 0, 4), op(EQUAL, 0, count + 3, ARCH), op(LOAD, 0, 0, 0)];
-    program.push(op(AT_LEAST, count + 1, 0, X32));
-    for (place, call) in denied.iter().enumerate() {
-        program.push(op(EQUAL, count - place as u8, 0, *call as u32));
-    }
-    program.push(op(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW));
-    program.push(op(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32));
-    program
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +213,23 @@ mod tests {
             }
             ForkResult::Parent { child } => waitpid(child, None) == Ok(WaitStatus::Exited(child, 0)),
         }
+    }
+
+    #[test]
+    fn who_cannot_open_what_he_keeps_does_not_go_on_without_it() {
+        let home = tempfile::tempdir().unwrap();
+        let missing = home.path().join("missing");
+        assert!(in_a_child(|| {
+            // No descriptor is left: opening fails, but not because nothing is there.
+            setrlimit(Resource::RLIMIT_NOFILE, 0, 0).unwrap();
+            Confine::new().read(home.path()).apply().is_err()
+        }));
+        assert!(in_a_child(|| Confine::new()
+            .read(&missing)
+            .read("/etc/hosts/x")
+            .read("/etc/hosts")
+            .apply()
+            .is_ok()));
     }
 
     #[test]
@@ -284,13 +284,32 @@ mod tests {
     }
 
     #[test]
-    fn every_jump_of_the_filter_lands_on_its_end() {
-        let program = program(NEVER);
-        let deny = program.len() - 1;
-        for (place, op) in program.iter().enumerate().skip(4).take(NEVER.len()) {
-            assert_eq!(place + 1 + usize::from(op.jt), deny);
-        }
-        assert_eq!(2 + usize::from(program[1].jf), deny);
-        assert_eq!(4 + usize::from(program[3].jt), deny);
+    fn only_whoever_is_inside_gets_a_signal() {
+        let outside = std::process::id() as libc::pid_t;
+        assert!(in_a_child(|| {
+            Confine::new().apply().unwrap();
+            let told = |pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
+            told(std::process::id() as libc::pid_t).is_ok() && (told(outside).is_err() || !scopes_are_known())
+        }));
+    }
+
+    #[test]
+    fn a_copy_set_apart_sends_no_signal_to_the_others() {
+        assert!(in_a_child(|| {
+            set_apart().unwrap();
+            Confine::new().apply().unwrap();
+            let stem = std::process::id() as libc::pid_t;
+            let told = move || nix::sys::signal::kill(nix::unistd::Pid::from_raw(stem), None);
+            let before = in_a_child(move || told().is_ok());
+            before && in_a_child(move || set_apart().is_ok() && (told().is_err() || !scopes_are_known()))
+        }));
+    }
+
+    /// Linux 6.12 and later.
+    fn scopes_are_known() -> bool {
+        let version = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
+        let version = version.unwrap_or_default();
+        let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        (parts.next(), parts.next()) >= (Some(6), Some(12))
     }
 }

@@ -3,7 +3,7 @@
 //! A name is durable only after its folder has been synced; every function here that says
 //! "durable" has done both. The first error of a sync is final: asking again would lie.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::NixPath;
 use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
 use nix::libc;
@@ -21,19 +22,15 @@ use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 /// renameat2 with RENAME_NOREPLACE. Called by its number: not every C library has a name for it.
 fn rename_no_replace(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new: &OsStr) -> io::Result<()> {
     const RENAME_NOREPLACE: libc::c_uint = 1;
-    let (name, new) = (CString::new(name.as_bytes())?, CString::new(new.as_bytes())?);
-    // SAFETY: both names are ended by NUL and live until the call returns; the descriptors are open.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_renameat2,
-            from.as_raw_fd(),
-            name.as_ptr(),
-            to.as_raw_fd(),
-            new.as_ptr(),
-            RENAME_NOREPLACE,
-        )
+    let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
+    let call = |name: &CStr, new: &CStr| {
+        // SAFETY: both names are ended by NUL and live until the call returns; the descriptors are open.
+        let done = unsafe {
+            libc::syscall(libc::SYS_renameat2, from, name.as_ptr(), to, new.as_ptr(), RENAME_NOREPLACE)
+        };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    name.with_nix_path(|name| new.with_nix_path(|new| call(name, new)))??
 }
 
 /// An open folder; names in it are looked up without its path being walked again.

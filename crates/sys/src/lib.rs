@@ -7,6 +7,7 @@ pub mod confine;
 mod dial;
 pub mod durable;
 mod env;
+mod filter;
 mod identity;
 mod kept;
 pub mod logging;

@@ -106,6 +106,11 @@ impl Packets {
         self.send_parts(&[IoSlice::new(bytes)], fds)
     }
 
+    /// Nothing more will be sent from here; the other end is told, and may still answer.
+    pub fn no_more(&self) -> io::Result<()> {
+        Ok(socket::shutdown(self.0.as_raw_fd(), socket::Shutdown::Write)?)
+    }
+
     /// Sends one packet that is gathered from `parts`.
     pub fn send_parts(&self, parts: &[IoSlice<'_>], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -291,6 +296,17 @@ fn address(path: &Path) -> io::Result<(Option<OwnedFd>, UnixAddr)> {
 mod tests {
     use super::*;
     use std::io::{Read, Write};
+
+    #[test]
+    fn who_sends_no_more_is_seen_to_and_still_gets_an_answer() {
+        let (one, two) = Packets::pair().unwrap();
+        one.send(b"half", &[]).unwrap();
+        one.no_more().unwrap();
+        assert_eq!(two.recv().unwrap().unwrap().bytes, b"half");
+        assert!(two.recv().unwrap().is_none());
+        two.send(b"why", &[]).unwrap();
+        assert_eq!(one.recv().unwrap().unwrap().bytes, b"why");
+    }
 
     #[test]
     fn packets_keep_their_borders_and_carry_descriptors() {

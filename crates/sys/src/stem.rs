@@ -14,6 +14,7 @@ use nix::libc;
 use nix::sys::signal::{self, SigHandler, Signal};
 
 use crate::Packets;
+use crate::confine;
 use crate::process::{self, Child, Exit, Start};
 use crate::wait::{self, Interest};
 use crate::worker::VARIABLE;
@@ -105,6 +106,7 @@ pub(crate) fn stand(requests: Packets) -> io::Result<Option<Packets>> {
         if let Ok(true) = sprout() {
             drop(requests);
             heed_children(true)?;
+            confine::set_apart()?;
             introduce(&way)?;
             return Ok(Some(way));
         }

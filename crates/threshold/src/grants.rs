@@ -70,7 +70,7 @@ impl Grants {
 }
 
 /// The files of which the table of control files says that `server` reads them, compiled or not.
-fn control_files(house: &Home, server: &str) -> Vec<PathBuf> {
+pub(crate) fn control_files(house: &Home, server: &str) -> Vec<PathBuf> {
     let control = Control::open(house);
     let own = TABLE.iter().filter(|file| file.readers.contains(&server));
     own.flat_map(|file| [control.path(file.name), control.path(&format!("{}.cdb", file.name))]).collect()

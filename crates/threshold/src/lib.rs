@@ -130,7 +130,7 @@ impl Gate {
                 opening::open(&home, &server, &owner, &service, admitted, redeemed.session, env)
             }
             Opened::There(there) => {
-                Err(passing::pass(&there, &service, identity.as_ref(), admitted, redeemed.session))
+                Err(passing::pass(&home, &there, &service, identity.as_ref(), admitted, redeemed.session))
             }
         };
         ended.unwrap_or_else(|error| {

@@ -242,13 +242,14 @@ pub struct Route {
 impl Route {
     /// Reads `account`, `account/.Folder` or `account/Maildir/.Folder`, and perhaps `disabled`.
     pub fn parse(text: &str) -> Result<Route, String> {
-        let (place, disabled) = match text.trim().strip_suffix("disabled") {
-            Some(place) if place.ends_with(char::is_whitespace) => (place.trim_end(), true),
-            _ => (text.trim(), false),
+        let end = |c: char| c == '/' || c.is_whitespace();
+        let text = text.trim().trim_end_matches(end);
+        let (place, disabled) = match text.strip_suffix("disabled") {
+            Some(place) if place.ends_with(char::is_whitespace) => (place.trim_end_matches(end), true),
+            _ => (text, false),
         };
         let (account, folder) = place.split_once('/').unwrap_or((place, ""));
         let account = name::account(account).map_err(|fault| format!("`{account}`: {fault}"))?;
-        let folder = folder.trim_end_matches('/');
         let folder = if folder == "Maildir" { "" } else { folder.strip_prefix("Maildir/").unwrap_or(folder) };
         let inside = folder.starts_with('.') && folder.len() > 1 && !folder.contains("..");
         let plain = !folder.contains('/') && !folder.chars().any(char::is_control) && folder.len() < 200;

@@ -32,6 +32,7 @@ mod maildir;
 mod manuscript;
 mod mime;
 mod mime_addresses;
+mod orders;
 mod packet;
 mod password;
 mod pop3_login;
@@ -42,6 +43,7 @@ mod proxy_header;
 mod qmail;
 mod qmtp;
 mod queue;
+mod relay;
 mod rules;
 mod sasl;
 mod secrecy;
@@ -81,6 +83,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("manuscript", manuscript::run),
     ("mime", mime::run),
     ("mime_addresses", mime_addresses::run),
+    ("orders", orders::run),
     ("packet", packet::run),
     ("password", password::run),
     ("pop3_login", pop3_login::run),
@@ -89,6 +92,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("qmail", qmail::run),
     ("qmtp", qmtp::run),
     ("queue", queue::run),
+    ("relay", relay::run),
     ("rules", rules::run),
     ("sasl", sasl::run),
     ("secrecy", secrecy::run),

@@ -2,6 +2,7 @@
 
 use crate::names::fit;
 use crate::open::Open;
+use crate::progress::Teller;
 use crate::reply::Reply;
 use crate::sequence::compact;
 use crate::session::{Answer, Out, Session};
@@ -9,8 +10,9 @@ use crate::store::{Arrived, Folder, Store, Trouble, Uid};
 use crate::syntax::Request;
 
 /// Serves it.
-pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, _out: Out<'_>) -> Answer {
+pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Copy { by_uid, set, mailbox } = request else { return Ok(Reply::WRONG) };
+    let (tag, pace) = (session.tag.clone(), session.options.pace.clone());
     let (open, store) = session.both()?;
     let picked = open.pick(&set, by_uid)?;
     let there = there(open, &picked, by_uid)?;
@@ -18,7 +20,9 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, _out: Ou
         return Ok(Reply::DONE);
     }
     let name = fit(&mailbox, store.separator())?;
-    let arrived = store.copy(&mut open.folder, &there, &name).map_err(refused)?;
+    let mut teller = Teller::new(&tag, there.len(), pace, out);
+    let arrived = store.copy(&mut open.folder, &there, &name, &mut teller.progress()).map_err(refused)?;
+    teller.heard()?;
     Ok(match code(&arrived) {
         Some(code) => Reply::DONE.with(code),
         None => Reply::DONE,

@@ -10,6 +10,7 @@ use std::io;
 use crate::body::Reach;
 use crate::flags::Flags;
 use crate::open::Open;
+use crate::progress::Teller;
 use crate::reply::Reply;
 use crate::session::{Answer, Enabled, Out, Session, Stop};
 use crate::store::{Folder, Marks, Store, Trouble, Uid};
@@ -32,6 +33,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         session.use_condstore(out)?;
     }
     let style = Style::new(&session.enabled, by_uid || items.contains(&FetchItem::Uid));
+    let (tag, pace) = (session.tag.clone(), session.options.pace.clone());
     let open = session.selected()?;
     let mut picked = open.pick(&set, by_uid)?;
     if let Some(since) = changed_since {
@@ -43,12 +45,13 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     if let Some(range) = partial {
         picked = super::search::partial(&picked, range).to_vec();
     }
+    let mut teller = Teller::new(&tag, picked.len(), pace, out);
     let seen = mark_seen(open, &items, &picked)?;
-    let mut lines = Lines::new(open, &items, style, seen).by_uid(by_uid);
+    let mut lines = Lines::new(open, &items, style, seen, &mut teller).by_uid(by_uid);
     for place in 0..picked.len() {
-        lines.write(&picked[place..], out)?;
+        lines.write(&picked[place..])?;
     }
-    lines.end(out)
+    lines.end()
 }
 
 /// Writes items of the messages that have come behind `known`, unasked (RFC 5465 §5.2). Nothing is marked as seen by it.
@@ -73,14 +76,15 @@ pub(crate) fn write_picked<F: Folder>(
     enabled: &Enabled,
     out: Out<'_>,
 ) -> io::Result<()> {
-    let mut lines = Lines::new(open, items, Style::new(enabled, true), Vec::new());
+    let mut teller = Teller::silent(out);
+    let mut lines = Lines::new(open, items, Style::new(enabled, true), Vec::new(), &mut teller);
     for place in 0..picked.len() {
-        match lines.write(&picked[place..], out) {
+        match lines.write(&picked[place..]) {
             Err(Stop::Broken(error)) => return Err(error),
             Err(Stop::Refused(_)) | Ok(()) => {}
         }
     }
-    match lines.end(out) {
+    match lines.end() {
         Err(Stop::Broken(error)) => Err(error),
         _ => Ok(()),
     }

@@ -2,6 +2,7 @@
 
 use super::copy::{code, refused, there};
 use crate::names::fit;
+use crate::progress::Teller;
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
 use crate::store::{Folder, Store};
@@ -11,6 +12,7 @@ use crate::syntax::Request;
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Move { by_uid, set, mailbox } = request else { return Ok(Reply::WRONG) };
     let (enabled, resynchronizes) = (session.enabled, session.resynchronizes());
+    let (tag, pace) = (session.tag.clone(), session.options.pace.clone());
     let (open, store) = session.both()?;
     if open.folder.read_only() {
         return Ok(Reply::READ_ONLY);
@@ -21,7 +23,9 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         return Ok(Reply::DONE);
     }
     let name = fit(&mailbox, store.separator())?;
-    let arrived = store.relocate(&mut open.folder, &there, &name).map_err(refused)?;
+    let mut teller = Teller::new(&tag, there.len(), pace, out);
+    let arrived = store.relocate(&mut open.folder, &there, &name, &mut teller.progress()).map_err(refused)?;
+    teller.heard()?;
     if let Some(code) = code(&arrived) {
         write!(out, "* OK [{code}] Moved.\r\n")?;
     }

@@ -6,6 +6,7 @@ use std::io;
 use crate::commands::fetch;
 use crate::find::find;
 use crate::open::{Open, Watch};
+use crate::progress::{Progress, Teller};
 use crate::reply::Reply;
 use crate::scribe;
 use crate::sequence::compact;
@@ -42,9 +43,11 @@ pub(super) fn serve<S: Store>(session: &mut Session<S>, asked: Asked, out: Out<'
         session.use_condstore(out)?;
     }
     let (now, tag, rev2) = (session.store.now(), session.tag.clone(), session.enabled.rev2);
+    let pace = session.options.pace.clone();
     let open = session.selected()?;
     let save = asked.results.as_ref().is_some_and(|returns| returns.save);
-    let rows = match look(open, &asked.key, &asked.order, now) {
+    let mut teller = Teller::new(&tag, open.view.uids().len(), pace, out);
+    let rows = match look(open, &asked.key, &asked.order, now, &mut teller.progress()) {
         Ok(rows) => rows,
         Err(trouble) => {
             // RFC 5182 §2.1: a search that fails leaves nothing in `$`.
@@ -54,6 +57,7 @@ pub(super) fn serve<S: Store>(session: &mut Session<S>, asked: Asked, out: Out<'
             return Err(trouble.into());
         }
     };
+    teller.heard()?;
     let mut line = Vec::new();
     let shown = Shown { tag: &tag, by_uid: asked.by_uid, rows: &rows, with_modseq };
     match &asked.results {
@@ -79,9 +83,13 @@ fn look<F: Folder>(
     key: &SearchKey,
     order: &[(SortKey, bool)],
     now: i64,
+    progress: &mut Progress<'_>,
 ) -> Result<Vec<(u32, Uid)>, Trouble> {
-    let rows = find(open, key, now)?;
-    if order.is_empty() { Ok(rows) } else { super::sort::sorted(open, rows, order) }
+    if order.is_empty() {
+        return find(open, key, now, progress);
+    }
+    let rows = find(open, key, now, &mut progress.part(0, 2))?;
+    super::sort::sorted(open, rows, order, &mut progress.part(1, 2))
 }
 
 /// The rows of a range, from 1, or from the last one, -1, backwards: RFC 9394 §3.1.
@@ -268,7 +276,8 @@ fn update<F: Folder>(
     out: Out<'_>,
 ) -> io::Result<()> {
     // What can't be learnt now is told later.
-    let Ok(rows) = look(open, &watch.key, &watch.order, now) else { return Ok(()) };
+    let rows = look(open, &watch.key, &watch.order, now, &mut Progress::unheard());
+    let Ok(rows) = rows else { return Ok(()) };
     write_new(open, watch, &rows, enabled, out)?;
     change(open, watch, rows.iter().map(|(_, uid)| *uid).collect(), out)
 }

@@ -3,14 +3,13 @@
 use std::io;
 
 use super::fetch::Style;
-use crate::flags::Flags;
 use crate::names::is_inbox;
-use crate::open::Open;
+use crate::open::{Open, uids};
 use crate::ranges;
 use crate::reply::Reply;
 use crate::sequence::Set;
 use crate::session::{Answer, Out, Session};
-use crate::store::{Folder, Store, Uid};
+use crate::store::{Folder, Store, Trouble, Uid};
 use crate::syntax::{Qresync, Request};
 use crate::view::View;
 
@@ -25,27 +24,27 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     session.close(out)?;
     session.enabled.condstore |= condstore;
     let name = session.mailbox(&mailbox)?;
-    let folder = session.store.open(&name, read_only)?;
-    let open = Open::new(name, folder);
+    let folder = session.store.open_asleep(&name, read_only)?;
+    let open = Open::new(name, folder)?;
     let read_only = open.folder.read_only();
     session.open = Some(open);
     session.describe(&mailbox, out)?;
     if let Some(qresync) = qresync {
+        session.selected()?;
         session.resync(&qresync, out)?;
     }
     Ok(if read_only { Reply::SELECTED_READ_ONLY } else { Reply::SELECTED })
 }
 
 impl<F: Folder> Open<F> {
-    pub(crate) fn new(name: String, folder: F) -> Open<F> {
-        let uids = folder.messages().iter().map(|message| message.uid).collect();
-        let view = View::new(uids, folder.status().highest_modseq);
-        Open { name, folder, view, saved: Vec::new(), watches: Vec::new(), keywords: 0, body: None }
-    }
-
-    fn first_unseen(&self) -> Option<usize> {
-        let messages = self.folder.messages();
-        messages.iter().position(|message| !message.flags.has(Flags::SEEN)).map(|place| place + 1)
+    pub(crate) fn new(name: String, mut folder: F) -> Result<Open<F>, Trouble> {
+        let awake = folder.wake(false)?;
+        let status = folder.status();
+        let view = match awake {
+            true => View::new(uids(&folder), status.highest_modseq),
+            false => View::asleep(status.messages, status.highest_modseq),
+        };
+        Ok(Open { name, folder, view, saved: Vec::new(), watches: Vec::new(), keywords: 0, body: None })
     }
 }
 
@@ -67,7 +66,7 @@ impl<S: Store> Session<S> {
         write!(out, "* {} EXISTS\r\n", open.view.count())?;
         if !rev2 {
             write!(out, "* {} RECENT\r\n", open.recent())?;
-            if !uid_only && let Some(number) = open.first_unseen() {
+            if !uid_only && let Some(number) = open.folder.first_unseen() {
                 write!(out, "* OK [UNSEEN {number}] The first unseen message.\r\n")?;
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::digest::Digest;
 use crate::open::Open;
+use crate::progress::Progress;
 use crate::records::{Records, gone};
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
@@ -20,17 +21,25 @@ pub(super) fn sorted<F: Folder>(
     open: &mut Open<F>,
     rows: Vec<(u32, Uid)>,
     order: &[(SortKey, bool)],
+    progress: &mut Progress<'_>,
 ) -> Result<Vec<(u32, Uid)>, Trouble> {
     let mut table = Table::new(order.iter().map(|(_, reverse)| *reverse));
     let mut kept = Vec::with_capacity(rows.len());
-    let mut records = Records::default();
+    let mut records = Records::of_headers();
     let wants = |wanted: SortKey| order.iter().any(|(key, _)| *key == wanted);
     let by_digest = order.iter().any(|(key, _)| !matches!(key, SortKey::Arrival | SortKey::Size));
     for (place, (number, uid)) in rows.iter().copied().enumerate() {
+        progress.passed(place, rows.len());
+        if progress.deaf() {
+            break;
+        }
         let next = || rows.iter().skip(place + 1).map(|(_, uid)| *uid);
         let size = if wants(SortKey::Size) { gone(open.folder.size(uid))?.flatten() } else { None };
         let load = by_digest || (wants(SortKey::Size) && size.is_none());
-        if load && !records.load(&mut open.folder, uid, next())? {
+        if wants(SortKey::Size) && size.is_none() {
+            records.want_all();
+        }
+        if load && !records.load(&mut open.folder, uid, next(), progress)? {
             continue;
         }
         let Some(date) = gone(open.folder.date(uid))? else { continue };

@@ -3,6 +3,7 @@
 use super::append::marks;
 use super::fetch::Style;
 use crate::open::Open;
+use crate::progress::Teller;
 use crate::reply::Reply;
 use crate::scribe;
 use crate::sequence::compact;
@@ -12,6 +13,8 @@ use crate::syntax::Request;
 
 /// So much is gathered before it is handed on.
 const GATHER: usize = 32 * 1024;
+/// So many messages are changed before the client may be told that there are more.
+pub(crate) const PIECE: usize = if cfg!(test) { 2 } else { 5000 };
 
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
@@ -22,6 +25,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         session.use_condstore(out)?;
     }
     let style = Style::new(&session.enabled, by_uid);
+    let (tag, pace) = (session.tag.clone(), session.options.pace.clone());
     let open = session.selected()?;
     if open.folder.read_only() {
         return Ok(Reply::READ_ONLY);
@@ -30,7 +34,13 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     let uids: Vec<Uid> = picked.iter().map(|(_, uid)| *uid).collect();
     // As the client knows them: changes that others have made meanwhile are told even after a silent STORE.
     let told: Vec<bool> = picked.iter().map(|(_, uid)| up_to_date(open, *uid)).collect();
-    let mut kept = open.folder.store(&uids, change, &marks(flags), unchanged_since)?;
+    let mut teller = Teller::new(&tag, uids.len(), pace, out);
+    let (wanted, mut kept) = (marks(flags), Vec::new());
+    for (number, piece) in uids.chunks(PIECE).enumerate() {
+        teller.progress().reached(number * PIECE, uids.len());
+        kept.extend(open.folder.store(piece, change, &wanted, unchanged_since)?);
+    }
+    teller.heard()?;
     kept.sort_unstable();
     open.tell_keywords(out)?;
     let mut lines = Lines { open, style, line: Vec::new(), missing: false };

@@ -2,6 +2,7 @@
 
 use crate::find::find;
 use crate::open::Open;
+use crate::progress::{Progress, Teller};
 use crate::records::{Records, gone};
 use crate::reply::Reply;
 use crate::session::{Answer, Out, Session};
@@ -12,10 +13,12 @@ use crate::thread::{Member, Threads};
 /// Serves it.
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
     let Request::Thread { by_uid, algorithm, key, .. } = request else { return Ok(Reply::WRONG) };
-    let now = session.store.now();
+    let (now, tag, pace) = (session.store.now(), session.tag.clone(), session.options.pace.clone());
     let open = session.selected()?;
-    let rows = find(open, &key, now)?;
-    let threads = threads(open, &rows, by_uid, algorithm)?;
+    let mut teller = Teller::new(&tag, open.view.uids().len(), pace, out);
+    let rows = find(open, &key, now, &mut teller.progress().part(0, 2))?;
+    let threads = threads(open, &rows, by_uid, algorithm, &mut teller.progress().part(1, 2))?;
+    teller.heard()?;
     let mut line = b"* THREAD".to_vec();
     if !rows.is_empty() {
         line.push(b' ');
@@ -31,12 +34,17 @@ fn threads<F: Folder>(
     rows: &[(u32, Uid)],
     by_uid: bool,
     algorithm: Algorithm,
+    progress: &mut Progress<'_>,
 ) -> Result<Threads, Trouble> {
     let mut threads = Threads::new(algorithm);
-    let mut records = Records::default();
+    let mut records = Records::of_headers();
     for (place, (number, uid)) in rows.iter().copied().enumerate() {
+        progress.passed(place, rows.len());
+        if progress.deaf() {
+            break;
+        }
         let next = rows.iter().skip(place + 1).map(|(_, uid)| *uid);
-        if !records.load(&mut open.folder, uid, next)? {
+        if !records.load(&mut open.folder, uid, next, progress)? {
             continue;
         }
         let Some(arrived) = gone(open.folder.date(uid))? else { continue };

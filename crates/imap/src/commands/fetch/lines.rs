@@ -1,14 +1,16 @@
 //! The lines of FETCH, one a message, as fast as they can be written: RFC 9051 §7.5.2.
 
-use std::io;
+use std::io::{self, Write};
 
 use super::reach;
 use crate::body::{Body, Reach};
+use crate::digest::Digest;
 use crate::open::Open;
+use crate::progress::Teller;
 use crate::records::Records;
 use crate::reply::Reply;
 use crate::section::{write_name, write_numbers};
-use crate::session::{Answer, Enabled, Out, Stop};
+use crate::session::{Answer, Enabled, Stop};
 use crate::store::{Folder, Message, Trouble, Uid};
 use crate::syntax::{FetchItem, Section, What};
 use crate::{ids, scribe};
@@ -82,8 +84,9 @@ impl From<Trouble> for Hitch {
 }
 
 /// The writer.
-pub(super) struct Lines<'a, F> {
+pub(super) struct Lines<'a, 't, F> {
     open: &'a mut Open<F>,
+    out: &'a mut Teller<'t>,
     items: &'a [FetchItem],
     style: Style,
     by_uid: bool,
@@ -105,19 +108,28 @@ pub(super) struct Lines<'a, F> {
     refusal: Option<Reply>,
 }
 
-impl<'a, F: Folder> Lines<'a, F> {
+/// Is what is asked for in a digest only when the body has been read?
+fn needs_body(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Preview { .. })
+}
+
+impl<'a, 't, F: Folder> Lines<'a, 't, F> {
     pub(super) fn new(
         open: &'a mut Open<F>,
         items: &'a [FetchItem],
         style: Style,
         seen: Vec<Uid>,
-    ) -> Lines<'a, F> {
+        out: &'a mut Teller<'t>,
+    ) -> Lines<'a, 't, F> {
         let reach = items.iter().map(reach).max().unwrap_or(Reach::Nothing);
         let sliced = items.iter().any(of_slice);
         let body = open.body.take().unwrap_or_default();
-        let (records, line) = (Records::default(), Vec::with_capacity(GATHER * 2));
+        let whole = items.iter().any(needs_body);
+        let records = if whole { Records::default() } else { Records::of_headers() };
+        let line = Vec::with_capacity(GATHER * 2);
         Lines {
             open,
+            out,
             items,
             style,
             by_uid: false,
@@ -135,17 +147,19 @@ impl<'a, F: Folder> Lines<'a, F> {
     }
 
     /// The messages were named by UID: one that is not there is no reason to say NO (RFC 9051 §6.4.9).
-    pub(super) fn by_uid(mut self, by_uid: bool) -> Lines<'a, F> {
+    pub(super) fn by_uid(mut self, by_uid: bool) -> Lines<'a, 't, F> {
         self.by_uid = by_uid;
         self
     }
 
     /// Writes the line of the first of `picked`; the others come later. A message that is gone is passed over; a client that
     /// uses numbers has not been told yet, and is at the end.
-    pub(super) fn write(&mut self, picked: &[(u32, Uid)], out: Out<'_>) -> Result<(), Stop> {
+    pub(super) fn write(&mut self, picked: &[(u32, Uid)]) -> Result<(), Stop> {
         let Some((number, uid)) = picked.first().copied() else { return Ok(()) };
+        self.out.left(picked.len());
+        self.out.heard()?;
         let from = self.line.len();
-        match self.message(number, uid, &picked[1..], out) {
+        match self.message(number, uid, &picked[1..]) {
             Ok(()) => {}
             Err(Hitch::Broken(error)) => return Err(error.into()),
             Err(Hitch::Trouble(Trouble::MailboxGone)) => return Err(Trouble::MailboxGone.into()),
@@ -153,8 +167,9 @@ impl<'a, F: Folder> Lines<'a, F> {
             Err(Hitch::Trouble(trouble)) => self.refuse(from, trouble.into()),
             Err(Hitch::UnknownEncoding) => self.refuse(from, Reply::UNKNOWN_CTE),
         }
-        if self.line.len() >= GATHER {
-            self.flush(out)?;
+        if self.poured || self.line.len() >= GATHER {
+            self.flush()?;
+            self.out.within(false);
         }
         Ok(())
     }
@@ -172,21 +187,28 @@ impl<'a, F: Folder> Lines<'a, F> {
         }
     }
 
-    fn flush(&mut self, out: Out<'_>) -> io::Result<()> {
-        out.write_all(&self.line)?;
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.line)?;
         self.line.clear();
         self.line.shrink_to(8 * GATHER);
         Ok(())
     }
 
+    /// Hands on what there is of a line that is not whole.
+    fn flush_half(&mut self) -> io::Result<()> {
+        self.poured = true;
+        self.out.within(true);
+        self.flush()
+    }
+
     /// Hands on what is left.
-    pub(super) fn end(mut self, out: Out<'_>) -> Answer {
-        self.flush(out)?;
+    pub(super) fn end(mut self) -> Answer {
+        self.flush()?;
         self.open.body = (self.sliced && self.body.has_more()).then_some(self.body);
         Ok(self.refusal.unwrap_or(Reply::DONE))
     }
 
-    fn message(&mut self, number: u32, uid: Uid, next: &[(u32, Uid)], out: Out<'_>) -> Result<(), Hitch> {
+    fn message(&mut self, number: u32, uid: Uid, next: &[(u32, Uid)]) -> Result<(), Hitch> {
         let message = *self.open.message(uid).ok_or(Trouble::Gone)?;
         (self.loaded, self.poured, self.first) = (false, false, true);
         if self.reach > Reach::Nothing {
@@ -194,10 +216,9 @@ impl<'a, F: Folder> Lines<'a, F> {
         }
         self.style.begin(number, uid, &mut self.line);
         for item in self.items {
-            self.item(item, &message, next, out)?;
+            self.item(item, &message, next)?;
             if self.line.len() >= MOST {
-                self.flush(out)?;
-                self.poured = true;
+                self.flush_half()?;
             }
         }
         self.note_told(&message);
@@ -250,13 +271,7 @@ impl<'a, F: Folder> Lines<'a, F> {
         scribe::modseq(&mut self.line, message.modseq);
     }
 
-    fn item(
-        &mut self,
-        item: &FetchItem,
-        message: &Message,
-        next: &[(u32, Uid)],
-        out: Out<'_>,
-    ) -> Result<(), Hitch> {
+    fn item(&mut self, item: &FetchItem, message: &Message, next: &[(u32, Uid)]) -> Result<(), Hitch> {
         let uid = message.uid;
         match item {
             FetchItem::Uid if self.style.uid_only => {
@@ -291,7 +306,7 @@ impl<'a, F: Folder> Lines<'a, F> {
                 self.of_digest(item, uid, next)?;
             }
             FetchItem::Preview { lazy } => self.preview(uid, *lazy, next)?,
-            _ => self.of_text(item, uid, next, out)?,
+            _ => self.of_text(item, uid, next)?,
         }
         Ok(())
     }
@@ -299,16 +314,28 @@ impl<'a, F: Folder> Lines<'a, F> {
     /// Has the digest at hand.
     fn load(&mut self, uid: Uid, next: &[(u32, Uid)]) -> Result<(), Trouble> {
         if !self.loaded {
-            let next = next.iter().map(|(_, uid)| *uid);
-            self.loaded = self.records.load(&mut self.open.folder, uid, next)?;
+            let progress = &mut self.out.left(next.len() + 1);
+            let later = next.iter().map(|(_, uid)| *uid);
+            self.loaded = self.records.load(&mut self.open.folder, uid, later, progress)?;
         }
         if self.loaded { Ok(()) } else { Err(Trouble::Gone) }
     }
 
     fn size(&mut self, uid: Uid, next: &[(u32, Uid)]) -> Result<u64, Trouble> {
+        let at_hand = if self.loaded { self.records.digest() } else { None };
+        if let Some(digest) = at_hand.filter(Digest::is_whole) {
+            return Ok(digest.size());
+        }
         if let Some(size) = self.open.folder.size(uid)? {
             return Ok(size);
         }
+        self.measured(uid, next)
+    }
+
+    /// The size of a message that has been read, not as its file's name tells it.
+    fn measured(&mut self, uid: Uid, next: &[(u32, Uid)]) -> Result<u64, Trouble> {
+        self.records.want_all();
+        self.loaded = false;
         self.load(uid, next)?;
         Ok(self.records.digest().ok_or(Trouble::Gone)?.size())
     }
@@ -351,33 +378,20 @@ impl<'a, F: Folder> Lines<'a, F> {
     }
 
     /// What is cut out of the text.
-    fn of_text(
-        &mut self,
-        item: &FetchItem,
-        uid: Uid,
-        next: &[(u32, Uid)],
-        out: Out<'_>,
-    ) -> Result<(), Hitch> {
+    fn of_text(&mut self, item: &FetchItem, uid: Uid, next: &[(u32, Uid)]) -> Result<(), Hitch> {
         let whole = |what| Section { part: Vec::new(), what };
         match item {
-            FetchItem::Rfc822 => self.section(b"RFC822", &whole(What::Whole), None, uid, next, out),
-            FetchItem::Rfc822Header => {
-                self.section(b"RFC822.HEADER", &whole(What::Header), None, uid, next, out)
-            }
-            FetchItem::Rfc822Text => self.section(b"RFC822.TEXT", &whole(What::Text), None, uid, next, out),
+            FetchItem::Rfc822 => self.section(b"RFC822", &whole(What::Whole), None, uid, next),
+            FetchItem::Rfc822Header => self.section(b"RFC822.HEADER", &whole(What::Header), None, uid, next),
+            FetchItem::Rfc822Text => self.section(b"RFC822.TEXT", &whole(What::Text), None, uid, next),
             FetchItem::Section { section, partial, .. } => {
                 let mut name = b"BODY[".to_vec();
                 write_name(section, &mut name);
-                self.section(&close(name, *partial), section, *partial, uid, next, out)
+                self.section(&close(name, *partial), section, *partial, uid, next)
             }
-            FetchItem::Binary { part, partial, .. } if part.is_empty() => self.section(
-                &close(b"BINARY[".to_vec(), *partial),
-                &whole(What::Whole),
-                *partial,
-                uid,
-                next,
-                out,
-            ),
+            FetchItem::Binary { part, partial, .. } if part.is_empty() => {
+                self.section(&close(b"BINARY[".to_vec(), *partial), &whole(What::Whole), *partial, uid, next)
+            }
             FetchItem::Binary { part, partial, .. } => self.binary(part, *partial),
             FetchItem::BinarySize(part) => self.binary_size(part, uid, next),
             _ => Ok(()),
@@ -391,10 +405,9 @@ impl<'a, F: Folder> Lines<'a, F> {
         partial: Option<(u32, u32)>,
         uid: Uid,
         next: &[(u32, Uid)],
-        out: Out<'_>,
     ) -> Result<(), Hitch> {
         if self.body.pours(section) {
-            return self.pour(name, section, partial, uid, next, out);
+            return self.pour(name, section, partial, uid, next);
         }
         self.name(name);
         self.line.push(b' ');
@@ -416,18 +429,17 @@ impl<'a, F: Folder> Lines<'a, F> {
         partial: Option<(u32, u32)>,
         uid: Uid,
         next: &[(u32, Uid)],
-        out: Out<'_>,
     ) -> Result<(), Hitch> {
-        let size = self.size(uid, next)?;
+        // So many octets have to come: what a file's name says of them is not enough.
+        let size = self.measured(uid, next)?;
         let (first, octets) = self.body.place(section, size);
         let (skip, most) = partial.map_or((0, u64::MAX), |(skip, most)| (skip.into(), most.into()));
         let count = octets.saturating_sub(skip).min(most);
         self.name(name);
         self.line.push(b' ');
         scribe::literal_head(&mut self.line, count);
-        self.flush(out)?;
-        self.poured = true;
-        Body::pour(&mut self.open.folder, uid, (first + skip, count), out)?;
+        self.flush_half()?;
+        Body::pour(&mut self.open.folder, uid, (first + skip, count), self.out)?;
         Ok(())
     }
 
