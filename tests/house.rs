@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr};
 
-pub use clients::{Pop3, Smtp, message};
+pub use clients::{Pop3, Smtp, message, on_the_wire};
 pub use imap::Imap;
 pub use imap_server::{ImapServer, give, peer_is_tested};
 pub use processes::Services;

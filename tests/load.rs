@@ -6,22 +6,30 @@
 //! a sink per second; `load many ADDRESS SINK RECIPIENTS DOMAINS [BLACKHOLE]` prints how long one message takes to
 //! all its recipients; `load handshakes ADDRESS SESSIONS SECONDS` prints TLS sessions per second, `load idle ADDRESS
 //! SESSIONS` keeps some open; `load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD` prints logins per second.
-//! `load letters MAILDIR COUNT` writes a mailbox; `load imap ADDRESS USER PASSWORD cold ROW|warm` prints a row or all
-//! rows with their seconds, `... logins SESSIONS SECONDS` logins per second; `... idle|idle-tls SESSIONS` keeps
-//! sessions open.
+//! `load letters MAILDIR COUNT` writes a mailbox; `load imap ADDRESS USER PASSWORD cold ROW` prints a row, `... warm
+//! [SECONDS]` all rows with their seconds, after waiting for an index of words for so long; `... logins SESSIONS SECONDS`
+//! logins per second and how many; `... idle|idle-tls SESSIONS` keeps sessions open. `load pair FOLDER THREADS SECONDS SIZE`
+//! prints how often per second a file can be made durable, then another, and the first be removed: the least that a
+//! delivery is; `load hold` keeps sessions that say nothing; `load hole` keeps a port that does not answer; `load
+//! retr` prints messages fetched per second; `load start` prints how long a program takes from fork to its end, in ms.
 
+#[path = "load/hold.rs"]
+mod hold;
 #[path = "load/imap.rs"]
 mod imap;
 #[path = "load/letters.rs"]
 mod letters;
+#[path = "load/limit.rs"]
+mod limit;
 #[path = "load/relay.rs"]
 mod relay;
+#[path = "load/start.rs"]
+mod start;
 #[path = "load/tls.rs"]
 mod tls;
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -37,7 +45,12 @@ const USAGE: &str = "usage: load smtp ADDRESS SESSIONS SECONDS conn|kept SIZE MA
        load disk FOLDER THREADS SECONDS SIZE
        load pop3 ADDRESS SESSIONS SECONDS USER PASSWORD
        load letters MAILDIR COUNT
-       load imap ADDRESS USER PASSWORD cold ROW | warm | logins SESSIONS SECONDS | idle|idle-tls SESSIONS";
+       load imap ADDRESS USER PASSWORD cold ROW | warm [SECONDS] | logins SESSIONS SECONDS | idle|idle-tls SESSIONS
+       load pair FOLDER THREADS SECONDS SIZE
+       load hold ADDRESS SESSIONS greeted|ehlo|pop3 [USER PASSWORD]
+       load hole ADDRESS
+       load retr ADDRESS USER PASSWORD
+       load start COUNT PROGRAM [ARGUMENT...]";
 /// How long deliveries may go on after the last message was accepted.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -58,8 +71,13 @@ fn main() -> ExitCode {
         }
         .run(),
         ["disk", folder, threads, seconds, size] => {
-            let limit = Duration::from_secs(seconds.parse().expect("a number of seconds"));
-            disk(Path::new(folder), threads.parse().expect("a number"), limit, size.parse().expect("a size"))
+            let time = Duration::from_secs(seconds.parse().expect("a number of seconds"));
+            limit::disk(
+                Path::new(folder),
+                threads.parse().expect("a number"),
+                time,
+                size.parse().expect("a size"),
+            )
         }
         ["relay", address, sink, sessions, seconds, size] => relay::steady(
             address.parse().expect("an address with a port"),
@@ -83,17 +101,7 @@ fn main() -> ExitCode {
         ["idle", address, sessions] => {
             tls::idle(address.parse().expect("an address with a port"), sessions.parse().expect("a number"))
         }
-        ["pop3", address, sessions, seconds, user, password] => {
-            let limit = Duration::from_secs(seconds.parse().expect("a number of seconds"));
-            logins(
-                address.parse().expect("an address with a port"),
-                sessions.parse().expect("a number"),
-                limit,
-                user,
-                password,
-            )
-        }
-        _ => match of_imap(words.as_slice()) {
+        words => match of_imap(words).or_else(|| of_others(words)) {
             Some(line) => line,
             None => return usage(),
         },
@@ -117,13 +125,53 @@ fn of_imap(words: &[&str]) -> Option<String> {
     let account = imap::Account { address, user, password };
     Some(match what {
         ["cold", row] => account.cold(row),
-        ["warm"] => account.warm(),
+        ["warm"] => account.warm(30),
+        ["warm", patience] => account.warm(patience.parse().ok()?),
         ["logins", sessions, seconds] => {
             account.logins(sessions.parse().ok()?, Duration::from_secs(seconds.parse().ok()?))
         }
         [how @ ("idle" | "idle-tls"), sessions] => account.idle(sessions.parse().ok()?, *how == "idle-tls"),
         _ => return None,
     })
+}
+
+/// What is neither SMTP nor IMAP; `None`: it is none of them.
+fn of_others(words: &[&str]) -> Option<String> {
+    Some(match words {
+        ["pair", folder, threads, seconds, size] => {
+            let time = Duration::from_secs(seconds.parse().ok()?);
+            limit::pairs(Path::new(folder), threads.parse().ok()?, time, size.parse().ok()?)
+        }
+        ["hold", address, sessions, "greeted"] => {
+            hold::smtp(address.parse().ok()?, sessions.parse().ok()?, false)
+        }
+        ["hold", address, sessions, "ehlo"] => {
+            hold::smtp(address.parse().ok()?, sessions.parse().ok()?, true)
+        }
+        ["hold", address, sessions, "pop3", user, password] => {
+            hold::pop3(address.parse().ok()?, sessions.parse().ok()?, user, password)
+        }
+        ["pop3", address, sessions, seconds, user, password] => {
+            let time = Duration::from_secs(seconds.parse().ok()?);
+            logins(address.parse().ok()?, sessions.parse().ok()?, time, user, password)
+        }
+        ["hole", address] => relay::hole(address.parse().ok()?),
+        ["retr", address, user, password] => retrieve(address.parse().ok()?, user, password),
+        ["start", count, program, arguments @ ..] => start::time(count.parse().ok()?, program, arguments)?,
+        _ => return None,
+    })
+}
+
+/// Fetches everything in one session: messages per second, and how many.
+fn retrieve(address: std::net::SocketAddr, user: &str, password: &str) -> String {
+    let mut pop3 = tests::Pop3::login(address, user, password);
+    let stat = pop3.good("STAT");
+    let count: usize = stat.split(' ').next().and_then(|count| count.parse().ok()).expect("a count");
+    let start = Instant::now();
+    (1..=count).for_each(|number| drop(pop3.fetch(number)));
+    let took = start.elapsed();
+    pop3.good("QUIT");
+    format!("{:.0} {count}", count as f64 / took.as_secs_f64())
 }
 
 /// Logs in, asks how much mail there is and leaves, again and again.
@@ -147,7 +195,8 @@ fn logins(
             });
         }
     });
-    format!("{:.0}", count.load(Ordering::Relaxed) as f64 / limit.as_secs_f64())
+    let count = count.into_inner();
+    format!("{:.0} {count}", count as f64 / limit.as_secs_f64())
 }
 
 /// One run against one server.
@@ -160,41 +209,56 @@ struct Plan<'a> {
     recipients: Vec<(&'a str, &'a str)>,
 }
 
+/// What all sessions of a run share.
+#[derive(Default)]
+struct Tally {
+    turn: AtomicUsize,
+    accepted: AtomicUsize,
+    refused: AtomicUsize,
+    over: AtomicBool,
+}
+
 impl Plan<'_> {
     /// Gives "accepted/s delivered/s accepted refused".
     fn run(&self) -> String {
         let before = self.arrived();
-        let (accepted, refused, over) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+        let (tally, text) = (Tally::default(), tests::on_the_wire(&relay::text(self.size)));
         let start = Instant::now();
         thread::scope(|scope| {
-            for number in 0..self.sessions {
-                let (accepted, refused, over) = (&accepted, &refused, &over);
-                scope.spawn(move || self.session(number, accepted, refused, over));
+            for _ in 0..self.sessions {
+                scope.spawn(|| self.session(&tally, &text));
             }
             thread::sleep(self.limit);
-            over.store(true, Ordering::Relaxed);
+            tally.over.store(true, Ordering::Relaxed);
         });
-        let (sending, accepted) = (start.elapsed(), accepted.into_inner());
+        let (sending, accepted) = (start.elapsed(), tally.accepted.into_inner());
         let watched = self.recipients.iter().all(|(maildir, _)| !maildir.is_empty());
-        while watched && self.arrived() < before + accepted && start.elapsed() < sending + PATIENCE {
-            thread::sleep(Duration::from_millis(10));
+        while watched && start.elapsed() < sending + PATIENCE {
+            // Looking must not be what the machine is busy with.
+            let look = Instant::now();
+            if self.arrived() >= before + accepted {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10).max(look.elapsed() * 4));
         }
         let (all, arrived) = (start.elapsed(), self.arrived() - before);
         let per_second = |count: usize, time: Duration| count as f64 / time.as_secs_f64();
         let (taken, given) = (per_second(accepted, sending), per_second(arrived, all));
-        format!("{taken:.0} {given:.0} {accepted} {}", refused.into_inner())
+        // Large messages are few.
+        format!("{taken:.2} {given:.2} {accepted} {}", tally.refused.into_inner())
     }
 
-    fn session(&self, number: usize, accepted: &AtomicUsize, refused: &AtomicUsize, over: &AtomicBool) {
-        let (mut turn, mut kept) = (number, None);
-        while !over.load(Ordering::Relaxed) {
+    /// The sessions take recipients in turns, so that each message goes to another one.
+    fn session(&self, tally: &Tally, text: &[u8]) {
+        let mut kept = None;
+        while !tally.over.load(Ordering::Relaxed) {
+            let turn = tally.turn.fetch_add(1, Ordering::Relaxed);
             let recipient = self.recipients[turn % self.recipients.len()].1;
-            turn += 1;
-            match self.send(&mut kept, recipient) {
-                Ok(true) => accepted.fetch_add(1, Ordering::Relaxed),
+            match self.send(&mut kept, recipient, text) {
+                Ok(true) => tally.accepted.fetch_add(1, Ordering::Relaxed),
                 Ok(false) | Err(_) => {
                     kept = None;
-                    refused.fetch_add(1, Ordering::Relaxed)
+                    tally.refused.fetch_add(1, Ordering::Relaxed)
                 }
             };
         }
@@ -203,16 +267,12 @@ impl Plan<'_> {
         }
     }
 
-    fn send(&self, kept: &mut Option<Smtp>, recipient: &str) -> std::io::Result<bool> {
+    fn send(&self, kept: &mut Option<Smtp>, recipient: &str, text: &[u8]) -> std::io::Result<bool> {
         let mut smtp = match kept.take() {
             Some(smtp) => smtp,
             None => Smtp::try_connect(self.address)?,
         };
-        let mut text = b"From: bench@example.net\nSubject: bench\n\n".to_vec();
-        while text.len() < self.size {
-            text.extend(b"The quick brown fox jumps over the lazy dog, again and again and again.\n");
-        }
-        let reply = smtp.try_send("bench@example.net", &[recipient], &text)?;
+        let reply = smtp.try_send_wired("bench@example.net", &[recipient], text)?;
         if self.kept {
             *kept = Some(smtp);
         } else {
@@ -225,34 +285,4 @@ impl Plan<'_> {
         let count = |maildir: &str| fs::read_dir(Path::new(maildir).join("new")).map_or(0, Iterator::count);
         self.recipients.iter().map(|(maildir, _)| count(maildir)).sum()
     }
-}
-
-/// Files created, written, synced, renamed, their folder synced: per second.
-fn disk(folder: &Path, threads: usize, limit: Duration, size: usize) -> String {
-    let start = Instant::now();
-    let made: usize = thread::scope(|scope| {
-        let one = |number| scope.spawn(move || durable_files(folder, number, start, limit, size));
-        let all: Vec<_> = (0..threads).map(one).collect();
-        all.into_iter().map(|thread| thread.join().expect("the disk")).sum()
-    });
-    format!("{:.0}", made as f64 / start.elapsed().as_secs_f64())
-}
-
-fn durable_files(folder: &Path, number: usize, start: Instant, limit: Duration, size: usize) -> usize {
-    let content = vec![b'x'; size];
-    let mut made = 0;
-    while start.elapsed() < limit {
-        let (temporary, name) = (folder.join(format!("t{number}")), folder.join(format!("d{number}.{made}")));
-        durable(folder, &temporary, &name, &content).expect("a durable file");
-        made += 1;
-    }
-    made
-}
-
-fn durable(folder: &Path, temporary: &PathBuf, name: &PathBuf, content: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(temporary, name)?;
-    File::open(folder)?.sync_all()
 }

@@ -43,6 +43,13 @@ impl Talk {
 pub struct Smtp(Talk);
 
 impl Smtp {
+    /// Connects and hears the greeting, says nothing.
+    pub fn try_greeted(address: SocketAddr) -> std::io::Result<Smtp> {
+        let mut smtp = Smtp(Talk::connect(address)?);
+        let greeting = smtp.reply()?;
+        if greeting.starts_with("220 ") { Ok(smtp) } else { Err(std::io::Error::other(greeting)) }
+    }
+
     /// Connects and greets.
     pub fn connect(address: SocketAddr) -> Smtp {
         Smtp::try_connect(address).unwrap()
@@ -50,11 +57,7 @@ impl Smtp {
 
     /// As [`Smtp::connect`], for tests in which servers die.
     pub fn try_connect(address: SocketAddr) -> std::io::Result<Smtp> {
-        let mut smtp = Smtp(Talk::connect(address)?);
-        let greeting = smtp.reply()?;
-        if !greeting.starts_with("220 ") {
-            return Err(std::io::Error::other(greeting));
-        }
+        let mut smtp = Smtp::try_greeted(address)?;
         smtp.try_command("EHLO client.example.net")?;
         Ok(smtp)
     }
@@ -77,6 +80,11 @@ impl Smtp {
 
     /// As [`Smtp::send`], for tests in which servers die.
     pub fn try_send(&mut self, from: &str, to: &[&str], text: &[u8]) -> std::io::Result<String> {
+        self.try_send_wired(from, to, &on_the_wire(text))
+    }
+
+    /// As [`Smtp::try_send`]; the text is [`on_the_wire`] already.
+    pub fn try_send_wired(&mut self, from: &str, to: &[&str], text: &[u8]) -> std::io::Result<String> {
         let mut commands = vec![format!("MAIL FROM:<{from}>")];
         commands.extend(to.iter().map(|to| format!("RCPT TO:<{to}>")));
         for command in commands {
@@ -89,7 +97,7 @@ impl Smtp {
         if !reply.starts_with('3') {
             return Ok(reply);
         }
-        self.0.say(&on_the_wire(text))?;
+        self.0.say(text)?;
         self.reply()
     }
 
@@ -103,7 +111,8 @@ impl Smtp {
     }
 }
 
-fn on_the_wire(text: &[u8]) -> Vec<u8> {
+/// A text with LF line ends as it follows DATA: CR LF, dots doubled, the last dot.
+pub fn on_the_wire(text: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(text.len() + 64);
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(b".") {

@@ -58,14 +58,14 @@ impl Account<'_> {
         format!("{row} {took:.4}")
     }
 
-    /// All rows, one after the other, each on a line.
-    pub(crate) fn warm(&self) -> String {
+    /// All rows, one after the other, each on a line; searches for text may become faster for `patience` seconds first.
+    pub(crate) fn warm(&self, patience: u64) -> String {
         let (mut imap, exists, _) = self.inbox();
         // What is cached after the first time is cached now.
         for (name, _) in readings() {
             reading(&mut imap, name);
         }
-        await_words(&mut imap);
+        await_words(&mut imap, patience);
         imap.good("LOGOUT");
         let mut selects: Vec<f64> = (0..5).map(|_| self.inbox().2).collect();
         selects.sort_by(f64::total_cmp);
@@ -98,7 +98,7 @@ impl Account<'_> {
         rows
     }
 
-    /// Logs in and out, again and again: per second.
+    /// Logs in and out, again and again: per second, and how often.
     pub(crate) fn logins(&self, sessions: usize, limit: Duration) -> String {
         let (count, end) = (AtomicUsize::new(0), Instant::now() + limit);
         thread::scope(|scope| {
@@ -111,7 +111,8 @@ impl Account<'_> {
                 });
             }
         });
-        format!("{:.0}", count.load(Ordering::Relaxed) as f64 / limit.as_secs_f64())
+        let count = count.into_inner();
+        format!("{:.0} {count}", count as f64 / limit.as_secs_f64())
     }
 
     /// So many sessions in IDLE with the inbox open; says `open`, and keeps them until standard input ends.
@@ -140,9 +141,9 @@ fn reading(imap: &mut Imap, row: &str) -> f64 {
 }
 
 /// A server may index words while nobody asks for anything: until a search for text has become no faster for a while.
-fn await_words(imap: &mut Imap) {
+fn await_words(imap: &mut Imap, patience: u64) {
     let (mut best, mut since) = (f64::MAX, 0);
-    while since < 30 {
+    while since < patience {
         let took = reading(imap, "text");
         since = if took < best / 2.0 { 0 } else { since + 1 };
         best = best.min(took);

@@ -170,7 +170,16 @@ fn fill(address: SocketAddr) -> (std::os::fd::OwnedFd, Vec<TcpStream>) {
     (fd, std::iter::from_fn(once).take(4).collect())
 }
 
-fn text(size: usize) -> Vec<u8> {
+/// Keeps such a listener until standard input ends; says `open` first.
+pub(crate) fn hole(address: SocketAddr) -> String {
+    let hole = fill(address);
+    println!("open");
+    let _ = std::io::stdin().lines().count();
+    format!("{} connections were kept waiting", hole.1.len())
+}
+
+/// A message of at least `size` octets.
+pub(crate) fn text(size: usize) -> Vec<u8> {
     let mut text = b"From: bench@example.net\nSubject: bench\n\n".to_vec();
     while text.len() < size {
         text.extend(b"The quick brown fox jumps over the lazy dog, again and again and again.\n");
