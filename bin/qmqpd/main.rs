@@ -30,7 +30,9 @@ fn run() -> Result<(), Stop> {
     }
     let home = Home::find();
     reception::drop_root(&home)?;
-    let kept = prepare(&home)?;
+    let mut kept = prepare(&home)?;
+    // Read before there are copies, they have it in common. What is broken is told to the client it concerns.
+    let _ = kept.files.rules();
     let Some(jobs) = worker::jobs()? else { return Ok(()) };
     let (mut kept, mut outcome) = (Some(kept), Ok(()));
     jobs.serve(|job| {

@@ -44,7 +44,10 @@ pub enum End {
     Handover,
 }
 
+/// Octets that are read at one time from whoever sends a lot, and from whoever has not yet: most who wait have been
+/// heard with few.
 const PIECE: usize = 16 * 1024;
+const FEW: usize = 1024;
 
 /// Runs `session` over `conn` until one of them ends. `conn` reports a peer that is silent
 /// for too long as [`ErrorKind::TimedOut`].
@@ -65,7 +68,7 @@ fn run<C: Read + Write>(
     mut replies: Vec<u8>,
     mut end: Option<End>,
 ) -> io::Result<End> {
-    let mut input = [0; PIECE];
+    let mut input = vec![0; FEW];
     while end.is_none() {
         end = match step(conn, session, &mut replies, &mut input) {
             Ok(end) => end,
@@ -83,7 +86,7 @@ fn step<C: Read + Write>(
     conn: &mut C,
     session: &mut impl Session,
     replies: &mut Vec<u8>,
-    input: &mut [u8],
+    input: &mut Vec<u8>,
 ) -> io::Result<Option<End>> {
     flush(conn, replies)?;
     let count = match conn.read(input) {
@@ -93,7 +96,11 @@ fn step<C: Read + Write>(
     if count == 0 {
         return Ok(Some(End::PeerGone));
     }
-    session.feed(&input[..count], &mut Through { conn, replies }).map(ending)
+    let flow = session.feed(&input[..count], &mut Through { conn, replies });
+    if count == FEW && input.len() == FEW {
+        *input = vec![0; PIECE];
+    }
+    flow.map(ending)
 }
 
 fn broken<C: Write>(
@@ -201,9 +208,13 @@ mod tests {
             if self.pieces.is_empty() {
                 return self.then.map_or(Ok(0), |kind| Err(kind.into()));
             }
-            let piece = self.pieces.remove(0);
-            buf[..piece.len()].copy_from_slice(&piece);
-            Ok(piece.len())
+            let mut piece = self.pieces.remove(0);
+            let count = piece.len().min(buf.len());
+            buf[..count].copy_from_slice(&piece[..count]);
+            if count < piece.len() {
+                self.pieces.insert(0, piece.split_off(count));
+            }
+            Ok(count)
         }
     }
 
