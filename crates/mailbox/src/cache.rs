@@ -41,16 +41,65 @@ pub(crate) type Places = Vec<(Uid, u64)>;
 pub(crate) struct Cache {
     file: Option<File>,
     pub(crate) number: u64,
-    /// Some of the file, and where that is.
-    window: Vec<u8>,
-    window_at: u64,
-    /// Where the last record that was read ends.
-    last_end: u64,
+    /// Records that lie in turns at two places, since those of some messages were made later, need two.
+    windows: [Window; 2],
+    /// Which of them was read in last.
+    last: usize,
     gathered: Vec<u8>,
     /// Where in `gathered` the records are.
     waiting: Vec<(Uid, u32)>,
     /// Records that have been written; the index does not know yet.
     pub(crate) placed: Vec<(Uid, u64)>,
+}
+
+/// Some of the file.
+#[derive(Debug, Default)]
+struct Window {
+    octets: Vec<u8>,
+    /// Where that is.
+    at: u64,
+    /// Where the last record that was read in it ends.
+    last_end: u64,
+}
+
+impl Window {
+    fn holds(&self, at: u64, count: usize) -> bool {
+        at >= self.at && at + count as u64 <= self.at + self.octets.len() as u64
+    }
+
+    /// Would a record there follow the last one?
+    fn goes_on_at(&self, at: u64) -> bool {
+        at.wrapping_sub(self.last_end) < WINDOW.0 as u64
+    }
+
+    /// Sees to it that the octets are there.
+    fn need(&mut self, file: &File, at: u64, count: usize, sequential: bool) -> Option<()> {
+        if self.holds(at, count) {
+            return Some(());
+        }
+        let size = if sequential { WINDOW.0 } else { WINDOW.1 };
+        self.octets.resize(count.max(size), 0);
+        let read = read_at(file, &mut self.octets, at);
+        self.octets.truncate(read);
+        self.at = at;
+        (read >= count).then_some(())
+    }
+
+    /// What of the record of `uid` is whole.
+    fn find(&mut self, file: &File, uid: Uid, at: u64) -> Option<&[u8]> {
+        let sequential = self.goes_on_at(at);
+        self.need(file, at, RECORD, sequential)?;
+        let start = (at - self.at) as usize;
+        let mut head = Octets(&self.octets[start..]);
+        let (length, owner, crc) = (head.u32()? as usize, head.u32()?, head.u32()?);
+        if owner != uid || length > LONGEST {
+            return None;
+        }
+        self.need(file, at, RECORD + length, sequential)?;
+        self.last_end = at + (RECORD + length) as u64;
+        let found = &self.octets[(at - self.at) as usize + RECORD..][..length];
+        (crc32fast::hash(found) == crc).then_some(found)
+    }
 }
 
 impl Cache {
@@ -75,42 +124,12 @@ impl Cache {
     /// Puts the record of `uid`, which is at `at`, into `record`; false: it is damaged.
     pub(crate) fn read(&mut self, uid: Uid, at: u64, record: &mut Vec<u8>) -> bool {
         record.clear();
-        let found = self.find(uid, at);
-        if let Some(found) = found {
-            record.extend_from_slice(&self.window[found]);
-            return true;
-        }
-        false
-    }
-
-    fn find(&mut self, uid: Uid, at: u64) -> Option<std::ops::Range<usize>> {
-        let sequential = at.wrapping_sub(self.last_end) < WINDOW.0 as u64;
-        self.need(at, RECORD, sequential)?;
-        let start = (at - self.window_at) as usize;
-        let mut head = Octets(&self.window[start..]);
-        let (length, owner, crc) = (head.u32()? as usize, head.u32()?, head.u32()?);
-        if owner != uid || length > LONGEST {
-            return None;
-        }
-        self.need(at, RECORD + length, sequential)?;
-        let start = (at - self.window_at) as usize + RECORD;
-        self.last_end = at + (RECORD + length) as u64;
-        let found = start..start + length;
-        (crc32fast::hash(&self.window[found.clone()]) == crc).then_some(found)
-    }
-
-    /// Sees to it that the octets are in the window.
-    fn need(&mut self, at: u64, count: usize, sequential: bool) -> Option<()> {
-        let inside = at >= self.window_at && at + count as u64 <= self.window_at + self.window.len() as u64;
-        if inside {
-            return Some(());
-        }
-        let size = if sequential { WINDOW.0 } else { WINDOW.1 };
-        self.window.resize(count.max(size), 0);
-        let read = read_at(self.file.as_ref()?, &mut self.window, at);
-        self.window.truncate(read);
-        self.window_at = at;
-        (read >= count).then_some(())
+        let Some(file) = &self.file else { return false };
+        let fits = |window: &Window| window.holds(at, RECORD) || window.goes_on_at(at);
+        self.last = self.windows.iter().position(fits).unwrap_or(1 - self.last);
+        let found = self.windows[self.last].find(file, uid, at);
+        record.extend_from_slice(found.unwrap_or_default());
+        found.is_some()
     }
 
     /// Does this session know a record of `uid` that is not written yet?
@@ -148,7 +167,7 @@ impl Cache {
 
     /// Gives memory back.
     pub(crate) fn rest(&mut self) {
-        self.window = Vec::new();
+        self.windows = Default::default();
     }
 
     /// When less than half of the file is still of use, writes a new one of those records for which `live` (UID and
