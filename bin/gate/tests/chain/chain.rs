@@ -153,7 +153,10 @@ fn a_login_that_crashes_takes_only_its_own_client_with_it() {
     assert_eq!(client.rest(), "");
     assert_eq!(worker.answer().unwrap(), b"K");
     assert!(house.log().contains("login: ended in the midst of its work"), "{}", house.log());
-    // The next one is waiting already. Should that die too, the next client does not notice.
+    // The next one will be waiting in a moment. Should that die too, the next client does not notice.
+    while worker.logins().len() < 2 {
+        std::thread::yield_now();
+    }
     kill(worker.logins()[1]);
     let mut client = worker.job();
     client.greeting();
