@@ -149,15 +149,12 @@ fn a_login_that_crashes_takes_only_its_own_client_with_it() {
     let worker = house.worker();
     let mut client = worker.job();
     client.greeting();
-    kill(worker.logins()[1]);
+    kill(worker.login());
     assert_eq!(client.rest(), "");
     assert_eq!(worker.answer().unwrap(), b"K");
     assert!(house.log().contains("login: ended in the midst of its work"), "{}", house.log());
     // The next one will be waiting in a moment. Should that die too, the next client does not notice.
-    while worker.logins().len() < 2 {
-        std::thread::yield_now();
-    }
-    kill(worker.logins()[1]);
+    kill(worker.login());
     let mut client = worker.job();
     client.greeting();
     assert_eq!(client.login(PASSWORD), "+OK 3 messages");
@@ -170,7 +167,7 @@ fn login_holds_no_privilege_and_no_mail_process_holds_login() {
     let worker = house.worker();
     let mut client = worker.job();
     client.greeting();
-    let login = worker.logins()[1];
+    let login = worker.login();
     let status = fs::read_to_string(format!("/proc/{login}/status")).unwrap();
     let field =
         |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
@@ -193,7 +190,7 @@ fn a_parent_that_goes_away_leaves_no_process_behind() {
     // Once a client has been greeted, all of them are running.
     worker.job().greeting();
     assert_eq!(worker.answer().unwrap(), b"K");
-    let login = worker.logins()[1];
+    let login = worker.login();
     assert_eq!(worker.leave(), [Exit::Code(0); 2]);
     wait_for_the_end_of(login);
 }

@@ -291,6 +291,16 @@ impl Worker {
         [process.wait().unwrap(), child.wait().unwrap()]
     }
 
+    /// The process id of the `login` that waits, or will in a moment, or has the client.
+    pub(crate) fn login(&self) -> u32 {
+        loop {
+            if let [_stem, login, ..] = self.logins()[..] {
+                return login;
+            }
+            thread::yield_now();
+        }
+    }
+
     /// The process ids of all `login`, their stem first.
     pub(crate) fn logins(&self) -> Vec<u32> {
         let pid = self.child.pid();
