@@ -27,8 +27,6 @@ use crate::state::fingerprint;
 
 /// A longer base leaves no room for flags in a name, or for its line in a list.
 const LONGEST: usize = 200;
-/// A rename takes no longer, in seconds.
-const LEFT: i64 = 3600;
 /// So often a folder that does not stand still is read, with so much time between, longer in all than two changes can
 /// have the same mtime.
 const READINGS: usize = 12;
@@ -125,13 +123,11 @@ impl Mailbox {
     }
 
     /// Removes the second name of a file that somebody meant to rename by way of it, and never came to an end. One that
-    /// was seen by two names a moment ago may have but this one by now: only what nobody has touched for long has two.
+    /// was seen by two names a moment ago, as it was being renamed, may have but this one by now: the kernel knows how many.
     fn remove_second_name(&self, name: &[u8]) -> io::Result<()> {
         let name = OsStr::from_bytes(name);
-        let seen = self.folders.cur.stat(name);
-        let left =
-            seen.is_ok_and(|seen| seen.st_nlink > 1 && seen.st_ctime + LEFT < sys::unix_seconds() as i64);
-        match left.then(|| self.folders.cur.remove(name)) {
+        let has_two = self.folders.cur.stat(name).is_ok_and(|seen| seen.st_nlink > 1);
+        match has_two.then(|| self.folders.cur.remove(name)) {
             Some(Err(error)) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

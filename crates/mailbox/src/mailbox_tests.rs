@@ -876,8 +876,7 @@ fn an_index_that_is_lost_begins_above_what_the_times_of_the_folders_show() {
 }
 
 #[test]
-fn a_message_that_is_seen_by_two_names_is_one_and_neither_is_taken_away() {
-    // It may be a rename that was seen in two moments: one of the names is the only one by now.
+fn a_message_that_has_two_names_is_one_and_keeps_one_of_them() {
     let home = Home::new();
     home.put("cur/1.a.host:2,", "Subject: a\n\nx\n");
     let mut mailbox = home.open();
@@ -885,10 +884,8 @@ fn a_message_that_is_seen_by_two_names_is_one_and_neither_is_taken_away() {
     let cur = home.path().join("cur");
     std::fs::hard_link(cur.join("1.a.host:2,"), cur.join("1.a.host:2,S")).unwrap();
     mailbox.refresh().unwrap();
-    assert_eq!(mailbox.messages().len(), 1);
-    assert_eq!(home.files("cur").len(), 2);
-    std::fs::remove_file(cur.join("1.a.host:2,")).unwrap();
+    assert_eq!((mailbox.messages().len(), home.files("cur").len()), (1, 1));
     mailbox.refresh().unwrap();
-    assert_eq!(mailbox.messages().len(), 1);
-    assert_eq!(home.files("cur").len(), 1);
+    assert_eq!((mailbox.messages().len(), home.files("cur").len()), (1, 1));
+    assert_eq!(home.open().messages().len(), 1);
 }
