@@ -203,6 +203,11 @@ fn a_certificate_that_will_not_do_means_later_and_nothing_is_said_in_plain_text(
     let said = login(front.imap());
     assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
     await_word(&front, "control/mailhosts: `imaps=993` is not understood");
+    // Nor is one that names nobody, whoever is meant.
+    front.write("control/mailhosts", "b.example.test 127.0.0.1 tls\n");
+    let said = login(front.imap());
+    assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
+    await_word(&front, "control/mailhosts: line 1: no colon");
     // Who listens there without a certificate hears nothing but the beginning of TLS.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
