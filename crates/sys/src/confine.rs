@@ -1,7 +1,7 @@
 //! Giving up what a program will not need: paths (Landlock), system calls (seccomp), memory (rlimits).
 //!
-//! Best effort by design: an old kernel enforces less, which is logged, and the program runs on; uids and
-//! permission bits are the first wall, this is the second.
+//! Best effort by design: an old kernel enforces less, and the program runs on; uids and permission bits are the first
+//! wall, this is the second. That Landlock or seccomp is missing is logged, that a part of Landlock is, is not.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -157,8 +157,9 @@ fn is_out_of_reach(error: &io::Error) -> bool {
         )
 }
 
-/// In a copy of a confined process: keeps signals from the other copies, which are under the same confinement. Nothing
-/// changes in a process that is not confined, nor on a kernel that knows no scopes.
+/// In a copy of a confined process: keeps signals from all who are not its own children, so from the other copies, which
+/// are under the same confinement, and their stem; not abstract sockets. Nothing changes in a process that is not
+/// confined, nor on a kernel that knows no scopes (before Linux 6.12).
 pub(crate) fn set_apart() -> io::Result<()> {
     if !CONFINED.load(Ordering::Relaxed) {
         return Ok(());
@@ -172,7 +173,7 @@ fn warn(missing: &str) {
     crate::log!("{}: warning: this kernel has no {missing}", crate::logging::name());
 }
 
-/// Limits of memory (octets of address space), open files, processes of the uid; no core dumps.
+/// Limits of address space, open descriptors and the size of a file that is written; no core dumps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// Octets of address space.
