@@ -27,7 +27,9 @@ pub struct Confine {
     execute: Vec<PathBuf>,
     sockets: bool,
     internet: bool,
-    inherit: bool,
+    /// The walls that are built now: paths, calls.
+    paths_only: bool,
+    calls_only: bool,
 }
 
 impl Confine {
@@ -66,23 +68,36 @@ impl Confine {
         self.sockets()
     }
 
-    /// Only Landlock, no system call filter: the program executed next confines itself further.
+    /// Only Landlock, no system call filter: the program executed next confines itself further, or the stem has a filter.
     pub fn paths_only(mut self) -> Confine {
-        self.inherit = true;
+        self.paths_only = true;
+        self
+    }
+
+    /// Only the system call filter: for a stem, whose copies have it from the start and give up paths.
+    pub fn calls_only(mut self) -> Confine {
+        self.calls_only = true;
         self
     }
 
     /// Gives up the rest. Call with one thread running.
     pub fn apply(self) -> io::Result<()> {
         nix::sys::prctl::set_no_new_privs()?;
-        let paths = self.restrict_paths()?;
-        CONFINED.store(true, Ordering::Relaxed);
-        if self.inherit {
-            return Ok(());
+        if !self.calls_only {
+            self.give_up_paths()?;
         }
-        if paths == RulesetStatus::NotEnforced {
+        if self.paths_only { Ok(()) } else { self.give_up_calls() }
+    }
+
+    fn give_up_paths(&self) -> io::Result<()> {
+        if self.restrict_paths()? == RulesetStatus::NotEnforced {
             warn("Landlock: only uid and permission bits keep this process from files of others");
         }
+        CONFINED.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn give_up_calls(&self) -> io::Result<()> {
         let sockets = match (self.internet, self.sockets) {
             (true, _) => Sockets::Internet,
             (false, true) => Sockets::Local,
@@ -124,7 +139,7 @@ impl Confine {
     }
 }
 
-/// Has this process, or that which it is a copy of, given up what it does not need? "No new privileges" does not tell:
+/// Has this process, or that which it is a copy of, given up paths? "No new privileges" does not tell:
 /// whoever has started us may have set that.
 static CONFINED: AtomicBool = AtomicBool::new(false);
 
