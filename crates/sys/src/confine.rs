@@ -125,7 +125,13 @@ impl Confine {
     fn restrict_to(&self, rules: Vec<PathBeneath<PathFd>>) -> Result<RulesetStatus, RulesetError> {
         let all = AccessNet::from_all(VERSION);
         let network = if self.internet { AccessNet::BindTcp.into() } else { all };
+        // The first Landlock (Linux 5.13 to 5.18) lets nobody move a file to another folder: whoever delivers mail has to do
+        // without it there.
+        let moves =
+            if self.write.is_empty() { CompatLevel::BestEffort } else { CompatLevel::SoftRequirement };
         let status = Ruleset::default()
+            .set_compatibility(moves)
+            .handle_access(AccessFs::Refer)?
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(VERSION))?
             .handle_access(network)?
@@ -272,6 +278,20 @@ mod tests {
                 && std::process::Command::new("/bin/true").status().is_err()
                 && std::os::unix::net::UnixStream::connect("/nowhere").unwrap_err().raw_os_error()
                     == Some(libc::EPERM)
+        }));
+    }
+
+    /// With a kernel that says its Landlock is the first one, too: `strace -e inject=landlock_create_ruleset:retval=1:when=1`.
+    #[test]
+    fn a_file_goes_from_one_folder_to_another_of_those_that_were_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let (tmp, new) = (home.path().join("tmp"), home.path().join("new"));
+        std::fs::create_dir(&tmp).and_then(|()| std::fs::create_dir(&new)).unwrap();
+        assert!(in_a_child(|| {
+            Confine::new().write(home.path()).apply().unwrap();
+            std::fs::write(tmp.join("a"), "x").unwrap();
+            std::fs::hard_link(tmp.join("a"), new.join("a")).is_ok()
+                && std::fs::rename(tmp.join("a"), new.join("b")).is_ok()
         }));
     }
 
