@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use queue::{Head, Stored, Trouble};
 use schedule::{Channel, Cursor, Found, Offer, Recipient, next_try};
@@ -81,8 +82,8 @@ impl Office {
         }
     }
 
-    /// Offers some recipients to the schedule.
-    pub(crate) fn read(&mut self, mut cursor: Cursor) {
+    /// Offers some recipients to the schedule. Verdicts that were good at the time `since` count.
+    pub(crate) fn read(&mut self, mut cursor: Cursor, since: Duration) {
         let id = cursor.message();
         let window = match self.queue.stored(id).and_then(|stored| stored.recipients(cursor.from, WINDOW)) {
             Ok(window) => window,
@@ -91,18 +92,17 @@ impl Office {
         if cursor.from == 0 && window.next.is_none() && window.recipients.len() == 1 {
             self.single.insert(id);
         }
-        for recipient in window.recipients {
+        let mut left = window.recipients.as_slice();
+        while let Some((recipient, rest)) = left.split_first() {
             cursor.from = recipient.place;
+            left = rest;
             if recipient.done {
                 continue;
             }
-            match self.place(&mut cursor, &recipient) {
+            match self.place(&mut cursor, recipient, since) {
                 Placed::There => {}
                 Placed::Stop => return self.schedule.close(cursor, self.clock.now()),
-                Placed::Waits(domain) => {
-                    self.suspended.entry(domain).or_default().push(cursor);
-                    return;
-                }
+                Placed::Waits(domain) => return self.suspend(cursor, domain, rest),
             }
         }
         match window.next {
@@ -114,13 +114,32 @@ impl Office {
         }
     }
 
-    fn place(&mut self, cursor: &mut Cursor, recipient: &queue::Recipient) -> Placed {
+    /// Has a message wait for the verdict on `domain`, and asks ahead for those `behind`. Answers come in the order of the
+    /// questions: it is read on when the last one is there, not once for each domain. What is known now will be known then,
+    /// however long it takes.
+    fn suspend(&mut self, cursor: Cursor, mut domain: Vec<u8>, behind: &[queue::Recipient]) {
+        let since = sys::monotonic();
+        for recipient in behind.iter().filter(|recipient| !recipient.done) {
+            if !self.lookup.has_time() {
+                break;
+            }
+            let Ok(Route::Ask(address)) = self.settings.routes.of(&recipient.address) else { continue };
+            let next = route::domain(&address).to_ascii_lowercase();
+            if self.lookup.verdict(&next, since).is_none() {
+                domain = next;
+            }
+        }
+        self.suspended.entry(domain).or_default().push((cursor, since));
+    }
+
+    fn place(&mut self, cursor: &mut Cursor, recipient: &queue::Recipient, since: Duration) -> Placed {
         let (channel, address) = match self.settings.routes.of(&recipient.address) {
             Ok(Route::Local(address)) => (Channel::Local, address),
             Ok(Route::Remote(address)) => (Channel::Remote, address),
             Ok(Route::Ask(address)) => {
                 let domain = domain(&address).to_ascii_lowercase();
-                match self.lookup.verdict(&domain, sys::monotonic()) {
+                let known = self.lookup.known(&domain, since);
+                match known.or_else(|| self.lookup.verdict(&domain, sys::monotonic())) {
                     Some(Verdict::Ours) => (Channel::Local, address),
                     Some(Verdict::NotOurs) => (Channel::Remote, address),
                     Some(Verdict::Listed) => {
