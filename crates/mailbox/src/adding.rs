@@ -5,6 +5,7 @@ use maildir::{Maildir, Quota};
 
 use crate::account::Account;
 use crate::add::{Arrival, Source};
+use crate::change::Which;
 use crate::draft::Draft;
 use crate::mailbox::Mailbox;
 use crate::opened::{Opened, allowed};
@@ -91,7 +92,7 @@ impl Account {
         let arrived = self.add(&spot, uids, arrivals, &mut progress.part(1, 3))?;
         // They are not gone: nothing is to be kept of them here.
         let undelete = from.mailbox.options.undelete.take();
-        let removed = from.mailbox.remove(uids, &mut progress.part(2, 3));
+        let removed = from.mailbox.remove(uids, Which::All, &mut progress.part(2, 3));
         from.mailbox.options.undelete = undelete;
         match removed {
             Ok(()) => Ok(arrived),
@@ -114,7 +115,7 @@ impl Account {
         // Should that fail too, the log has been told, and they are in both.
         let _ = self
             .mailbox(spot, Options::default())
-            .and_then(|mut target| target.remove(&copies, &mut Progress::unheard()));
+            .and_then(|mut target| target.remove(&copies, Which::All, &mut Progress::unheard()));
     }
 
     fn add(

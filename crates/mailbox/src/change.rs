@@ -40,6 +40,20 @@ impl Wish {
     }
 }
 
+/// Which of the messages that are named are to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    All,
+    /// Those that have `\Deleted`, as they are when they go: others may have taken it from them.
+    Deleted,
+}
+
+impl Which {
+    fn takes(self, flags: Flags) -> bool {
+        self == Which::All || flags.has(Flags::DELETED)
+    }
+}
+
 /// What has come of a change so far.
 #[derive(Debug, Default)]
 struct Done {
@@ -51,6 +65,16 @@ struct Done {
     messages: i64,
     seen: Vec<(Uid, bool)>,
     changed: bool,
+}
+
+/// What has come of removing a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removal {
+    Done,
+    /// Another program was faster.
+    Gone,
+    /// It is not to go any more.
+    Spared,
 }
 
 impl Mailbox {
@@ -291,14 +315,19 @@ impl Mailbox {
     }
 
     /// Removes messages for good, or to where they can be had back from.
-    pub(crate) fn remove(&mut self, uids: &[Uid], progress: &mut Progress<'_>) -> Result<(), Trouble> {
+    pub(crate) fn remove(
+        &mut self,
+        uids: &[Uid],
+        which: Which,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Trouble> {
         let held = self.lock_to_change()?;
         let mut uids = uids.to_vec();
         uids.sort_unstable();
         uids.dedup();
         for (number, piece) in uids.chunks(2 * PIECE).enumerate() {
             progress.reached(number * 2 * PIECE, uids.len());
-            let removed = self.remove_piece(&held, piece);
+            let removed = self.remove_piece(&held, piece, which);
             self.hear_myself()?;
             removed?;
         }
@@ -306,13 +335,18 @@ impl Mailbox {
         self.show_own_seen()
     }
 
-    fn remove_piece(&mut self, held: &Held, uids: &[Uid]) -> Result<(), Trouble> {
+    fn remove_piece(&mut self, held: &Held, uids: &[Uid], which: Which) -> Result<(), Trouble> {
         let (mut gone, mut octets, mut messages, mut trouble) = (Vec::new(), 0, 0, None);
         for uid in uids {
-            let Some(at) = self.state.position(*uid) else { continue };
+            let Some(at) = self.state.position(*uid).filter(|at| which.takes(self.state.messages[*at].flags))
+            else {
+                continue;
+            };
             let size = if self.options.quota == maildir::Quota::NONE { 0 } else { self.octets_at(at) as i64 };
-            match self.remove_one(at) {
-                Ok(removed) => {
+            match self.remove_one(at, which) {
+                Ok(Removal::Spared) => {}
+                Ok(removal) => {
+                    let removed = removal == Removal::Done;
                     let counted = removed && !keywords::flags(self.state.tail(at)).has(Flags::DELETED);
                     (octets, messages) = (octets - i64::from(counted) * size, messages - i64::from(counted));
                     gone.push(*uid);
@@ -341,18 +375,20 @@ impl Mailbox {
         trouble.map_or(Ok(()), Err)
     }
 
-    /// False: another program was faster.
-    fn remove_one(&mut self, at: usize) -> io::Result<bool> {
+    fn remove_one(&mut self, at: usize, which: Which) -> io::Result<Removal> {
         match self.put_away(&self.state.name(at)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            other => return other.map(|()| true),
+            other => return other.map(|()| Removal::Done),
         }
         // One that can't be found because the folder can't be read is not gone.
         let renamed = self.renamed(at).map_err(|trouble| io::Error::other(format!("{trouble:?}")))?;
-        let Some(name) = renamed else { return Ok(false) };
+        let Some(name) = renamed else { return Ok(Removal::Gone) };
+        if !which.takes(keywords::flags(&name[Name::read(&name).base.len()..])) {
+            return Ok(Removal::Spared);
+        }
         match self.put_away(&name) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            other => other.map(|()| true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Removal::Gone),
+            other => other.map(|()| Removal::Done),
         }
     }
 

@@ -12,6 +12,7 @@ use maildir::Name;
 
 use crate::add::Original;
 use crate::cache::Cache;
+use crate::change::Which;
 use crate::index::{self, Index};
 use crate::listing::{Listing, inode};
 use crate::place::{Folders, Options, Place, boot, unavailable};
@@ -347,7 +348,11 @@ impl Folder for Mailbox {
     }
 
     fn expunge(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
-        self.remove(uids, &mut Progress::unheard())
+        self.remove(uids, Which::All, &mut Progress::unheard())
+    }
+
+    fn expunge_deleted(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
+        self.remove(uids, Which::Deleted, &mut Progress::unheard())
     }
 
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble> {

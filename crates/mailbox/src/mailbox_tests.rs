@@ -889,3 +889,21 @@ fn a_message_that_has_two_names_is_one_and_keeps_one_of_them() {
     assert_eq!((mailbox.messages().len(), home.files("cur").len()), (1, 1));
     assert_eq!(home.open().messages().len(), 1);
 }
+
+#[test]
+fn what_another_has_unmarked_meanwhile_is_not_expunged() {
+    let home = Home::new();
+    let (mut one, mut other) = (home.open(), home.open());
+    add(&home, &mut one, &["a", "b", "c"]);
+    let deleted = Marks { flags: Flags::DELETED, ..Marks::default() };
+    one.store(&[1, 2, 3], Change::Add, &deleted, None).unwrap();
+    other.store(&[1], Change::Remove, &deleted, None).unwrap();
+    // And another program.
+    let name = home.files("cur").into_iter().find(|name| one.name_of(2).unwrap() == name.as_bytes()).unwrap();
+    let cur = home.path().join("cur");
+    std::fs::rename(cur.join(&name), cur.join(name.replace('T', "F"))).unwrap();
+    one.expunge_deleted(&[1, 2, 3]).unwrap();
+    one.refresh().unwrap();
+    assert_eq!((uids(&one), home.files("cur").len()), (vec![1, 2], 2));
+    assert_eq!((flags(&one, 1), flags(&one, 2)), (Flags::NONE, Flags::FLAGGED));
+}
