@@ -235,12 +235,15 @@ impl Mailbox {
         let (from, to) = (OsStr::from_bytes(name), OsStr::from_bytes(&new));
         let cur = &self.folders.cur;
         let renamed = match cur.rename_new(from, cur, to) {
-            // Another file of this base: if it is this one's second name, that one goes; else the next look finds a
-            // base for it, and this one has to wait.
+            // Another file of this base: if it is this one's second name, this name goes, or it is just being renamed;
+            // else the next look finds a base for it, and this one has to wait.
             Err(error)
                 if error.kind() == ErrorKind::AlreadyExists && inode(cur, name) == inode(cur, &new) =>
             {
-                cur.remove(from)
+                match self.remove_second_name(name, &new) {
+                    Ok(false) => Err(ErrorKind::NotFound.into()),
+                    other => other.map(drop),
+                }
             }
             other => other,
         };
