@@ -729,6 +729,33 @@ fn what_is_brought_back_from_a_backup_gives_no_uid_again_that_was_given_since() 
     assert_eq!(home.open().status().uid_next, next + 1, "it is no copy any more");
 }
 
+#[test]
+fn what_is_brought_back_over_what_is_there_gives_no_uid_again_either() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["1", "2"]);
+    drop(mailbox);
+    let kept = ["fulmar-index", "fulmar-uidlist"].map(|name| home.path().join(name));
+    let texts = kept.each_ref().map(|path| std::fs::read(path).unwrap());
+    let mut mailbox = home.open();
+    assert_eq!(add(&home, &mut mailbox, &["3"]), [3]);
+    let three = home.path().join("cur").join(OsStr::from_bytes(&mailbox.name_of(3).unwrap()));
+    drop(mailbox);
+    std::fs::remove_file(three).unwrap();
+    // As tar and cp -a do: by the same inodes, with the times of then.
+    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    for (path, text) in kept.iter().zip(texts) {
+        std::fs::write(path, text).unwrap();
+        File::options().write(true).open(path).unwrap().set_modified(hour_ago).unwrap();
+    }
+    assert!(Mailbox::peek(home.place(), false).unwrap().uid_next > 10_000);
+    let mut mailbox = home.open();
+    let next = mailbox.status().uid_next;
+    assert_eq!(add(&home, &mut mailbox, &["4"]), [next]);
+    drop(mailbox);
+    assert_eq!(home.open().status().uid_next, next + 1, "it is no copy any more");
+}
+
 /// A file system of 256 KiB, if it can be had.
 struct Small(PathBuf);
 
