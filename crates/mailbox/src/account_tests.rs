@@ -750,3 +750,22 @@ fn files_of_the_account_that_can_not_be_read_keep_nobody_from_his_mail() {
         let _ = account.delete("new");
     }
 }
+
+#[test]
+fn what_is_copied_or_moved_has_the_flags_that_another_session_has_just_given_it() {
+    let house = House::new();
+    let (mut one, mut other) = (house.account(), house.account());
+    append(&mut one, "INBOX", "a").unwrap();
+    append(&mut one, "INBOX", "b").unwrap();
+    let (mut here, mut there) = (one.open("INBOX", false).unwrap(), other.open("INBOX", false).unwrap());
+    let marks = Marks { flags: Flags::FLAGGED, keywords: vec!["Later".to_owned()] };
+    there.store(&[1, 2], Change::Add, &marks, None).unwrap();
+    one.copy(&mut here, &[1], "Sent", &mut Progress::unheard()).unwrap();
+    one.relocate(&mut here, &[2], "Sent", &mut Progress::unheard()).unwrap();
+    let sent = one.open("Sent", false).unwrap();
+    for message in sent.messages() {
+        assert_eq!(message.flags, Flags::SEEN | Flags::FLAGGED);
+        assert_eq!(sent.keywords()[1..], ["Later"]);
+        assert_eq!(message.keywords, 3);
+    }
+}

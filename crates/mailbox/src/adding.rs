@@ -58,6 +58,8 @@ impl Account {
         progress: &mut Progress<'_>,
     ) -> Result<Arrived, Trouble> {
         let (spot, rights) = self.reach(target, 'i')?;
+        // They take with them the flags they have now.
+        from.refresh()?;
         let mut octets = Vec::with_capacity(uids.len());
         for uid in uids {
             octets.push(from.mailbox.octets(*uid)?);
@@ -81,6 +83,7 @@ impl Account {
             return Err(Trouble::Cannot("This mailbox is open for reading only."));
         }
         let (spot, rights) = self.reach(target, 'i')?;
+        from.refresh()?;
         if self.quota_of(&spot) != self.quota_of(&from.spot) {
             // What counts already makes the account no fuller.
             let octets: Result<Vec<u64>, Trouble> =
