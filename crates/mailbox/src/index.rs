@@ -248,7 +248,8 @@ impl Index {
                     let floor = state.facts.floor;
                     state.apply_all(records, facts.modseq)?;
                     let floor = floor.max(state.facts.floor);
-                    state.facts = Facts { floor: facts.floor.max(floor), ..facts };
+                    let floor = facts.floor.max(floor);
+                    state.facts = Facts { floor, modseq: facts.modseq.max(floor), ..facts };
                     used += length;
                 }
             }

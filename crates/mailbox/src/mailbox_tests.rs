@@ -336,6 +336,34 @@ fn after_a_power_cut_uids_go_on_above_what_was_promised() {
 }
 
 #[test]
+fn who_resynchronizes_after_a_power_cut_keeps_nothing_that_is_gone() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["a", "b"]);
+    mailbox.state.facts.boot = 1;
+    let held = mailbox.lock().unwrap();
+    mailbox.commit(&held, &[], None).unwrap();
+    drop(held);
+    let index = home.path().join(index::NAME);
+    let written = std::fs::metadata(&index).unwrap().len();
+    // What one client has been told of, and another has removed, has not reached the disk.
+    add(&home, &mut mailbox, &["c"]);
+    let told = mailbox.status().highest_modseq;
+    mailbox.expunge(&[3]).unwrap();
+    std::mem::forget(mailbox);
+    File::options().write(true).open(&index).unwrap().set_len(written).unwrap();
+    let mailbox = home.open();
+    assert!(mailbox.status().highest_modseq > told);
+    assert_eq!((uids(&mailbox), mailbox.vanished_since(told)), (vec![1, 2], None));
+    drop(mailbox);
+    // Once only: what this boot has written is not in doubt.
+    let mailbox = home.open();
+    let told = mailbox.status().highest_modseq;
+    assert_eq!(mailbox.vanished_since(told), Some(vec![]));
+    assert_eq!(home.open().status().highest_modseq, told);
+}
+
+#[test]
 fn a_writer_that_was_killed_half_way_leaves_no_harm() {
     let home = Home::new();
     let (mut one, mut two) = (home.open(), home.open());
@@ -739,6 +767,7 @@ fn what_is_brought_back_over_what_is_there_gives_no_uid_again_either() {
     let texts = kept.each_ref().map(|path| std::fs::read(path).unwrap());
     let mut mailbox = home.open();
     assert_eq!(add(&home, &mut mailbox, &["3"]), [3]);
+    let told = mailbox.status().highest_modseq;
     let three = home.path().join("cur").join(OsStr::from_bytes(&mailbox.name_of(3).unwrap()));
     drop(mailbox);
     std::fs::remove_file(three).unwrap();
@@ -750,6 +779,9 @@ fn what_is_brought_back_over_what_is_there_gives_no_uid_again_either() {
     }
     assert!(Mailbox::peek(home.place(), false).unwrap().uid_next > 10_000);
     let mut mailbox = home.open();
+    // Nor does a client who resynchronizes keep what is not there, or flags that are not those of then.
+    assert_eq!(mailbox.vanished_since(told), None);
+    assert!(mailbox.messages().iter().all(|message| message.modseq > told));
     let next = mailbox.status().uid_next;
     assert_eq!(add(&home, &mut mailbox, &["4"]), [next]);
     drop(mailbox);
