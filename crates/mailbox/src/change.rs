@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use imap::{Change, Flags, Marks, Message, Progress, Trouble, Uid};
 use maildir::Name;
 
+use crate::draft::Draft;
 use crate::keywords::{self, WITH_LETTER};
 use crate::listing::inode;
 use crate::mailbox::Mailbox;
@@ -20,6 +21,9 @@ use crate::undelete;
 
 /// After so many changes, what the watch tells of them is taken in, before there is too much of it.
 pub(crate) const PIECE: usize = 5000;
+
+/// A file whose name is longer is kept without its flags.
+const LONGEST: usize = 240;
 
 /// What is to be made of messages' flags.
 #[derive(Clone, Copy, Debug)]
@@ -396,19 +400,31 @@ impl Mailbox {
     }
 
     fn put_away(&self, name: &[u8]) -> io::Result<()> {
-        let cur = &self.folders.cur;
-        if let Some(undelete) = &self.options.undelete {
-            let kept = undelete::named(sys::unix_seconds() as i64, name);
-            let moved = undelete::folder(undelete)
-                .and_then(|folder| cur.rename(OsStr::from_bytes(name), &folder, &kept));
-            match moved {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::NotFound && inode(cur, name).is_none() => {
-                    return Err(error);
+        let (cur, file) = (&self.folders.cur, OsStr::from_bytes(name));
+        let Some(place) = &self.options.undelete else { return cur.remove(file) };
+        // The time before it must not make it too long.
+        let called = if name.len() > LONGEST { Name::read(name).base } else { name };
+        let kept = undelete::named(sys::unix_seconds() as i64, called);
+        let keep = || {
+            let folder = undelete::folder(place)?;
+            match cur.rename(file, &folder, &kept) {
+                Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+                    Draft::of(place, cur.read(file)?)?.settle(&folder, kept.as_bytes())?;
+                    cur.remove(file)
                 }
-                Err(_) => {}
+                other => other,
             }
+        };
+        let is_here = |error: &io::Error| error.kind() == ErrorKind::NotFound && inode(cur, name).is_some();
+        // Whoever purges may just have removed the place, as it was empty.
+        match keep().or_else(|error| if is_here(&error) { keep() } else { Err(error) }) {
+            Ok(()) => Ok(()),
+            Err(error) => match error.kind() {
+                // Mail is removed to make room, too.
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => cur.remove(file),
+                ErrorKind::NotFound if !is_here(&error) => Err(error),
+                _ => Err(io::Error::other(format!("it can't be kept in {}: {error}", place.display()))),
+            },
         }
-        cur.remove(OsStr::from_bytes(name))
     }
 }

@@ -996,3 +996,25 @@ fn a_message_with_a_copy_elsewhere_that_another_program_renames_all_the_time_is_
     });
     assert_eq!((home.open().messages().len(), home.files("cur").len()), (1, 1));
 }
+
+#[test]
+fn what_can_not_be_kept_for_some_days_is_not_removed_but_for_a_full_disk() {
+    let home = Home::new();
+    let undelete = home.path().join("fulmar-deleted/INBOX");
+    let options = Options { undelete: Some(undelete.clone()), ..Options::default() };
+    let mut mailbox = Mailbox::open(home.place(), options).unwrap();
+    add(&home, &mut mailbox, &["a", "b"]);
+    home.put("fulmar-deleted", "somebody else's");
+    assert!(mailbox.expunge(&[1]).is_err());
+    assert_eq!((uids(&mailbox), home.files("cur").len()), (vec![1, 2], 2));
+    std::fs::remove_file(home.path().join("fulmar-deleted")).unwrap();
+    mailbox.expunge(&[1]).unwrap();
+    assert_eq!((uids(&mailbox), home.files("fulmar-deleted/INBOX").len()), (vec![2], 1));
+    // Another file system.
+    let Ok(there) = tempfile::tempdir_in("/dev/shm") else { return };
+    mailbox.options.undelete = Some(there.path().join("INBOX"));
+    mailbox.expunge(&[2]).unwrap();
+    let kept: Vec<_> = std::fs::read_dir(there.path().join("INBOX")).unwrap().collect();
+    assert_eq!((uids(&mailbox), kept.len(), home.files("cur").len()), (vec![], 1, 0));
+    assert_eq!(std::fs::read(kept[0].as_ref().unwrap().path()).unwrap(), b"b");
+}
