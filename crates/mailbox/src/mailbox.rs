@@ -119,6 +119,10 @@ impl Mailbox {
     fn open_with(place: Place, options: Options, watched: bool) -> Result<Mailbox, Trouble> {
         let folders = Folders::open(&place)?;
         let watch = if watched { Watch::begin(&place) } else { None };
+        // Another session may have renamed it, and what is watched, or locked for writing, is another one.
+        if !folders.are_at(&place) {
+            return Err(Trouble::MailboxGone);
+        }
         let writable = match folders.writable(&place) {
             Ok(()) => true,
             Err(error) => {

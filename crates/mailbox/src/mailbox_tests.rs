@@ -1018,3 +1018,31 @@ fn what_can_not_be_kept_for_some_days_is_not_removed_but_for_a_full_disk() {
     assert_eq!((uids(&mailbox), kept.len(), home.files("cur").len()), (vec![], 1, 0));
     assert_eq!(std::fs::read(kept[0].as_ref().unwrap().path()).unwrap(), b"b");
 }
+
+#[test]
+fn a_mailbox_that_takes_anothers_name_while_it_is_opened_is_not_opened_with_the_others_index() {
+    let home = Home::new();
+    let (here, there) = (home.path(), home.0.path().join("Other"));
+    maildir::Maildir::create(&there).unwrap();
+    let aside = home.0.path().join("Aside");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                [(&here, &aside), (&there, &here), (&aside, &there)]
+                    .iter()
+                    .for_each(|(from, to)| std::fs::rename(from, to).unwrap());
+            }
+        });
+        let (mut opened, mut strange) = (0, 0);
+        while opened < 50_000 {
+            let Ok(folders) = Folders::open(&home.place()) else { continue };
+            let inode = |seen: nix::Result<nix::sys::stat::FileStat>| seen.unwrap().st_ino;
+            let above = nix::sys::stat::fstatat(&*folders.cur, "..", nix::fcntl::AtFlags::empty());
+            strange += usize::from(inode(above) != folders.index.stat(".").unwrap().st_ino);
+            opened += 1;
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(strange, 0);
+    });
+}

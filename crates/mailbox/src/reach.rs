@@ -105,10 +105,12 @@ impl Account {
         act: impl FnOnce((u64, u64)) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let cur = self.tree.path(spot).join("cur");
-        let number = || std::fs::metadata(&cur).map(|seen| (seen.dev(), seen.ino()));
+        // One that is made when another has been removed may have the same number.
+        let birth = |seen: std::fs::Metadata| (seen.dev(), seen.ino(), seen.created().ok());
+        let number = || std::fs::metadata(&cur).map(birth);
         let before = number().map_err(|_| Trouble::NoMailbox)?;
-        act(before).map_err(|trouble| match trouble {
-            Trouble::Gone | Trouble::MailboxGone | Trouble::Unavailable(_)
+        act((before.0, before.1)).map_err(|trouble| match trouble {
+            Trouble::Gone | Trouble::MailboxGone | Trouble::NotAllowed | Trouble::Unavailable(_)
                 if number().ok() != Some(before) =>
             {
                 Trouble::NoMailbox
