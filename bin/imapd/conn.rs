@@ -21,6 +21,8 @@ pub(crate) struct Conn {
     /// Read already, not yet given to the session.
     unread: Vec<u8>,
     packed: Option<Box<Packed>>,
+    /// When something was last said to it.
+    said: Duration,
 }
 
 struct Packed {
@@ -30,7 +32,7 @@ struct Packed {
 
 impl Conn {
     pub(crate) fn new(unread: Vec<u8>, client: Timed) -> Conn {
-        Conn { client, unread, packed: None }
+        Conn { client, unread, packed: None, said: sys::monotonic() }
     }
 
     /// From now on both directions are compressed. `early`: what the client has sent in that form already.
@@ -57,6 +59,11 @@ impl Conn {
             output.is_ok_and(|output| until(output, Interest::Write, Some(Duration::ZERO)).unwrap_or(false))
         };
         Pace { clock: sys::monotonic, step, takes: Rc::new(takes) }
+    }
+
+    /// For how long nothing has been said to it.
+    pub(crate) fn silence(&self) -> Duration {
+        sys::monotonic().saturating_sub(self.said)
     }
 
     /// To be waited for.
@@ -94,6 +101,7 @@ impl Read for Conn {
 
 impl Write for Conn {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.said = sys::monotonic();
         match &mut self.packed {
             None => self.client.write(bytes),
             Some(packed) => {

@@ -12,9 +12,9 @@ use crate::conn::{Conn, PIECE};
 /// A client that says nothing for so long is logged out. RFC 9051 §5.4: at least thirty minutes.
 pub(crate) const SILENCE: Duration = Duration::from_secs(30 * 60);
 /// Between words to a client that waits in IDLE: a dead connection is noticed, routers on the way do not forget it.
-const STILL_HERE: Duration = Duration::from_secs(120);
+const STILL_HERE: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(120) };
 /// Between looks at a mailbox that can't be watched.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(10) };
 /// Whoever says nothing for so long will not say anything for some time.
 const AWAY: Duration = Duration::from_secs(2);
 const STILL: &[u8] = b"* OK Still here\r\n";
@@ -95,18 +95,19 @@ fn wait_for(conn: &mut Conn, session: &mut Session<Account>) -> io::Result<Optio
     let watched = session.folder().and_then(|open| open.mailbox().watch());
     // What happens in mailboxes that are not open nobody tells: they are looked at.
     let looks = watched.is_none() || session.watches_others();
-    let limit = if looks { LOOK } else { STILL_HERE };
+    let limit = if looks { LOOK } else { STILL_HERE.saturating_sub(conn.silence()) };
     let mut fds = vec![(conn.input(), Interest::Read)];
     fds.extend(watched.map(|fd| (fd, Interest::Read)));
     let ready = wait::poll(&fds, Some(limit))?;
     if ready.first().is_some_and(|client| client.read) {
         return Ok(None);
     }
-    let quiet = !looks && !ready.get(1).is_some_and(|mailbox| mailbox.read);
+    // However often he is looked after: what stirs need not be news to him.
+    let quiet = conn.silence() >= STILL_HERE;
     let mut out = Outbox::new(conn);
     // Also when nothing has stirred: that the mailbox itself is gone, nobody tells.
     let flow = session.news(&mut out)?;
-    if quiet && flow == Flow::More {
+    if quiet && flow == Flow::More && out.replies.is_empty() {
         out.write_all(STILL)?;
     }
     out.flush()?;
@@ -153,5 +154,45 @@ impl Write for Outbox<'_> {
         }
         self.send()?;
         self.conn.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use imap::Options;
+    use mailbox::Settings;
+    use sys::Timed;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_what_can_not_be_watched_is_told_that_the_server_is_there() {
+        let home = tempfile::tempdir().unwrap();
+        let (mut client, server) = UnixStream::pair().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let account = Account::open(&home.path().join("m"), Settings::default()).unwrap();
+                let client = Timed::new(server.try_clone().unwrap().into(), server.into(), SILENCE);
+                let mut conn = Conn::new(Vec::new(), client);
+                serve(&mut conn, &mut Session::new(account, Options::default()), None).unwrap();
+            });
+            let mut said = Vec::new();
+            let mut until = |word: &[u8], client: &mut UnixStream| {
+                while !said.windows(word.len()).any(|some| some == word) {
+                    let mut piece = [0; 1024];
+                    let count = client.read(&mut piece).unwrap();
+                    assert!(count > 0);
+                    said.extend_from_slice(&piece[..count]);
+                }
+            };
+            // Mailboxes that are not open are looked at from time to time.
+            client.write_all(b"a NOTIFY SET (personal (MessageNew MessageExpunge))\r\nb IDLE\r\n").unwrap();
+            until(b"+ ", &mut client);
+            until(STILL, &mut client);
+            client.write_all(b"DONE\r\nc LOGOUT\r\n").unwrap();
+            until(b"c OK", &mut client);
+        });
     }
 }

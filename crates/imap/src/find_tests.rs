@@ -64,6 +64,9 @@ impl Folder for Watched {
     fn expunge(&mut self, _: &[Uid]) -> Result<(), Trouble> {
         Err(Trouble::NotAllowed)
     }
+    fn expunge_deleted(&mut self, _: &[Uid]) -> Result<(), Trouble> {
+        Err(Trouble::NotAllowed)
+    }
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble> {
         self.there(uid).map(|place| place as i64 * 86_400)
     }

@@ -307,6 +307,8 @@ pub trait Folder {
     ) -> Result<Vec<Uid>, Trouble>;
     /// Removes messages for good.
     fn expunge(&mut self, uids: &[Uid]) -> Result<(), Trouble>;
+    /// As [`Folder::expunge`], but those stay from which somebody has taken `\Deleted` meanwhile.
+    fn expunge_deleted(&mut self, uids: &[Uid]) -> Result<(), Trouble>;
     /// Internal date, seconds since 1970.
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble>;
     /// Octets with CR LF line ends, if known without reading the message.

@@ -420,6 +420,28 @@ fn seen_is_each_users_own_in_a_shared_folder() {
 }
 
 #[test]
+fn what_each_user_has_seen_of_a_shared_folder_stays_when_another_renames_it() {
+    let mut house = sales("anyone lrswipkxte\n");
+    let mut account = house.account();
+    account.create("Shared.sales.Old", &[]).unwrap();
+    append(&mut account, "Shared.sales.Old", "a\n").unwrap();
+    // As it was called by earlier versions.
+    let notes = house.path("m/fulmar-shared");
+    let is_seen = |name: &std::path::Path| name.to_str().unwrap().ends_with(":seen");
+    let files = || std::fs::read_dir(&notes).unwrap().map(|entry| entry.unwrap().path());
+    let file = files().find(|path| is_seen(path)).unwrap();
+    std::fs::rename(file, notes.join("Shared.sales.Old:seen")).unwrap();
+    assert_eq!(account.status("Shared.sales.Old", false).unwrap().unseen, 0);
+    house.settings.user = "eve@x.test".to_owned();
+    let mut eve = Account::open(&house.path("eve"), house.settings.clone()).unwrap();
+    eve.rename("Shared.sales.Old", "Shared.sales.New").unwrap();
+    eve.create("Shared.sales.Old", &[]).unwrap();
+    append(&mut eve, "Shared.sales.Old", "b\n").unwrap();
+    assert_eq!(account.status("Shared.sales.New", false).unwrap().unseen, 0);
+    assert_eq!(account.status("Shared.sales.Old", false).unwrap().unseen, 1);
+}
+
+#[test]
 fn who_administers_a_shared_folder_says_who_may_do_what() {
     let house = sales("bob@x.test lrswipkxtea\n");
     let mut account = house.account();
@@ -748,5 +770,24 @@ fn files_of_the_account_that_can_not_be_read_keep_nobody_from_his_mail() {
         assert!(matches!(changed, Err(Trouble::Unavailable(_))), "{name}: {changed:?}");
         bits(0o600);
         let _ = account.delete("new");
+    }
+}
+
+#[test]
+fn what_is_copied_or_moved_has_the_flags_that_another_session_has_just_given_it() {
+    let house = House::new();
+    let (mut one, mut other) = (house.account(), house.account());
+    append(&mut one, "INBOX", "a").unwrap();
+    append(&mut one, "INBOX", "b").unwrap();
+    let (mut here, mut there) = (one.open("INBOX", false).unwrap(), other.open("INBOX", false).unwrap());
+    let marks = Marks { flags: Flags::FLAGGED, keywords: vec!["Later".to_owned()] };
+    there.store(&[1, 2], Change::Add, &marks, None).unwrap();
+    one.copy(&mut here, &[1], "Sent", &mut Progress::unheard()).unwrap();
+    one.relocate(&mut here, &[2], "Sent", &mut Progress::unheard()).unwrap();
+    let sent = one.open("Sent", false).unwrap();
+    for message in sent.messages() {
+        assert_eq!(message.flags, Flags::SEEN | Flags::FLAGGED);
+        assert_eq!(sent.keywords()[1..], ["Later"]);
+        assert_eq!(message.keywords, 3);
     }
 }

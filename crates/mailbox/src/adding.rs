@@ -5,6 +5,7 @@ use maildir::{Maildir, Quota};
 
 use crate::account::Account;
 use crate::add::{Arrival, Source};
+use crate::change::Which;
 use crate::draft::Draft;
 use crate::mailbox::Mailbox;
 use crate::opened::{Opened, allowed};
@@ -57,6 +58,8 @@ impl Account {
         progress: &mut Progress<'_>,
     ) -> Result<Arrived, Trouble> {
         let (spot, rights) = self.reach(target, 'i')?;
+        // They take with them the flags they have now.
+        from.refresh()?;
         let mut octets = Vec::with_capacity(uids.len());
         for uid in uids {
             octets.push(from.mailbox.octets(*uid)?);
@@ -80,6 +83,7 @@ impl Account {
             return Err(Trouble::Cannot("This mailbox is open for reading only."));
         }
         let (spot, rights) = self.reach(target, 'i')?;
+        from.refresh()?;
         if self.quota_of(&spot) != self.quota_of(&from.spot) {
             // What counts already makes the account no fuller.
             let octets: Result<Vec<u64>, Trouble> =
@@ -91,7 +95,7 @@ impl Account {
         let arrived = self.add(&spot, uids, arrivals, &mut progress.part(1, 3))?;
         // They are not gone: nothing is to be kept of them here.
         let undelete = from.mailbox.options.undelete.take();
-        let removed = from.mailbox.remove(uids, &mut progress.part(2, 3));
+        let removed = from.mailbox.remove(uids, Which::All, &mut progress.part(2, 3));
         from.mailbox.options.undelete = undelete;
         match removed {
             Ok(()) => Ok(arrived),
@@ -114,7 +118,7 @@ impl Account {
         // Should that fail too, the log has been told, and they are in both.
         let _ = self
             .mailbox(spot, Options::default())
-            .and_then(|mut target| target.remove(&copies, &mut Progress::unheard()));
+            .and_then(|mut target| target.remove(&copies, Which::All, &mut Progress::unheard()));
     }
 
     fn add(

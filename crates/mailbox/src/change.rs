@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use imap::{Change, Flags, Marks, Message, Progress, Trouble, Uid};
 use maildir::Name;
 
+use crate::draft::Draft;
 use crate::keywords::{self, WITH_LETTER};
 use crate::listing::inode;
 use crate::mailbox::Mailbox;
@@ -20,6 +21,9 @@ use crate::undelete;
 
 /// After so many changes, what the watch tells of them is taken in, before there is too much of it.
 pub(crate) const PIECE: usize = 5000;
+
+/// A file whose name is longer is kept without its flags.
+const LONGEST: usize = 240;
 
 /// What is to be made of messages' flags.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +44,20 @@ impl Wish {
     }
 }
 
+/// Which of the messages that are named are to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    All,
+    /// Those that have `\Deleted`, as they are when they go: others may have taken it from them.
+    Deleted,
+}
+
+impl Which {
+    fn takes(self, flags: Flags) -> bool {
+        self == Which::All || flags.has(Flags::DELETED)
+    }
+}
+
 /// What has come of a change so far.
 #[derive(Debug, Default)]
 struct Done {
@@ -51,6 +69,16 @@ struct Done {
     messages: i64,
     seen: Vec<(Uid, bool)>,
     changed: bool,
+}
+
+/// What has come of removing a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removal {
+    Done,
+    /// Another program was faster.
+    Gone,
+    /// It is not to go any more.
+    Spared,
 }
 
 impl Mailbox {
@@ -211,12 +239,15 @@ impl Mailbox {
         let (from, to) = (OsStr::from_bytes(name), OsStr::from_bytes(&new));
         let cur = &self.folders.cur;
         let renamed = match cur.rename_new(from, cur, to) {
-            // Another file of this base: if it is this one's second name, that one goes; else the next look finds a
-            // base for it, and this one has to wait.
+            // Another file of this base: if it is this one's second name, this name goes, or it is just being renamed;
+            // else the next look finds a base for it, and this one has to wait.
             Err(error)
                 if error.kind() == ErrorKind::AlreadyExists && inode(cur, name) == inode(cur, &new) =>
             {
-                cur.remove(from)
+                match self.remove_second_name(name, &new) {
+                    Ok(false) => Err(ErrorKind::NotFound.into()),
+                    other => other.map(drop),
+                }
             }
             other => other,
         };
@@ -291,14 +322,19 @@ impl Mailbox {
     }
 
     /// Removes messages for good, or to where they can be had back from.
-    pub(crate) fn remove(&mut self, uids: &[Uid], progress: &mut Progress<'_>) -> Result<(), Trouble> {
+    pub(crate) fn remove(
+        &mut self,
+        uids: &[Uid],
+        which: Which,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Trouble> {
         let held = self.lock_to_change()?;
         let mut uids = uids.to_vec();
         uids.sort_unstable();
         uids.dedup();
         for (number, piece) in uids.chunks(2 * PIECE).enumerate() {
             progress.reached(number * 2 * PIECE, uids.len());
-            let removed = self.remove_piece(&held, piece);
+            let removed = self.remove_piece(&held, piece, which);
             self.hear_myself()?;
             removed?;
         }
@@ -306,13 +342,18 @@ impl Mailbox {
         self.show_own_seen()
     }
 
-    fn remove_piece(&mut self, held: &Held, uids: &[Uid]) -> Result<(), Trouble> {
+    fn remove_piece(&mut self, held: &Held, uids: &[Uid], which: Which) -> Result<(), Trouble> {
         let (mut gone, mut octets, mut messages, mut trouble) = (Vec::new(), 0, 0, None);
         for uid in uids {
-            let Some(at) = self.state.position(*uid) else { continue };
+            let Some(at) = self.state.position(*uid).filter(|at| which.takes(self.state.messages[*at].flags))
+            else {
+                continue;
+            };
             let size = if self.options.quota == maildir::Quota::NONE { 0 } else { self.octets_at(at) as i64 };
-            match self.remove_one(at) {
-                Ok(removed) => {
+            match self.remove_one(at, which) {
+                Ok(Removal::Spared) => {}
+                Ok(removal) => {
+                    let removed = removal == Removal::Done;
                     let counted = removed && !keywords::flags(self.state.tail(at)).has(Flags::DELETED);
                     (octets, messages) = (octets - i64::from(counted) * size, messages - i64::from(counted));
                     gone.push(*uid);
@@ -341,35 +382,49 @@ impl Mailbox {
         trouble.map_or(Ok(()), Err)
     }
 
-    /// False: another program was faster.
-    fn remove_one(&mut self, at: usize) -> io::Result<bool> {
+    fn remove_one(&mut self, at: usize, which: Which) -> io::Result<Removal> {
         match self.put_away(&self.state.name(at)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            other => return other.map(|()| true),
+            other => return other.map(|()| Removal::Done),
         }
         // One that can't be found because the folder can't be read is not gone.
         let renamed = self.renamed(at).map_err(|trouble| io::Error::other(format!("{trouble:?}")))?;
-        let Some(name) = renamed else { return Ok(false) };
+        let Some(name) = renamed else { return Ok(Removal::Gone) };
+        if !which.takes(keywords::flags(&name[Name::read(&name).base.len()..])) {
+            return Ok(Removal::Spared);
+        }
         match self.put_away(&name) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            other => other.map(|()| true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Removal::Gone),
+            other => other.map(|()| Removal::Done),
         }
     }
 
     fn put_away(&self, name: &[u8]) -> io::Result<()> {
-        let cur = &self.folders.cur;
-        if let Some(undelete) = &self.options.undelete {
-            let kept = undelete::named(sys::unix_seconds() as i64, name);
-            let moved = undelete::folder(undelete)
-                .and_then(|folder| cur.rename(OsStr::from_bytes(name), &folder, &kept));
-            match moved {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::NotFound && inode(cur, name).is_none() => {
-                    return Err(error);
+        let (cur, file) = (&self.folders.cur, OsStr::from_bytes(name));
+        let Some(place) = &self.options.undelete else { return cur.remove(file) };
+        // The time before it must not make it too long.
+        let called = if name.len() > LONGEST { Name::read(name).base } else { name };
+        let kept = undelete::named(sys::unix_seconds() as i64, called);
+        let keep = || {
+            let folder = undelete::folder(place)?;
+            match cur.rename(file, &folder, &kept) {
+                Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+                    Draft::of(place, cur.read(file)?)?.settle(&folder, kept.as_bytes())?;
+                    cur.remove(file)
                 }
-                Err(_) => {}
+                other => other,
             }
+        };
+        let is_here = |error: &io::Error| error.kind() == ErrorKind::NotFound && inode(cur, name).is_some();
+        // Whoever purges may just have removed the place, as it was empty.
+        match keep().or_else(|error| if is_here(&error) { keep() } else { Err(error) }) {
+            Ok(()) => Ok(()),
+            Err(error) => match error.kind() {
+                // Mail is removed to make room, too.
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => cur.remove(file),
+                ErrorKind::NotFound if !is_here(&error) => Err(error),
+                _ => Err(io::Error::other(format!("it can't be kept in {}: {error}", place.display()))),
+            },
         }
-        cur.remove(OsStr::from_bytes(name))
     }
 }

@@ -8,7 +8,7 @@
 //! Only the holder of the lock writes.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -32,6 +32,9 @@ const PIECE: usize = 128 * 1024;
 const SHORT: u64 = 128 * 1024;
 /// A frame that says it is longer is damaged.
 const LONGEST: usize = 256 << 20;
+/// Seconds by which the file's ctime may be later than its mtime: from its last octet to its name, on a busy disk. Whoever brings it back
+/// sets its mtime back.
+const NAMING: i64 = 60;
 /// Octets of the end of the file that a reader of the last facts looks at first.
 const END: u64 = 4096;
 
@@ -83,6 +86,7 @@ pub(crate) struct Index {
     inode: u64,
     pub(crate) head: Head,
     offset: u64,
+    copy: bool,
 }
 
 /// What catching up has come to.
@@ -108,8 +112,9 @@ impl Index {
         let mut head = [0; HEAD];
         file.read_exact_at(&mut head, 0)?;
         let head = Head::read(&head).ok_or(ErrorKind::InvalidData)?;
-        let inode = file.metadata()?.ino();
-        let mut index = Index { file, inode, head, offset: HEAD as u64 };
+        let seen = file.metadata()?;
+        let (inode, copy) = (seen.ino(), !is_original(&seen, &head));
+        let mut index = Index { file, inode, head, offset: HEAD as u64, copy };
         let mut state = State::default();
         let caught = index.read_to_end(&mut state)?;
         if caught == Caught::Lost || index.offset < head.changes {
@@ -130,7 +135,7 @@ impl Index {
     pub(crate) fn open_at_end(folder: &Folder, writable: bool) -> Option<(Index, Facts)> {
         let file = if writable { folder.edit(NAME) } else { folder.read(NAME) }.ok()?;
         let (head, facts, offset) = facts_of(&file)?;
-        Some((Index { file, inode: head.inode, head, offset }, facts))
+        Some((Index { file, inode: head.inode, head, offset, copy: false }, facts))
     }
 
     /// Of a file that was opened so: reads what was passed over. False: it is damaged.
@@ -148,9 +153,9 @@ impl Index {
         !seen.is_ok_and(|seen| seen.st_ino == self.inode && seen.st_size as u64 == self.offset)
     }
 
-    /// Is this a copy of the file that was written, such as one from a backup?
+    /// Was this a copy of the file that was written, such as one from a backup, when it was opened?
     pub(crate) fn is_copy(&self) -> bool {
-        self.inode != self.head.inode
+        self.copy
     }
 
     /// Learns what others have written. `Lost` leaves the state as far as it could be read.
@@ -186,7 +191,7 @@ impl Index {
             return Ok(Caught::Lost);
         }
         let inode = file.metadata()?.ino();
-        *self = Index { file, inode, head, offset: head.changes };
+        *self = Index { file, inode, head, offset: head.changes, copy: false };
         match self.read_to_end(state)? {
             Caught::Nothing => Ok(Caught::Up),
             other => Ok(other),
@@ -243,7 +248,8 @@ impl Index {
                     let floor = state.facts.floor;
                     state.apply_all(records, facts.modseq)?;
                     let floor = floor.max(state.facts.floor);
-                    state.facts = Facts { floor: facts.floor.max(floor), ..facts };
+                    let floor = facts.floor.max(floor);
+                    state.facts = Facts { floor, modseq: facts.modseq.max(floor), ..facts };
                     used += length;
                 }
             }
@@ -280,7 +286,8 @@ impl Index {
             folder.rename(&temporary, folder, NAME)?;
             let file = folder.edit(NAME)?;
             let inode = file.metadata()?.ino();
-            Ok(Index { file, inode, head: Head { changes, inode, ..*head }, offset: changes })
+            let head = Head { changes, inode, ..*head };
+            Ok(Index { file, inode, head, offset: changes, copy: false })
         });
         if made.is_err() {
             let _ = folder.remove(&temporary);
@@ -348,6 +355,12 @@ pub(crate) fn uid_validity(folder: &Folder) -> Option<u32> {
     Some(Head::read(&head)?.uid_validity)
 }
 
+/// Is this the file that was written, in which nobody has put back what it was? The inode alone does not tell: what is brought
+/// back over a file, or after its removal, may have its inode.
+fn is_original(seen: &Metadata, head: &Head) -> bool {
+    seen.ino() == head.inode && seen.ctime().saturating_sub(seen.mtime()) <= NAMING
+}
+
 /// Head and last facts of the file, read from its two ends. `None`: not to be had so, or not to be trusted.
 pub(crate) fn last_facts(folder: &Folder) -> Option<(Head, Facts)> {
     facts_of(&folder.read(NAME).ok()?).map(|(head, facts, _)| (head, facts))
@@ -358,7 +371,7 @@ fn facts_of(file: &File) -> Option<(Head, Facts, u64)> {
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, 0).ok()?;
     let head = Head::read(&head)?;
-    let seen = file.metadata().ok().filter(|seen| seen.ino() == head.inode)?;
+    let seen = file.metadata().ok().filter(|seen| is_original(seen, &head))?;
     let size = seen.len();
     let mut end = vec![0; size.checked_sub(HEAD as u64)?.min(END) as usize];
     let at = size - end.len() as u64;

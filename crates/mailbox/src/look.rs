@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use imap::{Trouble, Uid};
 use maildir::Name;
+use nix::sys::stat::FileStat;
 
 use crate::draft;
 use crate::listing::{Listing, inode};
@@ -31,6 +32,8 @@ const LONGEST: usize = 200;
 /// have the same mtime.
 const READINGS: usize = 12;
 const PAUSE: Duration = Duration::from_millis(3);
+/// Nobody takes so long, in microseconds, to rename a file by way of a second name.
+const LEFT: i64 = if cfg!(test) { 50_000 } else { 10_000_000 };
 
 /// What a look has found.
 #[derive(Debug, Default)]
@@ -42,6 +45,8 @@ pub(crate) struct Found {
     fresh: Vec<Vec<u8>>,
     /// Some messages were not seen, but the folder never stood still: they may be there.
     restless: bool,
+    /// A file has two names, or is being renamed.
+    doubled: bool,
 }
 
 impl Mailbox {
@@ -58,8 +63,10 @@ impl Mailbox {
     fn look_around(&mut self, held: &Held) -> Result<(), Trouble> {
         if self.watch.is_some() && self.looked && !self.happened.all {
             let found = self.look_at_what_happened()?;
-            if let Some(found) = found {
-                return self.record(held, found);
+            if let Some(mut found) = found {
+                self.record(held, &mut found)?;
+                self.looked = !found.doubled;
+                return Ok(());
             }
         }
         self.look_at_all(held)
@@ -76,8 +83,8 @@ impl Mailbox {
         let mut found = Found::default();
         self.compare(&mut found)?;
         self.settle(&mut found)?;
-        let all = !found.restless;
-        self.record(held, found)?;
+        self.record(held, &mut found)?;
+        let all = !found.restless && !found.doubled;
         self.looked = all;
         self.looked_at = Some(stamps).filter(|_| certain && all);
         self.unsure = None;
@@ -115,7 +122,7 @@ impl Mailbox {
             // It is being renamed, or has two names.
             Some(that) if that == this => {
                 self.doubles.insert(self.state.messages[at].uid);
-                self.remove_second_name(&name)?;
+                found.doubled |= !self.remove_second_name(&name, &old)?;
             }
             Some(_) => found.fresh.extend(self.give_new_base(&name)?),
         }
@@ -123,13 +130,22 @@ impl Mailbox {
     }
 
     /// Removes the second name of a file that somebody meant to rename by way of it, and never came to an end. One that
-    /// was seen by two names a moment ago, as it was being renamed, may have but this one by now: the kernel knows how many.
-    fn remove_second_name(&self, name: &[u8]) -> io::Result<()> {
-        let name = OsStr::from_bytes(name);
-        let has_two = self.folders.cur.stat(name).is_ok_and(|seen| seen.st_nlink > 1);
-        match has_two.then(|| self.folders.cur.remove(name)) {
-            Some(Err(error)) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    /// was seen by two names a moment ago, as it was being renamed, may have but this one by now, and how many it has tells
+    /// nothing, since a copy in another mailbox is one of them. Every rename changes the file's ctime: where that is old, and
+    /// the same by either name, it has both. False: it is left for the next look.
+    pub(crate) fn remove_second_name(&self, name: &[u8], other: &[u8]) -> io::Result<bool> {
+        let (name, other) = (OsStr::from_bytes(name), OsStr::from_bytes(other));
+        let cur = &self.folders.cur;
+        let (Ok(one), Ok(two)) = (cur.stat(name), cur.stat(other)) else { return Ok(false) };
+        let file = |seen: &FileStat| (seen.st_dev, seen.st_ino, seen.st_ctime, seen.st_ctime_nsec);
+        let changed = one.st_ctime.saturating_mul(1_000_000).saturating_add(one.st_ctime_nsec / 1000);
+        let left = (sys::unix_micros() as i64).saturating_sub(changed) > LEFT;
+        if file(&one) != file(&two) || one.st_nlink < 2 || !left {
+            return Ok(false);
+        }
+        match cur.remove(name) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(true),
         }
     }
 
@@ -278,8 +294,8 @@ impl Mailbox {
     }
 
     /// Records what was found.
-    fn record(&mut self, held: &Held, mut found: Found) -> Result<(), Trouble> {
-        self.make_proper(&mut found)?;
+    fn record(&mut self, held: &Held, found: &mut Found) -> Result<(), Trouble> {
+        self.make_proper(found)?;
         if found.renamed.is_empty() && found.gone.is_empty() && found.fresh.is_empty() {
             return Ok(());
         }
@@ -315,12 +331,12 @@ impl Mailbox {
         let mut proper: Vec<Vec<u8>> = Vec::with_capacity(found.fresh.len());
         for name in std::mem::take(&mut found.fresh) {
             let base = Name::read(&name).base;
-            let twin = proper.last().filter(|last| Name::read(last).base == base);
+            let twin = proper.last().filter(|last| Name::read(last).base == base).cloned();
             let inode = |name: &[u8]| inode(&self.folders.cur, name);
-            let same = twin.map(|twin| inode(twin).is_some() && inode(twin) == inode(&name));
-            match same {
+            let same = |twin: &Vec<u8>| inode(twin).is_some() && inode(twin) == inode(&name);
+            match twin {
                 None if is_proper(base) => proper.push(name),
-                Some(true) => self.remove_second_name(&name)?,
+                Some(twin) if same(&twin) => found.doubled |= !self.remove_second_name(&name, &twin)?,
                 _ => {
                     proper.extend(self.give_new_base(&name)?);
                     in_order = false;

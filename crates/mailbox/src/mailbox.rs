@@ -12,6 +12,7 @@ use maildir::Name;
 
 use crate::add::Original;
 use crate::cache::Cache;
+use crate::change::Which;
 use crate::index::{self, Index};
 use crate::listing::{Listing, inode};
 use crate::place::{Folders, Options, Place, boot, unavailable};
@@ -118,6 +119,10 @@ impl Mailbox {
     fn open_with(place: Place, options: Options, watched: bool) -> Result<Mailbox, Trouble> {
         let folders = Folders::open(&place)?;
         let watch = if watched { Watch::begin(&place) } else { None };
+        // Another session may have renamed it, and what is watched, or locked for writing, is another one.
+        if !folders.are_at(&place) {
+            return Err(Trouble::MailboxGone);
+        }
         let writable = match folders.writable(&place) {
             Ok(()) => true,
             Err(error) => {
@@ -347,7 +352,11 @@ impl Folder for Mailbox {
     }
 
     fn expunge(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
-        self.remove(uids, &mut Progress::unheard())
+        self.remove(uids, Which::All, &mut Progress::unheard())
+    }
+
+    fn expunge_deleted(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
+        self.remove(uids, Which::Deleted, &mut Progress::unheard())
     }
 
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble> {

@@ -336,6 +336,34 @@ fn after_a_power_cut_uids_go_on_above_what_was_promised() {
 }
 
 #[test]
+fn who_resynchronizes_after_a_power_cut_keeps_nothing_that_is_gone() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["a", "b"]);
+    mailbox.state.facts.boot = 1;
+    let held = mailbox.lock().unwrap();
+    mailbox.commit(&held, &[], None).unwrap();
+    drop(held);
+    let index = home.path().join(index::NAME);
+    let written = std::fs::metadata(&index).unwrap().len();
+    // What one client has been told of, and another has removed, has not reached the disk.
+    add(&home, &mut mailbox, &["c"]);
+    let told = mailbox.status().highest_modseq;
+    mailbox.expunge(&[3]).unwrap();
+    std::mem::forget(mailbox);
+    File::options().write(true).open(&index).unwrap().set_len(written).unwrap();
+    let mailbox = home.open();
+    assert!(mailbox.status().highest_modseq > told);
+    assert_eq!((uids(&mailbox), mailbox.vanished_since(told)), (vec![1, 2], None));
+    drop(mailbox);
+    // Once only: what this boot has written is not in doubt.
+    let mailbox = home.open();
+    let told = mailbox.status().highest_modseq;
+    assert_eq!(mailbox.vanished_since(told), Some(vec![]));
+    assert_eq!(home.open().status().highest_modseq, told);
+}
+
+#[test]
 fn a_writer_that_was_killed_half_way_leaves_no_harm() {
     let home = Home::new();
     let (mut one, mut two) = (home.open(), home.open());
@@ -729,6 +757,37 @@ fn what_is_brought_back_from_a_backup_gives_no_uid_again_that_was_given_since() 
     assert_eq!(home.open().status().uid_next, next + 1, "it is no copy any more");
 }
 
+#[test]
+fn what_is_brought_back_over_what_is_there_gives_no_uid_again_either() {
+    let home = Home::new();
+    let mut mailbox = home.open();
+    add(&home, &mut mailbox, &["1", "2"]);
+    drop(mailbox);
+    let kept = ["fulmar-index", "fulmar-uidlist"].map(|name| home.path().join(name));
+    let texts = kept.each_ref().map(|path| std::fs::read(path).unwrap());
+    let mut mailbox = home.open();
+    assert_eq!(add(&home, &mut mailbox, &["3"]), [3]);
+    let told = mailbox.status().highest_modseq;
+    let three = home.path().join("cur").join(OsStr::from_bytes(&mailbox.name_of(3).unwrap()));
+    drop(mailbox);
+    std::fs::remove_file(three).unwrap();
+    // As tar and cp -a do: by the same inodes, with the times of then.
+    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    for (path, text) in kept.iter().zip(texts) {
+        std::fs::write(path, text).unwrap();
+        File::options().write(true).open(path).unwrap().set_modified(hour_ago).unwrap();
+    }
+    assert!(Mailbox::peek(home.place(), false).unwrap().uid_next > 10_000);
+    let mut mailbox = home.open();
+    // Nor does a client who resynchronizes keep what is not there, or flags that are not those of then.
+    assert_eq!(mailbox.vanished_since(told), None);
+    assert!(mailbox.messages().iter().all(|message| message.modseq > told));
+    let next = mailbox.status().uid_next;
+    assert_eq!(add(&home, &mut mailbox, &["4"]), [next]);
+    drop(mailbox);
+    assert_eq!(home.open().status().uid_next, next + 1, "it is no copy any more");
+}
+
 /// A file system of 256 KiB, if it can be had.
 struct Small(PathBuf);
 
@@ -883,9 +942,107 @@ fn a_message_that_has_two_names_is_one_and_keeps_one_of_them() {
     assert_eq!(mailbox.messages().len(), 1);
     let cur = home.path().join("cur");
     std::fs::hard_link(cur.join("1.a.host:2,"), cur.join("1.a.host:2,S")).unwrap();
+    // Not at once: it may be that it is just being renamed.
     mailbox.refresh().unwrap();
-    assert_eq!((mailbox.messages().len(), home.files("cur").len()), (1, 1));
+    assert_eq!((mailbox.messages().len(), home.files("cur").len()), (1, 2));
+    while home.files("cur").len() == 2 {
+        mailbox.refresh().unwrap();
+        assert_eq!(mailbox.messages().len(), 1);
+    }
     mailbox.refresh().unwrap();
     assert_eq!((mailbox.messages().len(), home.files("cur").len()), (1, 1));
     assert_eq!(home.open().messages().len(), 1);
+}
+
+#[test]
+fn what_another_has_unmarked_meanwhile_is_not_expunged() {
+    let home = Home::new();
+    let (mut one, mut other) = (home.open(), home.open());
+    add(&home, &mut one, &["a", "b", "c"]);
+    let deleted = Marks { flags: Flags::DELETED, ..Marks::default() };
+    one.store(&[1, 2, 3], Change::Add, &deleted, None).unwrap();
+    other.store(&[1], Change::Remove, &deleted, None).unwrap();
+    // And another program.
+    let name = home.files("cur").into_iter().find(|name| one.name_of(2).unwrap() == name.as_bytes()).unwrap();
+    let cur = home.path().join("cur");
+    std::fs::rename(cur.join(&name), cur.join(name.replace('T', "F"))).unwrap();
+    one.expunge_deleted(&[1, 2, 3]).unwrap();
+    one.refresh().unwrap();
+    assert_eq!((uids(&one), home.files("cur").len()), (vec![1, 2], 2));
+    assert_eq!((flags(&one, 1), flags(&one, 2)), (Flags::NONE, Flags::FLAGGED));
+}
+
+#[test]
+fn a_message_with_a_copy_elsewhere_that_another_program_renames_all_the_time_is_not_lost() {
+    let home = Home::new();
+    home.put("cur/1.a.host:2,", "Subject: a\n\nx\n");
+    let (one, other) = (home.path().join("cur/1.a.host:2,"), home.path().join("cur/1.a.host:2,S"));
+    // As COPY into another mailbox leaves it: the file has two names, and one of them here.
+    std::fs::hard_link(&one, home.0.path().join("copy")).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let program = scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::fs::rename(&one, &other).and_then(|()| std::fs::rename(&other, &one))?;
+            }
+            std::io::Result::Ok(())
+        });
+        for _ in 0..200 {
+            let mut mailbox = home.open();
+            (0..20).for_each(|_| assert!(mailbox.refresh().is_ok()));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        program.join().unwrap().unwrap();
+    });
+    assert_eq!((home.open().messages().len(), home.files("cur").len()), (1, 1));
+}
+
+#[test]
+fn what_can_not_be_kept_for_some_days_is_not_removed_but_for_a_full_disk() {
+    let home = Home::new();
+    let undelete = home.path().join("fulmar-deleted/INBOX");
+    let options = Options { undelete: Some(undelete.clone()), ..Options::default() };
+    let mut mailbox = Mailbox::open(home.place(), options).unwrap();
+    add(&home, &mut mailbox, &["a", "b"]);
+    home.put("fulmar-deleted", "somebody else's");
+    assert!(mailbox.expunge(&[1]).is_err());
+    assert_eq!((uids(&mailbox), home.files("cur").len()), (vec![1, 2], 2));
+    std::fs::remove_file(home.path().join("fulmar-deleted")).unwrap();
+    mailbox.expunge(&[1]).unwrap();
+    assert_eq!((uids(&mailbox), home.files("fulmar-deleted/INBOX").len()), (vec![2], 1));
+    // Another file system.
+    let Ok(there) = tempfile::tempdir_in("/dev/shm") else { return };
+    mailbox.options.undelete = Some(there.path().join("INBOX"));
+    mailbox.expunge(&[2]).unwrap();
+    let kept: Vec<_> = std::fs::read_dir(there.path().join("INBOX")).unwrap().collect();
+    assert_eq!((uids(&mailbox), kept.len(), home.files("cur").len()), (vec![], 1, 0));
+    assert_eq!(std::fs::read(kept[0].as_ref().unwrap().path()).unwrap(), b"b");
+}
+
+#[test]
+fn a_mailbox_that_takes_anothers_name_while_it_is_opened_is_not_opened_with_the_others_index() {
+    let home = Home::new();
+    let (here, there) = (home.path(), home.0.path().join("Other"));
+    maildir::Maildir::create(&there).unwrap();
+    let aside = home.0.path().join("Aside");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                [(&here, &aside), (&there, &here), (&aside, &there)]
+                    .iter()
+                    .for_each(|(from, to)| std::fs::rename(from, to).unwrap());
+            }
+        });
+        let (mut opened, mut strange) = (0, 0);
+        while opened < 50_000 {
+            let Ok(folders) = Folders::open(&home.place()) else { continue };
+            let inode = |seen: nix::Result<nix::sys::stat::FileStat>| seen.unwrap().st_ino;
+            let above = nix::sys::stat::fstatat(&*folders.cur, "..", nix::fcntl::AtFlags::empty());
+            strange += usize::from(inode(above) != folders.index.stat(".").unwrap().st_ino);
+            opened += 1;
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(strange, 0);
+    });
 }

@@ -126,6 +126,11 @@ impl Folder for Opened {
         self.mailbox.expunge(uids)
     }
 
+    fn expunge_deleted(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
+        self.rights.need('e')?;
+        self.mailbox.expunge_deleted(uids)
+    }
+
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble> {
         self.mailbox.date(uid)
     }

@@ -74,17 +74,21 @@ impl Folders {
         let root = open_any(&place.maildir).map_err(|error| missing(&place.maildir, error))?;
         let folder = |name| root.folder(name).map_err(|error| missing(&place.maildir.join(name), error));
         let (cur, new) = (Rc::new(folder("cur")?), folder("new")?);
-        let index = match open_any(&place.index) {
-            Err(error) if error.kind() == ErrorKind::NotFound => std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&place.index)
-                .and_then(|()| open_any(&place.index)),
-            other => other,
+        let index = match place.index == place.maildir {
+            // Not by its name once more: another mailbox may have it by now.
+            true => root.folder("."),
+            false => made(&place.index),
         };
         let index =
             index.map_err(|error| unavailable(&place.index, "can't open the index's folder", &error))?;
         Ok(Folders { cur, new, index })
+    }
+
+    /// Is what was opened still what has this name?
+    pub(crate) fn are_at(&self, place: &Place) -> bool {
+        let there = std::fs::metadata(place.maildir.join("cur")).map(|seen| (seen.dev(), seen.ino()));
+        let here = self.cur.stat(".").map(|seen| (seen.st_dev, seen.st_ino));
+        matches!((there, here), (Ok(there), Ok(here)) if there == here)
     }
 
     /// When `cur` and `new` were last changed: by their ctime too, as who copies with times (rsync -a, tar) sets an mtime back.
@@ -168,6 +172,17 @@ impl Stamp {
         let then = self.seconds.saturating_mul(1_000_000).saturating_add(i64::from(self.nanos) / 1000);
         let tick = if self.nanos == 0 { TICK.1 } else { TICK.0 };
         (now_micros as i64).saturating_sub(then) > tick
+    }
+}
+
+/// Opens a folder; makes it if need be.
+fn made(path: &Path) -> io::Result<Folder> {
+    match open_any(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+            open_any(path)
+        }
+        other => other,
     }
 }
 

@@ -7,12 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use imap::Trouble;
+use sys::durable::{open_any, replace};
 
 use crate::account::{Account, SHARED};
-use crate::annotations;
+use crate::mailbox::Mailbox;
 use crate::place::unavailable;
 use crate::rights::{List, Rights};
 use crate::tree::Spot;
+use crate::{annotations, uids};
 
 /// What the user has seen of shared folders, and noted about them, is in this folder of his own Maildir.
 const OF_SHARED: &str = "fulmar-shared";
@@ -55,6 +57,21 @@ impl Account {
         Ok(folder.join(format!("{root}{}:{what}", spot.disk.display())))
     }
 
+    /// The file of what this user has seen of a shared mailbox: named by the mailbox's id, which stays when another user
+    /// renames it. What is called by the mailbox's name, as it was once, is taken over.
+    pub(crate) fn seen_of(&self, spot: &Spot) -> Result<PathBuf, Trouble> {
+        let (named, place) = (self.note_of(spot, "seen")?, self.place(spot)?);
+        let id = || uids::id(&open_any(&place.index).ok()?);
+        let made = || Mailbox::peek(place.clone(), false).ok().and_then(|_| id());
+        // Where no list can be written there is no id that stays.
+        let Some(id) = id().or_else(made) else { return Ok(named) };
+        let own = named.with_file_name(format!("{id}:seen"));
+        match (own.symlink_metadata(), std::fs::read(&named)) {
+            (Err(_), Ok(text)) if replace(&own, &text, 0o600).is_err() => Ok(named),
+            _ => Ok(own),
+        }
+    }
+
     /// The folder and the file with annotations of one kind.
     pub(crate) fn notes(
         &self,
@@ -88,10 +105,12 @@ impl Account {
         act: impl FnOnce((u64, u64)) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let cur = self.tree.path(spot).join("cur");
-        let number = || std::fs::metadata(&cur).map(|seen| (seen.dev(), seen.ino()));
+        // One that is made when another has been removed may have the same number.
+        let birth = |seen: std::fs::Metadata| (seen.dev(), seen.ino(), seen.created().ok());
+        let number = || std::fs::metadata(&cur).map(birth);
         let before = number().map_err(|_| Trouble::NoMailbox)?;
-        act(before).map_err(|trouble| match trouble {
-            Trouble::Gone | Trouble::MailboxGone | Trouble::Unavailable(_)
+        act((before.0, before.1)).map_err(|trouble| match trouble {
+            Trouble::Gone | Trouble::MailboxGone | Trouble::NotAllowed | Trouble::Unavailable(_)
                 if number().ok() != Some(before) =>
             {
                 Trouble::NoMailbox

@@ -1,4 +1,5 @@
-//! Sizes of messages whose files' names tell a wrong one (`W=`): of those that another program has changed, or named badly.
+//! Sizes of messages whose files' names tell a wrong one (`W=`): of those that another program has changed, or named badly. And
+//! of those whose names tell none, once somebody has asked for the size of the whole mailbox.
 //!
 //! A text beside the index: the UIDVALIDITY, then a line of UID and octets for each that has been found out by reading it. It
 //! may be removed at any time; where all names are right there is none.
@@ -41,15 +42,15 @@ impl Sizes {
         Sizes { known: lines.filter_map(line).take(MOST).collect(), changed: false }
     }
 
-    /// The message's size, if its name tells a wrong one.
+    /// The message's size, if its name tells a wrong one or none.
     pub(crate) fn of(&self, uid: Uid) -> Option<u64> {
         self.known.get(&uid).copied()
     }
 
     /// It has been read: its name tells `told`, and it has `octets`.
     pub(crate) fn note(&mut self, uid: Uid, told: Option<u64>, octets: u64) {
-        let wrong = told.is_some_and(|told| told != octets);
         let before = self.of(uid);
+        let wrong = told != Some(octets) && (told.is_some() || before.is_some());
         if before == Some(octets).filter(|_| wrong) || (wrong && before.is_none() && self.known.len() >= MOST)
         {
             return;
@@ -59,6 +60,14 @@ impl Sizes {
             false => self.known.remove(&uid),
         };
         self.changed = true;
+    }
+
+    /// It has been read for its size, which its name does not tell.
+    fn learn(&mut self, uid: Uid, octets: u64) {
+        if self.known.len() < MOST {
+            self.known.insert(uid, octets);
+            self.changed = true;
+        }
     }
 
     /// Writes what is new, of those messages that are still there. What fails here is found out again.
@@ -82,7 +91,11 @@ impl Mailbox {
             let size = match self.wire(at) {
                 Some(wire) => wire,
                 None => match self.open_at(at).map(wire) {
-                    Ok(wire) => wire?,
+                    Ok(wire) => {
+                        let wire = wire?;
+                        self.sizes.learn(message.uid, wire);
+                        wire
+                    }
                     Err(Trouble::Gone) => 0,
                     Err(trouble) => return Err(trouble),
                 },
@@ -129,6 +142,24 @@ fn wire(mut file: File) -> Result<u64, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mailbox::tests::Home;
+
+    #[test]
+    fn a_mailbox_whose_names_tell_no_sizes_is_read_for_its_size_once() {
+        let home = Home::new();
+        (1..=3).for_each(|number| home.put(&format!("cur/{number}.a.b:2,"), "Subject: x\n\nx\n"));
+        let size = || Mailbox::peek(home.place(), true).unwrap().size;
+        assert_eq!(size(), 3 * 17);
+        // Nobody looks at what is in them again,
+        (1..=3).for_each(|number| home.put(&format!("cur/{number}.a.b:2,"), "y\n"));
+        assert_eq!(size(), 3 * 17);
+        // but who has read one knows better.
+        let mut mailbox = home.open();
+        imap::Folder::size_is(&mut mailbox, 1, 3);
+        drop(mailbox);
+        assert_eq!(size(), 2 * 17 + 3);
+        assert!(home.path().join(FILE).exists());
+    }
 
     #[test]
     fn what_was_found_out_is_known_to_the_next_session_but_not_of_other_uids() {

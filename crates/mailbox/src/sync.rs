@@ -160,6 +160,7 @@ impl Mailbox {
             state.facts.next = state.facts.next.max(ceiling).max(state.facts.ceiling);
             state.facts.boot = boot();
             self.new_boot = boot() != 0;
+            self.doubt(&index, &mut state);
         }
         if self.index.is_some() {
             // A file that has lost its end does not know what this session has seen there.
@@ -172,6 +173,17 @@ impl Mailbox {
         (self.looked, self.looked_at) = (false, None);
         self.open_cache();
         Ok(())
+    }
+
+    /// Of an index that another boot wrote the end may be lost, and a copy is of long ago: clients may have been told of
+    /// messages that nobody here knows of. So nobody knows what has vanished since then, nor, of a copy, what flags have.
+    fn doubt(&self, index: &Index, state: &mut State) {
+        let now = self.later_than_all(sys::unix_micros());
+        let modseq = now.max(state.facts.modseq.saturating_add(1));
+        (state.facts.modseq, state.facts.floor) = (modseq, modseq);
+        if index.is_copy() {
+            state.messages.iter_mut().for_each(|message| message.modseq = modseq);
+        }
     }
 
     pub(crate) fn open_cache(&mut self) {

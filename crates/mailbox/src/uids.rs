@@ -24,6 +24,11 @@ pub(crate) fn ceiling(folder: &Folder) -> Option<Uid> {
     head(&folder.read(NAME).ok()?).map(|head| head.next)
 }
 
+/// The id of the mailbox that has this list. `None`: there is no such list, or it names none.
+pub(crate) fn id(folder: &Folder) -> Option<String> {
+    head(&folder.read(NAME).ok()?).map(|head| head.id).filter(|id| !id.is_empty())
+}
+
 fn head(file: &File) -> Option<List> {
     let mut head = Vec::new();
     file.take(200).read_to_end(&mut head).ok()?;

@@ -35,7 +35,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     Ok(if resynchronizes { Reply::DONE.with(format!("HIGHESTMODSEQ {highest}")) } else { Reply::DONE })
 }
 
-/// Removes messages, piece by piece, also when nobody listens any more.
+/// Removes what is marked of these messages, piece by piece, also when nobody listens any more.
 pub(super) fn remove<F: Folder>(
     open: &mut Open<F>,
     uids: &[Uid],
@@ -43,7 +43,7 @@ pub(super) fn remove<F: Folder>(
 ) -> Result<(), Trouble> {
     for (number, piece) in uids.chunks(PIECE).enumerate() {
         teller.progress().reached(number * PIECE, uids.len());
-        open.folder.expunge(piece)?;
+        open.folder.expunge_deleted(piece)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::shelf::{Account, KEYWORDS, Kept, Shelf, marked};
+use crate::flags::Flags;
 use crate::store::{Folder, MOST_TEXT, Marks, Message, Needle, Status, Trouble, Uid};
 use crate::syntax::Change;
 
@@ -162,6 +163,14 @@ impl Folder for Opened {
     fn expunge(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
         self.with(|shelf| shelf.remove(uids))?;
         self.refresh().map(drop)
+    }
+
+    fn expunge_deleted(&mut self, uids: &[Uid]) -> Result<(), Trouble> {
+        let deleted = self.with(|shelf| {
+            let has = |uid: &&Uid| shelf.letters.get(uid).is_some_and(|kept| kept.flags.has(Flags::DELETED));
+            uids.iter().filter(has).copied().collect::<Vec<_>>()
+        })?;
+        self.expunge(&deleted)
     }
 
     fn date(&mut self, uid: Uid) -> Result<i64, Trouble> {

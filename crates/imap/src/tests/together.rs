@@ -29,6 +29,20 @@ fn what_one_removes_keeps_its_number_for_the_other_until_he_is_told() {
 }
 
 #[test]
+fn what_another_has_unmarked_meanwhile_is_not_removed() {
+    let (store, mut one, mut other) = two(3);
+    one.say("a STORE 1:3 +FLAGS.SILENT (\\Deleted)");
+    other.say("a STORE 1 -FLAGS.SILENT (\\Deleted)");
+    let answer = one.say("b EXPUNGE");
+    assert!(answer.starts_with("* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 FETCH (FLAGS ("), "{answer}");
+    one.say("c STORE 1 +FLAGS.SILENT (\\Deleted)");
+    other.say("c NOOP");
+    other.say("d STORE 1 -FLAGS.SILENT (\\Deleted)");
+    assert_eq!(one.say("d CLOSE"), "d OK Done.\r\n");
+    assert_eq!(store.texts("INBOX").len(), 1);
+}
+
+#[test]
 fn who_is_idle_is_told_at_once() {
     let (store, mut one, mut other) = two(2);
     assert!(other.say("i IDLE").starts_with("+ "));
