@@ -91,7 +91,9 @@ impl Confine {
 
     fn give_up_paths(&self) -> io::Result<()> {
         if self.restrict_paths()? == RulesetStatus::NotEnforced {
-            warn("Landlock as of Linux 5.19: only uid and permission bits keep this process from files of others");
+            warn(
+                "Landlock as of Linux 5.19: only uid and permission bits keep this process from files of others",
+            );
         }
         CONFINED.store(true, Ordering::Relaxed);
         Ok(())
