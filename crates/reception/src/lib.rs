@@ -10,6 +10,7 @@ mod judge;
 mod lookup;
 mod rights;
 mod rules;
+mod state;
 mod tables;
 
 pub use client::Facts;
