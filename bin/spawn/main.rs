@@ -6,6 +6,7 @@
 //! programs would inherit.
 
 mod carrier;
+mod homes;
 mod lookup;
 mod programs;
 mod turns;
