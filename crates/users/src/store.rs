@@ -30,9 +30,12 @@ const SMALL: u64 = 64 * 1024;
 const COMPARE: Duration = Duration::from_secs(5);
 
 thread_local! {
-    /// The domains that this thread's question has met, by their store; `None`: there is no question.
-    static MET: RefCell<Option<Vec<(usize, Arc<Book>)>>> = const { RefCell::new(None) };
+    /// What this thread's question has met; `None`: there is no question.
+    static MET: RefCell<Option<Met>> = const { RefCell::new(None) };
 }
+
+/// Domains, each with the address of its store.
+type Met = Vec<(usize, Arc<Book>)>;
 
 /// All that `question` asks of a domain is answered by the domain's state at its first look. For questions that change
 /// nothing; not to be nested.
