@@ -65,18 +65,37 @@ pub(crate) fn set_name(name: &'static str) {
 pub fn line(text: fmt::Arguments<'_>) {
     let mut line = escape(&text.to_string());
     line.push('\n');
-    let now = GATHERED.with_borrow_mut(|gathered| match gathered {
-        None => Some((line, 1)),
+    let gathered = GATHERED.try_with(|gathered| add(&mut gathered.borrow_mut(), &line));
+    match gathered {
+        Ok(Gathered::Not) | Err(_) => put(&line, 1),
+        Ok(Gathered::Kept) => {}
+        Ok(Gathered::After(lines, count)) => put(&lines, count),
+    }
+}
+
+/// What has become of a line.
+enum Gathered {
+    /// It is to be written at once.
+    Not,
+    /// It waits.
+    Kept,
+    /// It waits, and these are to be written, as there is a page of them.
+    After(String, u64),
+}
+
+fn add(gathered: &mut Option<(String, u64)>, line: &str) -> Gathered {
+    match gathered {
+        None => Gathered::Not,
         // What is written at once fits into a page, as each line does.
         Some((lines, count)) if lines.len() + line.len() <= PAGE => {
-            lines.push_str(&line);
+            lines.push_str(line);
             *count += 1;
-            None
+            Gathered::Kept
         }
-        Some(full) => Some(std::mem::replace(full, (line, 1))),
-    });
-    if let Some((lines, count)) = now {
-        put(&lines, count);
+        Some(full) => {
+            let (lines, count) = std::mem::replace(full, (line.to_owned(), 1));
+            Gathered::After(lines, count)
+        }
     }
 }
 
@@ -88,8 +107,8 @@ pub fn gather() {
 
 /// Writes what this thread has gathered.
 pub fn flush() {
-    let all = GATHERED.with_borrow_mut(|gathered| gathered.as_mut().map(std::mem::take));
-    if let Some((lines, count)) = all.filter(|(_, count)| *count > 0) {
+    let all = GATHERED.try_with(|gathered| gathered.borrow_mut().as_mut().map(std::mem::take));
+    if let Some((lines, count)) = all.ok().flatten().filter(|(_, count)| *count > 0) {
         put(&lines, count);
     }
 }
