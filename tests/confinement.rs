@@ -196,8 +196,13 @@ fn who_takes_over_a_running_program_cannot_do_what_it_need_not() {
         let of_name = || house.processes().into_iter().filter(|(_, known)| known == name).collect::<Vec<_>>();
         // Who stands at the gate has no client yet, and is root until he has; a deliverer is told by its first order
         // which home it is for.
-        let has_none = |pid| name == "local-deliver" || stands_at_gate(pid);
-        let waiting = || of_name().into_iter().filter(|(pid, _)| is_confined(*pid) || !has_none(*pid));
+        let home_of =
+            |pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder != Path::new("/"));
+        let has_one = |pid: i32| match name {
+            "local-deliver" => home_of(pid),
+            _ => is_confined(pid) || !stands_at_gate(pid),
+        };
+        let waiting = || of_name().into_iter().filter(|(pid, _)| has_one(*pid));
         let ready = || waiting().count() > 0 && waiting().all(|(pid, _)| is_confined(pid));
         house.until(&format!("the walls of {name}"), || ready().then_some(()));
         look_at(&waiting().collect::<Vec<_>>(), name, &elsewhere);

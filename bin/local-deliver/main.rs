@@ -62,6 +62,9 @@ fn hand_over() -> Stop {
 fn worker(house: &Home) -> Result<(), Stop> {
     let limits = Limits { memory: Some(512 << 20), files: Some(64), file_size: None };
     limits.apply().map_err(|error| Stop::temporary(format_args!("can't set limits: {error}")))?;
+    // For all copies at once: the kernel takes its time to learn it.
+    let calls = Confine::new().sockets().calls_only().apply();
+    calls.map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
     let (mut confined_to, mut kept) = (None, Kept::new());
     sys::worker::orders(|packet| {
         // It goes on while nothing is to be done; spawn keeps nobody idle for so long.
@@ -99,7 +102,7 @@ fn answer(
 }
 
 fn confine(order: &Order) -> Result<PathBuf, Fate> {
-    let kept = order.own_maildirs().fold(Confine::new().sockets().write(&order.home), Confine::write);
+    let kept = order.own_maildirs().fold(Confine::new().paths_only().write(&order.home), Confine::write);
     let cannot =
         |error| Fate::later(3, 5, format!("can't confine myself to {}: {error}", order.home.display()));
     kept.apply().map_err(cannot)?;

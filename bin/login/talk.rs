@@ -71,16 +71,19 @@ fn encrypt<S: Speech>(conn: Timed, slot: tls::Slot, session: &mut S) -> io::Resu
     Ok(conn)
 }
 
-/// `gate` ends this process when it opens the mailbox. An answer, or none in time: it can't.
+/// `gate` ends this process when it opens the mailbox, and says a word if it can't. Without one nothing is said to the
+/// client: the connection may be the server's already.
 fn hand_over<S: Speech>(session: &mut S, conn: &mut Timed, gate: &Packets) -> Result<(), Stop> {
     let ticket = session.house().ticket().unwrap_or_default();
     // What is unread may hold NULs: it comes last and goes as it is.
     let packet = [&ticket, session.tag(), session.unread()].join(&0);
-    let _ = gate
+    let answer = gate
         .set_timeout(PATIENCE)
         .and_then(|()| gate.send(&packet, &[conn.input(), conn.output()]))
         .and_then(|()| gate.recv());
-    conn.set_deadline(Some(PATIENCE));
-    let _ = session.stranded(conn);
+    if let Ok(Some(_)) = answer {
+        conn.set_deadline(Some(PATIENCE));
+        let _ = session.stranded(conn);
+    }
     Err(Stop(111))
 }

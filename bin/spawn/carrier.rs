@@ -144,10 +144,6 @@ impl orders::Carrier for Carrier {
             Err(fate) => vec![fate; order.recipients.len()],
         }
     }
-
-    fn tidy(&mut self) {
-        self.shared.workers.refill();
-    }
 }
 
 /// What `local-deliver` gets to know.

@@ -1,10 +1,9 @@
 //! `local-deliver` workers: kept per owner and home, few, ended when idle. Those of one uid are copies of one stem.
 //!
-//! A worker that dies or answers nonsense takes only its own delivery with it. No process is started
-//! for a delivery while there is a worker for its owner, or a spare one of the owner's uid that no
-//! delivery has confined to a home yet.
+//! A worker that dies or answers nonsense takes only its own delivery with it. No program is executed for a delivery
+//! while its owner's stem stands. Owners have power over what runs as them: nothing here waits for it while others do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -12,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use control::Home;
-use sys::process::{Child, Exit, Start, sibling};
+use sys::process::{self, Child, Exit, Start, sibling};
 use sys::stem::{Copy, Process, Stem};
 use sys::{Env, Identity};
 use wire::Fate;
@@ -25,8 +24,11 @@ const IDLE: Duration = Duration::from_secs(30);
 const STEM: Duration = Duration::from_secs(300);
 /// How often idle workers are looked through.
 const EVERY: Duration = Duration::from_secs(1);
-/// Spare workers kept per uid while it gets mail.
-const SPARES: usize = 2;
+/// Stems kept at one time.
+const STEMS: usize = 64;
+/// How often the dead are looked through for those whom nobody knows: an owner may have made them. Everybody else's are
+/// buried long before they are seen twice.
+const GRAVES: Duration = Duration::from_secs(60);
 /// A worker's answer to an order that only `dot-qmail` can carry out.
 const NEEDS_PROGRAMS: &[u8] = b"P";
 /// Idle workers kept beyond one for each delivery at a time.
@@ -59,14 +61,14 @@ struct Kin {
 #[derive(Default)]
 struct Kept {
     idle: HashMap<Key, Vec<Worker>>,
-    spare: HashMap<Identity, Vec<Worker>>,
-    /// Identities whose spares are to be filled up.
-    wanted: Vec<Identity>,
     ended: Vec<Process>,
     stems: HashMap<Identity, Arc<Kin>>,
     /// All stems that have not been seen to end.
     started: Vec<Child>,
     looked_through: Duration,
+    /// Children that were dead when all were looked through last.
+    dead: HashSet<u32>,
+    counted: Duration,
 }
 
 /// All workers that no delivery is using.
@@ -147,15 +149,7 @@ impl Workers {
     }
 
     fn take(&self, key: &Key) -> Option<Worker> {
-        let mut kept = self.lock();
-        if let Some(worker) = kept.idle.get_mut(key).and_then(Vec::pop) {
-            return Some(worker);
-        }
-        let worker = kept.spare.get_mut(&key.identity).and_then(Vec::pop);
-        if !kept.wanted.contains(&key.identity) {
-            kept.wanted.push(key.identity.clone());
-        }
-        worker
+        self.lock().idle.get_mut(key).and_then(Vec::pop)
     }
 
     fn keep(&self, key: &Key, mut worker: Worker) {
@@ -208,28 +202,11 @@ impl Workers {
         let mut kept = self.lock();
         kept.started.push(child);
         kept.stems.insert(identity.clone(), kin.clone());
+        if kept.stems.len() > STEMS {
+            kept.end_oldest_stem();
+        }
         drop(kept);
         kin.stem.copy()
-    }
-
-    /// Starts the spare workers that deliveries have used up. To be called when nobody waits.
-    pub(crate) fn refill(&self) {
-        loop {
-            let mut kept = self.lock();
-            let Some(identity) = kept.wanted.last().cloned() else { return };
-            if kept.spare.get(&identity).map_or(0, Vec::len) >= SPARES {
-                kept.wanted.pop();
-                continue;
-            }
-            drop(kept);
-            match self.start(&identity) {
-                Ok(worker) => self.lock().spare.entry(identity).or_default().push(worker),
-                Err(_) => {
-                    self.lock().wanted.retain(|wanted| *wanted != identity);
-                    return;
-                }
-            }
-        }
     }
 
     /// Ends workers that have been idle for long, and reaps those that have ended.
@@ -243,19 +220,36 @@ impl Workers {
         kept.ended.retain(|process| matches!(process.try_wait(), Ok(None)));
         kept.stems.retain(|_, kin| now.saturating_sub(kin.since) < STEM);
         kept.started.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        if now.saturating_sub(kept.counted) >= GRAVES {
+            kept.counted = now;
+            kept.bury_strangers();
+        }
     }
 }
 
 impl Kept {
     fn end_idle(&mut self, before: Duration) {
-        let Kept { idle, spare, ended, .. } = self;
-        for workers in idle.values_mut().chain(spare.values_mut()) {
+        let Kept { idle, ended, .. } = self;
+        for workers in idle.values_mut() {
             ended.extend(
                 workers.extract_if(.., |worker| worker.since < before).map(|worker| worker.copy.process),
             );
         }
         idle.retain(|_, workers| !workers.is_empty());
-        spare.retain(|_, workers| !workers.is_empty());
+    }
+
+    /// Whom nobody has waited for all the time.
+    fn bury_strangers(&mut self) {
+        let dead: HashSet<u32> = process::unburied().into_iter().collect();
+        self.dead.intersection(&dead).for_each(|pid| process::bury(*pid));
+        self.dead = dead;
+    }
+
+    fn end_oldest_stem(&mut self) {
+        let oldest = self.stems.iter().min_by_key(|(_, kin)| kin.since).map(|(identity, _)| identity.clone());
+        if let Some(identity) = oldest {
+            self.stems.remove(&identity);
+        }
     }
 
     fn end_oldest(&mut self) {
@@ -267,5 +261,25 @@ impl Kept {
             self.idle.remove(&key);
         }
         self.ended.push(worker.copy.process);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_are_buried_when_nobody_has_waited_for_them_all_the_time() {
+        let mut kept = Kept::default();
+        let mut known = Start::new("/bin/true").spawn().unwrap();
+        let stranger = Start::new("/bin/true").spawn().unwrap().pid();
+        while process::unburied().len() < 2 {
+            std::thread::yield_now();
+        }
+        kept.bury_strangers();
+        assert_eq!(known.try_wait().unwrap(), Some(Exit::Code(0)), "seen once, nobody is buried");
+        assert_eq!(process::unburied(), [stranger]);
+        kept.bury_strangers();
+        assert!(process::unburied().is_empty());
     }
 }

@@ -15,9 +15,6 @@ use crate::order::{Order, answer};
 pub trait Carrier {
     /// What becomes of `order`: one fate for each recipient.
     fn carry_out(&mut self, order: &Order) -> Vec<Fate>;
-
-    /// What is to be done after the answer, when nobody waits for it.
-    fn tidy(&mut self) {}
 }
 
 /// How long a thread without work stays.
@@ -157,7 +154,6 @@ fn work(carrier: &mut dyn Carrier, order: &Order, client: &Packets) {
     if let Err(error) = client.send(&answer(&order.slot, &fates), &[]) {
         sys::log!("{}: warning: can't report: {error}", sys::logging::name());
     }
-    carrier.tidy();
 }
 
 /// The fates that `deliver` gives; "later" for all should it panic, since `send` waits for every order.

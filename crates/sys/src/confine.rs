@@ -6,6 +6,7 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, PathFdError,
@@ -15,6 +16,7 @@ use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 
 use crate::filter::{self, Sockets};
+use crate::stem;
 
 /// What a program keeps. Everything else is gone for good, for its children too. So are signals to processes
 /// that are not under the same confinement, and abstract unix sockets of such.
@@ -25,7 +27,9 @@ pub struct Confine {
     execute: Vec<PathBuf>,
     sockets: bool,
     internet: bool,
-    inherit: bool,
+    /// The walls that are built now: paths, calls.
+    paths_only: bool,
+    calls_only: bool,
 }
 
 impl Confine {
@@ -64,28 +68,42 @@ impl Confine {
         self.sockets()
     }
 
-    /// Only Landlock, no system call filter: the program executed next confines itself further.
+    /// Only Landlock, no system call filter: the program executed next confines itself further, or the stem has a filter.
     pub fn paths_only(mut self) -> Confine {
-        self.inherit = true;
+        self.paths_only = true;
+        self
+    }
+
+    /// Only the system call filter: for a stem, whose copies have it from the start and give up paths.
+    pub fn calls_only(mut self) -> Confine {
+        self.calls_only = true;
         self
     }
 
     /// Gives up the rest. Call with one thread running.
     pub fn apply(self) -> io::Result<()> {
         nix::sys::prctl::set_no_new_privs()?;
-        let paths = self.restrict_paths()?;
-        if self.inherit {
-            return Ok(());
+        if !self.calls_only {
+            self.give_up_paths()?;
         }
-        if paths == RulesetStatus::NotEnforced {
+        if self.paths_only { Ok(()) } else { self.give_up_calls() }
+    }
+
+    fn give_up_paths(&self) -> io::Result<()> {
+        if self.restrict_paths()? == RulesetStatus::NotEnforced {
             warn("Landlock: only uid and permission bits keep this process from files of others");
         }
+        CONFINED.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn give_up_calls(&self) -> io::Result<()> {
         let sockets = match (self.internet, self.sockets) {
             (true, _) => Sockets::Internet,
             (false, true) => Sockets::Local,
             (false, false) => Sockets::None,
         };
-        match filter::install(self.execute.is_empty(), sockets) {
+        match filter::install(self.execute.is_empty(), sockets, stem::may_sprout()) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
                 warn("seccomp: this process gives up no system call");
                 Ok(())
@@ -114,10 +132,16 @@ impl Confine {
             .scope(Scope::from_all(VERSION))?
             .create()?
             .add_rules(rules.into_iter().map(Ok::<_, RulesetError>))?
+            // That has been done, and an error was heeded.
+            .no_new_privs(false)
             .restrict_self()?;
         Ok(status.ruleset)
     }
 }
+
+/// Has this process, or that which it is a copy of, given up paths? "No new privileges" does not tell:
+/// whoever has started us may have set that.
+static CONFINED: AtomicBool = AtomicBool::new(false);
 
 /// What of Landlock is asked for.
 const VERSION: ABI = ABI::V6;
@@ -151,10 +175,11 @@ fn is_out_of_reach(error: &io::Error) -> bool {
 /// In a copy of a confined process: keeps signals from the other copies, which are under the same confinement. Nothing
 /// changes in a process that is not confined, nor on a kernel that knows no scopes.
 pub(crate) fn set_apart() -> io::Result<()> {
-    if !nix::sys::prctl::get_no_new_privs()? {
+    if !CONFINED.load(Ordering::Relaxed) {
         return Ok(());
     }
-    let scope = |ruleset: Ruleset| ruleset.scope(Scope::Signal)?.create()?.restrict_self();
+    let scope =
+        |ruleset: Ruleset| ruleset.scope(Scope::Signal)?.create()?.no_new_privs(false).restrict_self();
     scope(Ruleset::default().set_compatibility(CompatLevel::BestEffort)).map(drop).map_err(io::Error::other)
 }
 

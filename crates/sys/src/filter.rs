@@ -155,11 +155,11 @@ const fn answer(error: i32) -> u32 {
     libc::SECCOMP_RET_ERRNO | error as u32
 }
 
-/// Installs the filter for this thread and all that it will start.
-pub(crate) fn install(no_exec: bool, sockets: Sockets) -> io::Result<()> {
+/// Installs the filter for this thread and all that it will start. `children`: they may be made for its parent.
+pub(crate) fn install(no_exec: bool, sockets: Sockets, children: bool) -> io::Result<()> {
     // SAFETY: numbers only. W+X memory is given up where the kernel knows how to (6.3); elsewhere nothing happens.
     unsafe { libc::prctl(libc::PR_SET_MDWE, libc::PR_MDWE_REFUSE_EXEC_GAIN as libc::c_ulong, 0, 0, 0) };
-    let Program(program) = Program::new(no_exec, sockets);
+    let Program(program) = Program::new(no_exec, sockets, children);
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
     // SAFETY: `filter` points to `len` instructions that live until the call returns; the kernel copies them.
     let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) };
@@ -174,7 +174,7 @@ struct Program(Vec<libc::sock_filter>);
 type Case = (u32, Program);
 
 impl Program {
-    fn new(no_exec: bool, sockets: Sockets) -> Program {
+    fn new(no_exec: bool, sockets: Sockets, children: bool) -> Program {
         let mut cases: Vec<Case> = Vec::with_capacity(128);
         deny(&mut cases, NEVER);
         if no_exec {
@@ -188,7 +188,8 @@ impl Program {
             Sockets::Local => cases.push((libc::SYS_socket as u32, families(false))),
             Sockets::Internet => cases.push((libc::SYS_socket as u32, families(true))),
         }
-        cases.push((libc::SYS_clone as u32, no_namespaces()));
+        let refused = if children { NAMESPACES } else { NAMESPACES | libc::CLONE_PARENT as u32 };
+        cases.push((libc::SYS_clone as u32, no_clone_with(refused)));
         // Its flags are behind a pointer, where no filter sees them: the C library falls back to clone.
         cases.push((libc::SYS_clone3 as u32, Program::default().step(RETURN, answer(libc::ENOSYS))));
         cases.push((libc::SYS_ioctl as u32, no_typing()));
@@ -240,9 +241,9 @@ fn choice(mut cases: Vec<Case>) -> Program {
     cases.into_iter().fold(Program::default(), one).step(RETURN, ALLOW)
 }
 
-fn no_namespaces() -> Program {
+fn no_clone_with(refused: u32) -> Program {
     let flags = Program::default().step(LOAD, argument(0));
-    flags.answer_if(ANY_BIT, NAMESPACES, answer(libc::EPERM)).step(RETURN, ALLOW)
+    flags.answer_if(ANY_BIT, refused, answer(libc::EPERM)).step(RETURN, ALLOW)
 }
 
 fn no_typing() -> Program {

@@ -26,7 +26,7 @@ fn verdict(program: &Program, machine: u32, call: u32, arguments: [u32; 3]) -> u
 const ALL: [Sockets; 3] = [Sockets::None, Sockets::Local, Sockets::Internet];
 
 fn says(no_exec: bool, sockets: Sockets, call: libc::c_long, arguments: [u32; 3]) -> u32 {
-    verdict(&Program::new(no_exec, sockets), ARCH, call as u32, arguments)
+    verdict(&Program::new(no_exec, sockets, false), ARCH, call as u32, arguments)
 }
 
 #[test]
@@ -89,13 +89,22 @@ fn threads_may_be_made_but_no_namespace() {
 }
 
 #[test]
+fn only_a_stem_makes_children_for_its_parent() {
+    let sibling = [(libc::CLONE_PARENT | libc::SIGCHLD) as u32, 0, 0];
+    for (stem, due) in [(true, ALLOW), (false, answer(libc::EPERM))] {
+        let program = Program::new(true, Sockets::Local, stem);
+        assert_eq!(verdict(&program, ARCH, libc::SYS_clone as u32, sibling), due);
+    }
+}
+
+#[test]
 fn nobody_types_into_the_admins_terminal() {
     assert_eq!(says(true, Sockets::None, libc::SYS_ioctl, [0, 0x5412, 0]), answer(libc::EPERM));
 }
 
 #[test]
 fn the_numbers_of_another_machine_are_no_way_around() {
-    let program = Program::new(true, Sockets::Local);
+    let program = Program::new(true, Sockets::Local, false);
     assert_eq!(verdict(&program, 0x4000_0003, libc::SYS_read as u32, [0; 3]), answer(libc::EPERM));
     assert_eq!(verdict(&program, ARCH, X32 + libc::SYS_read as u32, [0; 3]), answer(libc::EPERM));
 }

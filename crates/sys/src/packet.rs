@@ -12,7 +12,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{
-    self, AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sockopt,
+    self, AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
+    UnixAddr, sockopt,
 };
 use nix::sys::stat::Mode;
 use nix::sys::time::TimeVal;
@@ -172,6 +173,33 @@ impl Packets {
                 Err(error) => return Err(self.failed(error)),
             }
         }
+    }
+
+    /// Who sends the next packet, by the kernel's word: its process id. What the packet says does not matter. `None`: the
+    /// other end is gone. Only after [`Packets::ask_who_sends`].
+    pub(crate) fn who_sends(&self) -> io::Result<Option<u32>> {
+        // No room for descriptors: the kernel closes those that somebody sends all the same.
+        let mut control = nix::cmsg_space!(nix::libc::ucred);
+        let mut byte = [0];
+        let mut parts = [IoSliceMut::new(&mut byte)];
+        let message = loop {
+            let flags = MsgFlags::empty();
+            match socket::recvmsg::<()>(self.fd.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+                Err(Errno::EINTR) => {}
+                Err(Errno::ECONNRESET) => return Ok(None),
+                other => break other.map_err(|error| self.failed(error))?,
+            }
+        };
+        let sender = message.cmsgs()?.find_map(|part| match part {
+            ControlMessageOwned::ScmCredentials(sender) => u32::try_from(sender.pid()).ok(),
+            _ => None,
+        });
+        Ok(sender.filter(|_| message.bytes > 0))
+    }
+
+    /// Has the kernel note who sends what comes from now on, or no longer.
+    pub(crate) fn ask_who_sends(&self, ask: bool) -> io::Result<()> {
+        Ok(socket::setsockopt(&self.fd, sockopt::PassCred, &ask)?)
     }
 
     /// Asks: sends `bytes`, waits for one packet. A peer that hangs up instead is `UnexpectedEof`.

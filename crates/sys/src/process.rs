@@ -11,8 +11,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Once;
 
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
 
 use crate::{Env, Identity};
@@ -54,7 +54,8 @@ impl Exit {
 }
 
 /// A program about to be started. It inherits descriptors 0 to 2 (unless given others), the
-/// environment and the working folder; every other descriptor is closed; no signal is blocked.
+/// environment and the working folder; every other descriptor is closed; no signal is blocked, and the ends of its own
+/// children are told it.
 #[derive(Debug)]
 pub struct Start {
     command: Command,
@@ -164,6 +165,7 @@ impl Start {
         unsafe {
             self.command.pre_exec(move || {
                 sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+                heed_children(true)?;
                 close_the_rest_on_exec();
                 place(&placed)?;
                 identity.as_ref().map_or(Ok(()), take_identity)
@@ -286,17 +288,56 @@ pub(crate) fn descriptor(pid: u32) -> io::Result<OwnedFd> {
     }
 }
 
-/// Waits for the end of the child `pid`, however it became our child.
-pub fn wait(pid: u32) -> io::Result<Exit> {
-    let pid = Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
+/// The end of the child that `process` stands for, however it became our child; `None`: it has not come yet, and `wait`
+/// is false. An error: it is no child of ours, or has been waited for.
+pub(crate) fn wait_for(process: &OwnedFd, wait: bool) -> io::Result<Option<Exit>> {
+    let flags = if wait { WaitPidFlag::WEXITED } else { WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG };
+    wait_by(|| Id::PIDFd(process.as_fd()), flags)
+}
+
+/// Is the process that `process` stands for a child of this one, and not yet waited for?
+pub(crate) fn is_child(process: &OwnedFd) -> bool {
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    wait_by(|| Id::PIDFd(process.as_fd()), look).is_ok()
+}
+
+fn wait_by<'a>(id: impl Fn() -> Id<'a>, flags: WaitPidFlag) -> io::Result<Option<Exit>> {
     loop {
-        match waitpid(pid, None) {
-            Ok(WaitStatus::Exited(_, code)) => return Ok(Exit::Code(code)),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Exit::Signal(signal as i32)),
+        match waitid(id(), flags) {
+            Ok(WaitStatus::Exited(_, code)) => return Ok(Some(Exit::Code(code))),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Some(Exit::Signal(signal as i32))),
+            Ok(_) if flags.contains(WaitPidFlag::WNOHANG) => return Ok(None),
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Whether the ends of this process's children are kept until they are waited for, as they are from the start, or
+/// nobody will.
+pub fn heed_children(heed: bool) -> io::Result<()> {
+    let handler = if heed { SigHandler::SigDfl } else { SigHandler::SigIgn };
+    // SAFETY: no handler function is installed.
+    unsafe { nix::sys::signal::signal(Signal::SIGCHLD, handler) }?;
+    Ok(())
+}
+
+/// The children of all threads of this process that have ended and have not been waited for. Empty on a kernel that
+/// keeps no list of children.
+pub fn unburied() -> Vec<u32> {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let children: Vec<u32> = lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let ended = |pid: &u32| matches!(wait_by(|| Id::Pid(Pid::from_raw(*pid as i32)), look), Ok(Some(_)));
+    children.into_iter().filter(ended).collect()
+}
+
+/// Waits for the child `pid`, which has ended, and whose end means nothing to anybody.
+pub fn bury(pid: u32) {
+    let _ = wait_by(|| Id::Pid(Pid::from_raw(pid as i32)), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
 }
 
 /// Any child that has ended; `None` when there is none (more). For event loops, on SIGCHLD.

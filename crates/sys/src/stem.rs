@@ -5,13 +5,17 @@
 //! its parent sees it end as if it had started it itself, and may lose the stem without losing the copies.
 //!
 //! What a stem must not have is connections: two copies would read each other's answers. Nor may it have threads.
+//!
+//! A parent may be root and its stem run as somebody who has power over it. So nothing that stems and copies say is
+//! believed: who a copy is the kernel tells, and nobody waits for one without a limit.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::libc;
-use nix::sys::signal::{self, SigHandler, Signal};
+use nix::sys::signal::Signal;
 
 use crate::Packets;
 use crate::confine;
@@ -27,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Stem {
     pid: u32,
     requests: Packets,
+    /// Who started it, and is the parent of its copies.
+    parent: u32,
 }
 
 /// A copy, as it was made for its parent. Dropping it neither ends nor reaps it.
@@ -53,7 +59,7 @@ impl Stem {
         requests.set_timeout(PATIENCE)?;
         let child = program.env(VARIABLE, jobs.to_string()).fd(3, OwnedFd::from(theirs)).spawn()?;
         let pid = child.pid();
-        Ok((child, Stem { pid, requests }))
+        Ok((child, Stem { pid, requests, parent: std::process::id() }))
     }
 
     /// Its process id.
@@ -61,18 +67,31 @@ impl Stem {
         self.pid
     }
 
+    /// Does it stand ready still?
+    pub fn stands(&self) -> bool {
+        matches!(wait::until(self.requests.as_fd(), Interest::Read, Some(Duration::ZERO)), Ok(false))
+    }
+
     /// Has a copy made. An error: the stem is gone, or its program does not know what is asked of it.
     pub fn copy(&self) -> io::Result<Copy> {
         let (packets, theirs) = Packets::pair()?;
+        packets.ask_who_sends(true)?;
         self.requests.send(b"C", &[theirs.as_fd()])?;
         drop(theirs);
         packets.set_timeout(PATIENCE)?;
-        let introduction = packets.recv()?.ok_or(ErrorKind::UnexpectedEof)?;
+        let pid = packets.who_sends()?.ok_or(ErrorKind::UnexpectedEof)?;
         packets.set_timeout(Duration::ZERO)?;
-        let pid = introduction.bytes.first_chunk().map(|pid| u32::from_ne_bytes(*pid));
-        match (pid, introduction.fds.into_iter().next()) {
-            (Some(pid), Some(descriptor)) => Ok(Copy { packets, process: Process { pid, descriptor } }),
-            _ => Err(ErrorKind::InvalidData.into()),
+        packets.ask_who_sends(false)?;
+        let descriptor = process::descriptor(pid)?;
+        // By now the number may be another's: not as long as whoever sent it is there, which a child that has not been
+        // waited for is. The parent's own copies have to hold their way, which nobody else does.
+        let is_there = match self.parent == std::process::id() {
+            true => process::is_child(&descriptor),
+            false => !wait::until(packets.as_fd(), Interest::Read, Some(Duration::ZERO))?,
+        };
+        match is_there {
+            true => Ok(Copy { packets, process: Process { pid, descriptor } }),
+            false => Err(ErrorKind::InvalidData.into()),
         }
     }
 }
@@ -88,53 +107,49 @@ impl Process {
         wait::until(self.descriptor.as_fd(), Interest::Read, Some(limit))
     }
 
-    /// Its end, if that has come; told once, and only to its parent, that of the stem.
+    /// Its end, if that has come; told once, and only to its parent, that of the stem. An error: it has been told.
     pub fn try_wait(&self) -> io::Result<Option<Exit>> {
-        match self.ended(Duration::ZERO)? {
-            true => self.wait().map(Some),
-            false => Ok(None),
-        }
+        process::wait_for(&self.descriptor, false)
     }
 
     /// Waits for its end, which only its parent, that of the stem, can.
     pub fn wait(&self) -> io::Result<Exit> {
-        process::wait(self.pid)
+        process::wait_for(&self.descriptor, true)?.ok_or_else(|| ErrorKind::Interrupted.into())
     }
 }
 
+/// Set in a copy.
+static COPIED: AtomicBool = AtomicBool::new(false);
+
+/// May this process have to make copies of itself? A copy never has to.
+pub(crate) fn may_sprout() -> bool {
+    std::env::var_os(VARIABLE).is_some() && !COPIED.load(Ordering::Relaxed)
+}
+
 /// Stands as a stem, to be called with one thread running. Returns in each copy, with its way to the parent; and in
-/// the stem, with `None`, when nobody can ask any more.
-pub(crate) fn stand(requests: Packets) -> io::Result<Option<Packets>> {
-    heed_children(false)?;
+/// the stem, with `None`, when nobody can ask any more, or somebody asks and it is not `sound` any more.
+pub(crate) fn stand(requests: Packets, sound: impl Fn() -> bool) -> io::Result<Option<Packets>> {
+    // It may have had another started (`gate` that of `login`), whose copies are its children then, and which nobody
+    // waits for. Copies are to find things as they are used to.
+    process::heed_children(false)?;
     while let Some(request) = requests.recv()? {
+        if !sound() {
+            break;
+        }
         let Some(way) = request.fds.into_iter().next() else { continue };
         let way = Packets::adopt(way)?;
         // A system without room for one more process: who has asked sees his way end.
         if let Ok(true) = sprout() {
+            COPIED.store(true, Ordering::Relaxed);
             drop(requests);
-            heed_children(true)?;
+            process::heed_children(true)?;
             confine::set_apart()?;
-            introduce(&way)?;
+            // Before anybody else has had a word with us. Who we are the kernel adds.
+            way.send(b"I", &[])?;
             return Ok(Some(way));
         }
     }
     Ok(None)
-}
-
-/// A stem may have had another started (`gate` that of `login`), whose copies are its children then, and which nobody
-/// waits for. Copies are to find things as they are used to.
-fn heed_children(heed: bool) -> io::Result<()> {
-    let handler = if heed { SigHandler::SigDfl } else { SigHandler::SigIgn };
-    // SAFETY: no handler function is installed.
-    unsafe { signal::signal(Signal::SIGCHLD, handler) }?;
-    Ok(())
-}
-
-/// Says who we are, before anybody else has had a word with us.
-fn introduce(way: &Packets) -> io::Result<()> {
-    let own = std::process::id();
-    let process = process::descriptor(own)?;
-    way.send_parts(&[IoSlice::new(&own.to_ne_bytes())], &[process.as_fd()])
 }
 
 /// Makes a copy of this process that is our parent's child; true in the copy.
@@ -180,12 +195,12 @@ mod tests {
             nix::unistd::ForkResult::Child => {
                 drop(requests);
                 let mut made = 0;
-                let code = stand(theirs).ok().flatten().map_or(0, |way| serve(&way, &mut made));
+                let code = stand(theirs, || true).ok().flatten().map_or(0, |way| serve(&way, &mut made));
                 // SAFETY: ends the process without what the test's process has registered.
                 unsafe { libc::_exit(code) }
             }
         };
-        Stem { pid, requests }
+        Stem { pid, requests, parent: std::process::id() }
     }
 
     fn serve(way: &Packets, made: &mut u32) -> i32 {
@@ -234,8 +249,10 @@ mod tests {
     fn copies_outlive_their_stem() {
         let stem = stem();
         let copy = stem.copy().unwrap();
+        assert!(stem.stands());
         crate::signals::send(stem.pid(), Signal::SIGKILL).unwrap();
-        assert_eq!(process::wait(stem.pid()).unwrap(), Exit::Signal(9));
+        assert_eq!(end_of(stem.pid()), Exit::Signal(9));
+        assert!(!stem.stands());
         assert_eq!(ask(&copy), format!("{} 1", copy.process.pid));
         assert!(stem.copy().is_err());
     }
@@ -245,6 +262,78 @@ mod tests {
         let stem = stem();
         let pid = stem.pid();
         drop(stem);
-        assert_eq!(process::wait(pid).unwrap(), Exit::Code(0));
+        assert_eq!(end_of(pid), Exit::Code(0));
+    }
+
+    fn end_of(pid: u32) -> Exit {
+        process::wait_for(&process::descriptor(pid).unwrap(), true).unwrap().unwrap()
+    }
+
+    /// A stem that answers a request by what `sent` is given: the way, to be introduced on.
+    fn liar(lie: impl FnOnce(Packets)) -> Stem {
+        let (requests, theirs) = Packets::pair().unwrap();
+        // SAFETY: the child goes on alone with what it owns, and never returns into the test.
+        let pid = match unsafe { nix::unistd::fork() }.unwrap() {
+            nix::unistd::ForkResult::Parent { child } => child.as_raw() as u32,
+            nix::unistd::ForkResult::Child => {
+                drop(requests);
+                let way = theirs.recv().unwrap().unwrap().fds.remove(0);
+                lie(Packets::adopt(way).unwrap());
+                let _ = theirs.recv();
+                // SAFETY: as above.
+                unsafe { libc::_exit(0) }
+            }
+        };
+        Stem { pid, requests, parent: std::process::id() }
+    }
+
+    #[test]
+    fn nobody_passes_another_process_off_as_the_copy() {
+        let init = process::descriptor(1).unwrap();
+        // What used to be believed: a number and a descriptor. The kernel's word is that the stem said so.
+        let stem = liar(|way| way.send(&1u32.to_ne_bytes(), &[init.as_fd()]).unwrap_or_default());
+        assert!(stem.copy().map_or(true, |copy| copy.process.pid == stem.pid()));
+        // A grandchild speaks for itself: it is no child of the parent.
+        let stem = liar(|way| {
+            // SAFETY: the child only sends and ends.
+            if let nix::unistd::ForkResult::Child = unsafe { nix::unistd::fork() }.unwrap() {
+                let _ = way.send(b"I", &[]);
+                let _ = way.recv();
+                // SAFETY: as above.
+                unsafe { libc::_exit(0) }
+            }
+        });
+        assert_eq!(stem.copy().unwrap_err().kind(), ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_stem_that_is_not_sound_any_more_makes_no_copy_and_ends() {
+        let (requests, theirs) = Packets::pair().unwrap();
+        // SAFETY: the child goes on alone with what it owns, and never returns into the test.
+        let pid = match unsafe { nix::unistd::fork() }.unwrap() {
+            nix::unistd::ForkResult::Parent { child } => child.as_raw() as u32,
+            nix::unistd::ForkResult::Child => {
+                drop(requests);
+                let stood = stand(theirs, || false);
+                // SAFETY: as above.
+                unsafe { libc::_exit(i32::from(!matches!(stood, Ok(None)))) }
+            }
+        };
+        let stem = Stem { pid, requests, parent: std::process::id() };
+        assert!(stem.copy().is_err());
+        assert_eq!(end_of(pid), Exit::Code(0));
+    }
+
+    #[test]
+    fn a_copy_that_somebody_else_has_waited_for_keeps_nobody() {
+        let stem = stem();
+        let copy = stem.copy().unwrap();
+        copy.process.kill().unwrap();
+        while process::unburied().is_empty() {
+            std::thread::yield_now();
+        }
+        process::bury(copy.process.pid);
+        assert!(copy.process.try_wait().is_err() && copy.process.wait().is_err());
+        copy.process.kill().unwrap();
     }
 }

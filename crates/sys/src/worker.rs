@@ -1,8 +1,9 @@
 //! One-shot or worker: the same program does one job on descriptors 0 and 1, or takes jobs one after
 //! the other from its parent as packets.
 //!
-//! A worker is started as a stem, which has its parent's requests for copies on descriptor 3. A job packet holds the job's environment (`NAME=value` fields) and brings its connection. The worker
-//! answers `K` (ready for the next) or `X` (replace me) with one packet, or just ends.
+//! A worker is started as a stem, which has its parent's requests for copies on descriptor 3. A job packet holds the
+//! job's environment (`NAME=value` fields) and brings its connection. The worker answers `K` (ready for the next) or `X`
+//! (replace me) with one packet, or just ends.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -53,15 +54,25 @@ pub struct Jobs {
 /// process of a worker is only its stem ([`crate::stem`]) and comes back, with `None`, when it has had its time; what
 /// follows is for its copies.
 pub fn jobs() -> Result<Option<Jobs>, Stop> {
+    jobs_while(|| true)
+}
+
+/// As [`jobs`], of a stem that is to be replaced once it is not `sound` any more.
+pub fn jobs_while(sound: impl Fn() -> bool) -> Result<Option<Jobs>, Stop> {
     match number() {
         None => Ok(Some(Jobs { parent: None, left: 1 })),
-        Some(left) => Ok(copy()?.map(|way| Jobs { parent: Some(way), left })),
+        Some(left) => Ok(stand(sound)?.map(|way| Jobs { parent: Some(way), left })),
     }
 }
 
 /// As [`jobs`], for who speaks with the parent in another way.
 pub fn copy() -> Result<Option<Packets>, Stop> {
-    stem::stand(parent()?).map_err(|error| Stop::temporary(format_args!("can't stand as a stem: {error}")))
+    stand(|| true)
+}
+
+fn stand(sound: impl Fn() -> bool) -> Result<Option<Packets>, Stop> {
+    let stood = stem::stand(parent()?, sound);
+    stood.map_err(|error| Stop::temporary(format_args!("can't stand as a stem: {error}")))
 }
 
 impl Jobs {
@@ -92,6 +103,11 @@ impl Jobs {
             }
         }
         Ok(None)
+    }
+
+    /// Will there be another one, if the last is done well?
+    pub fn more(&self) -> bool {
+        self.left > 0
     }
 
     /// Tells the parent that the last one is done.

@@ -59,7 +59,7 @@ pub fn stand(words: &[OsString], server: Server) -> Result<(), Stop> {
     let identity = uids.identity(Role::Net).map_err(Stop::permanent)?;
     let mut porter = Porter::new(program(login), words[1..].to_vec(), identity);
     porter.prepare().map_err(|error| Stop::temporary(format_args!("can't start login: {error}")))?;
-    let Some(jobs) = worker::jobs()? else { return Ok(()) };
+    let Some(jobs) = worker::jobs_while(|| porter.is_sound())? else { return Ok(()) };
     // What it was started with is each client's environment only as far as the job says so.
     let gate = Gate { home, server, service: service.clone(), porter };
     gate.watch_over(jobs)
@@ -88,36 +88,40 @@ impl Gate {
         let _ = self.porter.warm_up();
         while let Some(job) = jobs.take()? {
             let env = job.env.clone();
-            match self.receive(job) {
+            let after = match self.receive(job) {
                 // Whoever is somebody else by then must get no more jobs, and no `login` either.
-                Some(guest) => {
+                Ok(guest) => {
                     drop(jobs);
                     return self.open(guest, env);
                 }
-                None => jobs.done(After::Ready),
-            }
+                Err(after) => after,
+            };
+            jobs.done(if self.porter.is_sound() { after } else { After::Replace });
             // After the word to the parent: the client who has left is counted until that is said.
-            let _ = self.porter.warm_up();
+            if jobs.more() {
+                let _ = self.porter.warm_up();
+            }
         }
         Ok(())
     }
 
-    /// Somebody who may be let in, and where his mailbox is.
-    fn receive(&mut self, job: Job) -> Option<(Admitted, ticket::Redeemed)> {
+    /// Somebody who may be let in, and where his mailbox is; else, how to go on.
+    fn receive(&mut self, job: Job) -> Result<(Admitted, ticket::Redeemed), After> {
         let id = std::process::id();
         let admitted = match self.porter.admit(job) {
-            Ok(admitted) => admitted?,
+            Ok(admitted) => admitted.ok_or(After::Ready)?,
+            // Perhaps an attack: the next try shall cost a process, and its stem's time.
             Err(error) => {
                 sys::log!("gate: {id} warning login: {error}");
-                return None;
+                return Err(After::Replace);
             }
         };
         match ticket::redeem(&self.home.run("lookup-root"), &admitted.ticket) {
-            Ok(redeemed) => Some((admitted, redeemed)),
+            Ok(redeemed) => Ok((admitted, redeemed)),
             Err(error) => {
                 sys::log!("gate: {id} later cause={error}");
                 admitted.login.refuse();
-                None
+                Err(After::Ready)
             }
         }
     }

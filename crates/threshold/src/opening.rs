@@ -46,7 +46,7 @@ pub(crate) fn open(
         }
     };
     let Admitted { login, handed, input, output, .. } = admitted;
-    login.end();
+    login.end()?;
     become_owner(owner, &grants)?;
     describe(house, owner, service, &mut env);
     grants.describe(&mut env);

@@ -38,8 +38,9 @@ pub(crate) fn pass(
 ) -> io::Error {
     let usher = process::sibling("usher");
     let Admitted { login, handed, input, output, .. } = admitted;
-    login.end();
-    if let Err(error) = become_nobody(identity, Path::new(&usher), &vouchers(house, there)) {
+    let alone = login.end();
+    let nobody = || become_nobody(identity, Path::new(&usher), &vouchers(house, there));
+    if let Err(error) = alone.and_then(|()| nobody()) {
         return error;
     }
     // None of these holds a NUL.

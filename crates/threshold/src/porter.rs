@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use sys::process::Start;
+use sys::process::{self, Start};
 use sys::stem::{Copy, Stem};
 use sys::wait::{self, Interest};
 use sys::worker::Job;
@@ -25,6 +25,8 @@ pub(crate) struct Porter {
     identity: Option<Identity>,
     stem: Option<Stem>,
     warm: Option<Login>,
+    /// Had the stem that others have, too, ended?
+    renewed: bool,
 }
 
 /// A running `login`.
@@ -45,13 +47,18 @@ pub(crate) struct Admitted {
 impl Porter {
     /// `identity`: what `login` runs as; `None`: as this process.
     pub(crate) fn new(program: OsString, service: Vec<OsString>, identity: Option<Identity>) -> Porter {
-        Porter { program, service, identity, stem: None, warm: None }
+        Porter { program, service, identity, stem: None, warm: None, renewed: false }
     }
 
     /// Starts the stem, of which all that are copied from this process have their `login`.
     pub(crate) fn prepare(&mut self) -> io::Result<()> {
         self.stem = Some(self.start()?);
         Ok(())
+    }
+
+    /// Does the stem stand that all have that are copied from this process?
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.renewed && self.stem.as_ref().is_none_or(Stem::stands)
     }
 
     /// Keeps a `login` ready for the next client.
@@ -85,14 +92,24 @@ impl Porter {
 
     /// A copy of the stem; of a new one, should the old have died.
     fn login(&mut self) -> io::Result<Login> {
-        if let Some(Ok(copy)) = self.stem.as_ref().map(Stem::copy) {
-            return Ok(Login(copy));
+        match self.stem.as_ref().map(Stem::copy) {
+            Some(Ok(copy)) => return Ok(Login(copy)),
+            Some(Err(error)) => {
+                sys::log!(
+                    "gate: {} warning: login makes no copy, it is started anew: {error}",
+                    std::process::id()
+                );
+                self.renewed = true;
+            }
+            None => {}
         }
         let stem = self.start()?;
         self.stem.insert(stem).copy().map(Login)
     }
 
     fn start(&self) -> io::Result<Stem> {
+        // Nobody waits for the stem, nor for its copies.
+        process::heed_children(false)?;
         let null = OpenOptions::new().write(true).open("/dev/null")?;
         let mut start = Start::new(&self.program)
             .args(&self.service)
@@ -110,11 +127,15 @@ impl Porter {
 impl Login {
     fn listen(self) -> io::Result<Option<Admitted>> {
         let packet = match self.0.packets.recv() {
-            Ok(Some(packet)) if packet.bytes == NOBODY => return Ok(None),
+            // It ends by itself; but what says so may be in an intruder's hands.
+            Ok(Some(packet)) if packet.bytes == NOBODY => return self.end().map(|()| None),
             Ok(Some(packet)) => packet,
-            Ok(None) => return Err(io::Error::other("ended in the midst of its work")),
+            Ok(None) => {
+                self.end()?;
+                return Err(io::Error::other("ended in the midst of its work"));
+            }
             Err(error) => {
-                self.end();
+                self.end()?;
                 return Err(error);
             }
         };
@@ -127,7 +148,7 @@ impl Login {
                 Ok(Some(Admitted { login: self, ticket, handed, input, output }))
             }
             _ => {
-                self.end();
+                self.end()?;
                 Err(ErrorKind::InvalidData.into())
             }
         }
@@ -137,12 +158,16 @@ impl Login {
     pub(crate) fn refuse(self) {
         let _ = self.0.packets.send(b"Z", &[]);
         let _ = wait::until(self.0.packets.as_fd(), Interest::Read, Some(PATIENCE));
-        self.end();
+        if let Err(error) = self.end() {
+            sys::log!("gate: {} warning: {error}", std::process::id());
+        }
     }
 
-    /// Afterwards no `login` holds the client any more, not even one that an intruder has taken over.
-    pub(crate) fn end(self) {
-        let _ = self.0.process.kill();
+    /// Afterwards no `login` holds the client any more, not even one that an intruder has taken over. An error: one may,
+    /// and nobody is to be let in.
+    pub(crate) fn end(self) -> io::Result<()> {
+        let pid = self.0.process.pid;
+        self.0.process.kill().map_err(|error| io::Error::other(format!("can't end login {pid}: {error}")))
     }
 }
 

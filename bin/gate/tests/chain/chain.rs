@@ -151,14 +151,57 @@ fn a_login_that_crashes_takes_only_its_own_client_with_it() {
     client.greeting();
     kill(worker.login());
     assert_eq!(client.rest(), "");
-    assert_eq!(worker.answer().unwrap(), b"K");
+    // Whoever tries to break in shall not have the same process to try at again.
+    assert_eq!(worker.answer().unwrap(), b"X");
+    assert_eq!(worker.wait(), Exit::Code(0));
     assert!(house.log().contains("login: ended in the midst of its work"), "{}", house.log());
-    // The next one will be waiting in a moment. Should that die too, the next client does not notice.
+}
+
+#[test]
+fn a_login_that_dies_while_it_waits_is_noticed_by_no_client() {
+    let house = House::new();
+    let worker = house.worker();
     kill(worker.login());
     let mut client = worker.job();
     client.greeting();
     assert_eq!(client.login(PASSWORD), "+OK 3 messages");
     assert_eq!(client.say("QUIT"), "+OK Good bye");
+}
+
+#[test]
+fn where_logins_stem_has_died_one_more_client_is_served_and_then_all_are_started_anew() {
+    let house = House::new();
+    let worker = house.worker();
+    let waiting = worker.login();
+    kill(worker.logins()[0]);
+    kill(waiting);
+    let mut client = worker.job();
+    client.greeting();
+    assert_eq!(client.say("QUIT"), "+OK Good bye");
+    assert_eq!(worker.answer().unwrap(), b"X");
+    assert_eq!(worker.wait(), Exit::Code(0));
+    assert!(house.log().contains("login makes no copy, it is started anew"), "{}", house.log());
+    assert!(worker.makes_no_copy(), "tcpserver starts another stem then");
+}
+
+#[test]
+fn a_house_that_was_started_without_new_privileges_lets_in_and_leaves_no_login_behind() {
+    let house = House::new();
+    let worker = house.worker_under(&["setpriv", "--no-new-privs"]);
+    let mut client = worker.job();
+    client.greeting();
+    let login = worker.login();
+    assert!(client.login("wrong").starts_with("-ERR"));
+    assert_eq!(client.say("QUIT"), "+OK Good bye");
+    assert_eq!(worker.answer().unwrap(), b"K");
+    wait_for_the_end_of(login);
+    let mut client = worker.job();
+    client.greeting();
+    let login = worker.login();
+    assert_eq!(client.login(PASSWORD), "+OK 3 messages");
+    wait_for_the_end_of(login);
+    assert_eq!(client.say("QUIT"), "+OK Good bye");
+    assert_eq!(client.rest(), "", "one server, and nobody else, has spoken with him");
 }
 
 #[test]

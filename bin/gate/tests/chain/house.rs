@@ -141,11 +141,17 @@ impl House {
 
     /// `gate SERVER login pop3`, logging into a file.
     pub(crate) fn gate(&self, server: &str) -> Start {
+        self.gate_under(&[], server)
+    }
+
+    fn gate_under(&self, starter: &[&str], server: &str) -> Start {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         let mut env = Env::here();
         env.set("FULMAR_HOME", self.dir.path().as_os_str().as_encoded_bytes());
         env.remove(worker::VARIABLE);
-        Start::new(gate()).args([server, "login", "pop3"]).env_only(&env).fd(2, log)
+        let gate = gate().into_os_string().into_string().unwrap();
+        let words = [starter, &[&gate, server, "login", "pop3"]].concat();
+        Start::new(words[0]).args(&words[1..]).env_only(&env).fd(2, log)
     }
 
     /// A connection served by a `gate` of its own, as from inetd.
@@ -180,7 +186,12 @@ impl House {
 
     /// A `gate` as tcpserver's worker.
     pub(crate) fn worker(&self) -> Worker {
-        let (child, stem) = Stem::start(self.gate("pop3d"), 100).unwrap();
+        self.worker_under(&[])
+    }
+
+    /// As one that `starter`, a program and what it is told, starts.
+    pub(crate) fn worker_under(&self, starter: &[&str]) -> Worker {
+        let (child, stem) = Stem::start(self.gate_under(starter, "pop3d"), 100).unwrap();
         let copy = stem.copy().unwrap();
         copy.packets.set_timeout(Duration::from_secs(20)).unwrap();
         Worker { child, stem, copy }
@@ -275,6 +286,11 @@ impl Worker {
     /// Does it still run?
     pub(crate) fn is_running(&self) -> bool {
         !self.copy.process.ended(Duration::ZERO).unwrap()
+    }
+
+    /// Does its stem refuse to make another?
+    pub(crate) fn makes_no_copy(&self) -> bool {
+        self.stem.copy().is_err()
     }
 
     /// How it ended.
