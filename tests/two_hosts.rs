@@ -99,11 +99,11 @@ fn no_pass_is_good_without_the_key_and_none_leads_in_a_circle() {
     back.well(&["user", "set", ALICE, "host=c.example.test"]);
     let said = login(&front, PASSWORD);
     assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
-    assert!(back.log().contains("was led here, and c.example.test has the mailbox"), "{}", back.log());
+    await_word(&back, "was led here, and c.example.test has the mailbox");
     std::fs::remove_file(front.path("control/hostkey")).unwrap();
     let said = login(&front, PASSWORD);
     assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
-    assert!(front.log().contains("control/hostkey"), "{}", front.log());
+    await_word(&front, "control/hostkey");
 }
 
 #[test]
@@ -203,6 +203,11 @@ fn a_certificate_that_will_not_do_means_later_and_nothing_is_said_in_plain_text(
     let said = login(front.imap());
     assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
     await_word(&front, "control/mailhosts: `imaps=993` is not understood");
+    // Nor is one that names nobody, whoever is meant.
+    front.write("control/mailhosts", "b.example.test 127.0.0.1 tls\n");
+    let said = login(front.imap());
+    assert!(said.starts_with("NO [UNAVAILABLE]"), "{said}");
+    await_word(&front, "control/mailhosts: line 1: no colon");
     // Who listens there without a certificate hears nothing but the beginning of TLS.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

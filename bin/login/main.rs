@@ -1,7 +1,7 @@
 //! `login SERVICE`: speaks a mail protocol until someone has proved who he is.
 //!
-//! Holds no secret and can open no file: `lookup` judges, `gate` opens the mailbox. Takes one
-//! connection from `gate` on descriptor 3, hands it back with the ticket that `lookup` gave.
+//! Keeps no secret and can open no file: `lookup` judges, `gate` opens the mailbox. `gate` starts it as a stem, with
+//! descriptor 3; each copy takes one connection from `gate`, and hands it back with the ticket that `lookup` gave.
 
 mod house;
 mod imap_login;

@@ -131,7 +131,7 @@ impl House {
 
     /// The line of `control/mailhosts` for a host.
     pub(crate) fn mail_host(&self, host: &str) -> Result<Option<String>, Broken> {
-        Ok(self.control.table("mailhosts")?.get(host)?.map(|hit| hit.value().trim().to_owned()))
+        Ok(self.control.hosts("mailhosts")?.get(host)?.map(|hit| hit.value().trim().to_owned()))
     }
 
     /// How the relay table is used: the words of `control/relaytable`.

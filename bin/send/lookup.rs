@@ -3,7 +3,7 @@
 //! Questions of a short outage are kept and asked again; in a longer one the answer is "later" at
 //! once. "Later" is never taken for "not ours".
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ const FRESH: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two tries to connect.
 const PAUSE: Duration = Duration::from_millis(500);
+/// So many questions may wait before nobody asks ahead any more: whoever comes next has to wait for all of them.
+const AHEAD: usize = 200;
 /// Most answers that are kept.
 const KEPT: usize = 10_000;
 
@@ -39,6 +41,8 @@ pub(crate) struct Lookup {
     connection: Option<Packets>,
     /// In the order in which the answers will come; with the time by which they are given up.
     asked: VecDeque<(Vec<u8>, Duration)>,
+    /// The same domains.
+    waiting: HashSet<Vec<u8>>,
     /// How many of them have been sent on this connection.
     sent: usize,
     known: HashMap<Vec<u8>, (Verdict, Duration)>,
@@ -53,6 +57,7 @@ impl Lookup {
             path,
             connection: None,
             asked: VecDeque::new(),
+            waiting: HashSet::new(),
             sent: 0,
             known: HashMap::new(),
             retry: Duration::ZERO,
@@ -60,11 +65,15 @@ impl Lookup {
         }
     }
 
+    /// The verdict on `domain` (lower case) that was good at the time `since`.
+    pub(crate) fn known(&self, domain: &[u8], since: Duration) -> Option<Verdict> {
+        self.known.get(domain).filter(|(_, until)| *until > since).map(|(verdict, _)| *verdict)
+    }
+
     /// The verdict on `domain` (lower case). `None`: it has been asked, [`Lookup::take`] will tell.
     pub(crate) fn verdict(&mut self, domain: &[u8], now: Duration) -> Option<Verdict> {
-        match self.known.get(domain) {
-            Some((verdict, until)) if *until > now => return Some(*verdict),
-            _ => drop(self.known.remove(domain)),
+        if let Some(verdict) = self.known(domain, now) {
+            return Some(verdict);
         }
         if self.outage.is_some_and(|since| now.saturating_sub(since) > PATIENCE) {
             self.connect(now);
@@ -72,12 +81,17 @@ impl Lookup {
                 return Some(Verdict::Later);
             }
         }
-        if !self.asked.iter().any(|(other, _)| other == domain) {
+        if self.waiting.insert(domain.to_vec()) {
             self.asked.push_back((domain.to_vec(), now + PATIENCE));
             self.connect(now);
             self.push(now);
         }
         None
+    }
+
+    /// May verdicts be asked for that will be wanted soon?
+    pub(crate) fn has_time(&self) -> bool {
+        self.asked.len() < AHEAD
     }
 
     /// Takes what has come, if something `has_come`, and gives up what has waited too long: domains whose verdict is
@@ -175,6 +189,7 @@ impl Lookup {
     }
 
     fn learn(&mut self, domain: Vec<u8>, verdict: Verdict, now: Duration) -> Vec<u8> {
+        self.waiting.remove(&domain);
         if self.known.len() >= KEPT {
             self.known.clear();
         }
@@ -229,7 +244,10 @@ mod tests {
         assert_eq!(take(&mut lookup, SECOND), [b"a", b"b"]);
         assert_eq!(lookup.verdict(b"a", 2 * SECOND), Some(Verdict::Ours));
         assert_eq!(lookup.verdict(b"b", 2 * SECOND), Some(Verdict::NotOurs));
+        assert_eq!(lookup.known(b"b", 2 * SECOND), Some(Verdict::NotOurs), "for who has waited since then");
         assert_eq!(lookup.verdict(b"b", 10 * SECOND), None, "not for ever");
+        assert_eq!(lookup.verdict(b"b", 10 * SECOND), None);
+        assert_eq!(lookup.asked.len(), 1);
     }
 
     #[test]

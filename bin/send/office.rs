@@ -42,8 +42,8 @@ pub(crate) struct Office {
     pub(crate) deliveries: HashMap<usize, Delivery>,
     /// The last delivery's number in the log.
     pub(crate) number: u64,
-    /// Messages being read that wait for a verdict, by domain.
-    pub(crate) suspended: HashMap<Vec<u8>, Vec<Cursor>>,
+    /// Messages being read that wait for a verdict, by domain; with since when.
+    pub(crate) suspended: HashMap<Vec<u8>, Vec<(Cursor, Duration)>>,
     /// Messages of one recipient that is not marked, to save writing: under way, and delivered.
     pub(crate) single: HashSet<u64>,
     pub(crate) delivered: HashSet<u64>,
@@ -191,7 +191,7 @@ impl Office {
         }
         for _ in 0..SLICE {
             match self.schedule.next(self.clock.now()) {
-                Some(Step::Read(cursor)) => self.read(cursor),
+                Some(Step::Read(cursor)) => self.read(cursor, sys::monotonic()),
                 Some(Step::Start { slot, channel, message, recipients }) => {
                     self.start(slot, channel, message, recipients);
                 }
@@ -300,7 +300,7 @@ impl Office {
     pub(crate) fn reroute(&mut self) {
         self.schedule.reroute(self.clock.now());
         // What waits for a verdict may need none now.
-        for cursor in std::mem::take(&mut self.suspended).into_values().flatten() {
+        for (cursor, _) in std::mem::take(&mut self.suspended).into_values().flatten() {
             self.schedule.close(cursor, self.clock.now());
         }
     }
@@ -313,8 +313,8 @@ impl Office {
             self.reread();
         }
         for domain in told {
-            for cursor in self.suspended.remove(&domain).unwrap_or_default() {
-                self.read(cursor);
+            for (cursor, since) in self.suspended.remove(&domain).unwrap_or_default() {
+                self.read(cursor, since);
             }
         }
     }

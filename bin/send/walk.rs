@@ -1,6 +1,7 @@
 //! Reading messages: taking them into the schedule, and offering it their recipients.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use queue::{Head, Stored, Trouble};
 use schedule::{Channel, Cursor, Found, Offer, Recipient, next_try};
@@ -82,8 +83,8 @@ impl Office {
         }
     }
 
-    /// Offers some recipients to the schedule.
-    pub(crate) fn read(&mut self, mut cursor: Cursor) {
+    /// Offers some recipients to the schedule. Verdicts that were good at the time `since` count.
+    pub(crate) fn read(&mut self, mut cursor: Cursor, since: Duration) {
         let id = cursor.message();
         let read = self.at_hand.open(&self.queue, id);
         let read = read.and_then(|stored| Ok((stored.recipients(cursor.from, WINDOW)?, stored)));
@@ -97,18 +98,17 @@ impl Office {
         if cursor.from == 0 && window.next.is_none() && window.recipients.len() == 1 {
             self.single.insert(id);
         }
-        for recipient in window.recipients {
+        let mut left = window.recipients.as_slice();
+        while let Some((recipient, rest)) = left.split_first() {
             cursor.from = recipient.place;
+            left = rest;
             if recipient.done {
                 continue;
             }
-            match self.place(&mut cursor, &recipient) {
+            match self.place(&mut cursor, recipient, since) {
                 Placed::There => {}
                 Placed::Stop => return self.schedule.close(cursor, self.clock.now()),
-                Placed::Waits(domain) => {
-                    self.suspended.entry(domain).or_default().push(cursor);
-                    return;
-                }
+                Placed::Waits(domain) => return self.suspend(cursor, domain, rest),
             }
         }
         match window.next {
@@ -120,13 +120,32 @@ impl Office {
         }
     }
 
-    fn place(&mut self, cursor: &mut Cursor, recipient: &queue::Recipient) -> Placed {
+    /// Has a message wait for the verdict on `domain`, and asks ahead for those `behind`. Answers come in the order of the
+    /// questions: it is read on when the last one is there, not once for each domain. What is known now will be known then,
+    /// however long it takes.
+    fn suspend(&mut self, cursor: Cursor, mut domain: Vec<u8>, behind: &[queue::Recipient]) {
+        let since = sys::monotonic();
+        for recipient in behind.iter().filter(|recipient| !recipient.done) {
+            if !self.lookup.has_time() {
+                break;
+            }
+            let Ok(Route::Ask(address)) = self.settings.routes.of(&recipient.address) else { continue };
+            let next = route::domain(&address).to_ascii_lowercase();
+            if self.lookup.verdict(&next, since).is_none() {
+                domain = next;
+            }
+        }
+        self.suspended.entry(domain).or_default().push((cursor, since));
+    }
+
+    fn place(&mut self, cursor: &mut Cursor, recipient: &queue::Recipient, since: Duration) -> Placed {
         let (channel, address) = match self.settings.routes.of(&recipient.address) {
             Ok(Route::Local(address)) => (Channel::Local, address),
             Ok(Route::Remote(address)) => (Channel::Remote, address),
             Ok(Route::Ask(address)) => {
                 let domain = domain(&address).to_ascii_lowercase();
-                match self.lookup.verdict(&domain, sys::monotonic()) {
+                let known = self.lookup.known(&domain, since);
+                match known.or_else(|| self.lookup.verdict(&domain, sys::monotonic())) {
                     Some(Verdict::Ours) => (Channel::Local, address),
                     Some(Verdict::NotOurs) => (Channel::Remote, address),
                     Some(Verdict::Listed) => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use control::{Control, Home, MailHost, Problem, Severity};
+use control::{Control, Home, Problem, Severity};
 use mailbox::Names;
 
 /// What is wrong with the values; that a file can't be read is `control`'s to tell.
@@ -16,7 +16,6 @@ pub(super) fn check(home: &Home) -> Vec<Problem> {
     problems.extend(names(&control));
     problems.extend(lines(&control, "sharedfolders", group));
     problems.extend(members(&control));
-    problems.extend(hosts(&control));
     problems
 }
 
@@ -158,19 +157,6 @@ fn may_be_somebody(word: &str) -> bool {
     }
 }
 
-/// Lines of hosts that lead nobody anywhere.
-fn hosts(control: &Control) -> Vec<Problem> {
-    let all = control.list("mailhosts").ok().flatten().unwrap_or_default();
-    let wrong = |line: &String| {
-        let (name, said) = line.split_once(':')?;
-        let word = MailHost::read(said).err()?;
-        let said = format!("`{word}` in the line of {name} is not understood: nobody is led there");
-        let cure = "write name:address imap=port pop3=port tls: usher(8)";
-        Some(problem(Severity::Error, "mailhosts", said, cure))
-    };
-    all.iter().filter_map(wrong).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +181,6 @@ mod tests {
             ("sharedfolders", "sales: ann@x.test @y.test\nall:*\n"),
             ("hostkey", "0123456789abcdef0123456789abcdef\n"),
             ("indexdir", "index\n"),
-            ("mailhosts", "b.test:10.0.0.2 imap=1143 tls\nc.test:tls=x.test\nd.test:fd00::2\n"),
         ];
         assert!(found(&good).is_empty() && found(&[]).is_empty());
         assert_eq!(found(&[("hostkey", "0123456789abcdef0123456789abcdef for all\n")]).len(), 1);
@@ -205,11 +190,10 @@ mod tests {
             ("indexdir", "no/where\n"),
             ("imapfolders", "Sent\nX \\Flagged\n"),
             ("sharedfolders", "sales ann@x.test\na.b: *\nx:\ny: ann@ @ b;c\n"),
-            ("mailhosts", "b.test:imaps=993\nc.test:10.0.0.2 tsl\n"),
         ];
         let told = found(&bad);
         let count = |name: &str| told.iter().filter(|file| file.ends_with(name)).count();
-        assert_eq!(bad.map(|(name, _)| count(name)), [1, 1, 1, 2, 6, 2]);
+        assert_eq!(bad.map(|(name, _)| count(name)), [1, 1, 1, 2, 6]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! A line of `control/mailhosts`: where another host of ours is, and how it is spoken to.
 //!
-//! `[ADDRESS] [imap=PORT] [pop3=PORT] [tls[=NAME]]`, in any order. Knows nothing of users or passes.
+//! `NAME:[ADDRESS] [imap=PORT] [pop3=PORT] [tls[=NAME]]`, in any order. Knows nothing of users or passes.
+
+use crate::check::is_host;
+use crate::grammar;
 
 /// What a line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +42,31 @@ impl MailHost {
     }
 }
 
+/// What to write where something is wrong.
+pub(crate) const CURE: &str = "write name:address imap=port pop3=port tls";
+
+/// The host that a line is for, and what it says; the error is what is wrong with a line that names none. It may be meant
+/// for any: whoever passes it over speaks in plain text with a host that was to be spoken to by TLS.
+pub(crate) fn named(line: &[u8]) -> Result<(String, String), String> {
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let (name, said) = grammar::pair(line).ok_or("no colon, so it is not known which host is meant")?;
+    match text(name) {
+        name if is_host(&name) => Ok((name, text(said))),
+        name => Err(format!("`{name}` is not a host name")),
+    }
+}
+
+/// What is wrong with a line.
+pub(crate) fn slip(line: &[u8]) -> Option<String> {
+    match named(line) {
+        Err(problem) => Some(format!("{problem}: nobody is led to another host")),
+        Ok((name, said)) => {
+            let word = MailHost::read(&said).err()?;
+            Some(format!("`{word}` in the line of {name} is not understood: nobody is led there"))
+        }
+    }
+}
+
 fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
@@ -58,6 +86,17 @@ mod tests {
         assert_eq!(host.tls.as_deref(), Some("mail.b.test"));
         let host = MailHost::read("tls").unwrap();
         assert_eq!((host.address, host.tls.as_deref()), (None, Some("")));
+    }
+
+    #[test]
+    fn a_line_that_names_no_host_is_none_to_pass_over() {
+        assert_eq!(named(b"b.test:tls"), Ok(("b.test".into(), "tls".into())));
+        for line in
+            ["localhost tls", "localhost", " b.test:tls", "b.test :tls", "b.test tls:", ":tls", "b.test.:tls"]
+        {
+            assert!(named(line.as_bytes()).is_err() && slip(line.as_bytes()).is_some(), "{line}");
+        }
+        assert!(slip(b"b.test:tsl imap=1").is_none() && slip(b"b.test:imaps=1").is_some());
     }
 
     #[test]

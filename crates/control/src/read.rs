@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::broken::short;
 use crate::grammar::{self, Fault, Line};
 use crate::lookup::{Records, damaged};
-use crate::{Broken, Default, File, Home, Kind, Table, file, network, networks, stamp};
+use crate::{Broken, Default, File, Home, Kind, Table, file, mailhost, network, networks, stamp};
 
 /// Longest file that is read as one text: a megabyte.
 const LONGEST_TEXT: usize = 1 << 20;
@@ -142,6 +142,20 @@ impl Control {
                 Ok(Table::text(default.into_iter().collect(), false))
             }
         }
+    }
+
+    /// The table of a file such as mailhosts. A text in which a line names no host is broken as a whole.
+    pub fn hosts(&self, name: &str) -> Result<Table, Broken> {
+        let file = known(name)?;
+        if let Some(table) = self.compiled(file)? {
+            return Ok(table);
+        }
+        let lines = self.entries(file)?;
+        for line in lines.iter().flatten() {
+            mailhost::named(&line.text).map_err(|problem| wrong(file, line, problem, mailhost::CURE))?;
+        }
+        let exists = lines.is_some();
+        Ok(Table::text(records(file.kind, lines.unwrap_or_default()), exists))
     }
 
     /// The whole of a text file without its comments, at most a megabyte. `None`: missing, or

@@ -223,6 +223,27 @@ fn virtualdomains_are_asked_from_the_address_to_everything() {
 }
 
 #[test]
+fn a_line_that_names_no_host_breaks_a_table_of_hosts() {
+    let hosts = |text| House::new(&[("mailhosts", text)]).control().hosts("mailhosts");
+    assert_eq!(hosts("# ours\n\nB.test:tls\n").unwrap().get("b.test").unwrap().unwrap().value(), "tls");
+    assert!(!House::new(&[]).control().hosts("mailhosts").unwrap().exists());
+    let broken = hosts("b.test:10.0.0.2\nlocalhost tls\n").unwrap_err();
+    let told =
+        "control/mailhosts: line 2: no colon, so it is not known which host is meant; write name:address";
+    assert!(broken.to_string().starts_with(told), "{broken}");
+    assert!(hosts(" b.test:tls\n").is_err());
+}
+
+#[test]
+fn a_line_that_names_no_host_is_not_compiled() {
+    let house = House::new(&[("mailhosts", "b.test:10.0.0.2 tls\n")]);
+    crate::compile(&house.home, "mailhosts").unwrap();
+    assert!(house.control().hosts("mailhosts").unwrap().has("b.test").unwrap());
+    let house = House::new(&[("mailhosts", "b.test:10.0.0.2\nlocalhost tls\n")]);
+    assert_eq!(crate::compile(&house.home, "mailhosts").unwrap_err().line, Some(2));
+}
+
+#[test]
 fn senders_are_asked_whole_and_by_host() {
     let table =
         House::new(&[("badmailfrom", "A@b.c\n@spam.example\n")]).control().table("badmailfrom").unwrap();

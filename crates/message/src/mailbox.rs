@@ -265,8 +265,12 @@ impl List<'_> {
             return Err(Unreadable::HalfAddress);
         }
         let host = whole[..length].to_vec();
-        let inside = host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(&host);
-        match inside.iter().find(|b| b"\"\\ @<>[](),;".contains(b)) {
+        // A literal may have colons, such as those of IPv6.
+        let (inside, never) = match host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
+            Some(literal) => (literal, &b"\"\\ @<>[](),;"[..]),
+            None => (&host[..], &b"\"\\ @<>[](),;:"[..]),
+        };
+        match inside.iter().find(|b| never.contains(b)) {
             Some(byte) => Err(Unreadable::Stray(char::from(*byte))),
             None => Ok((clean(host)?, length < whole.len())),
         }

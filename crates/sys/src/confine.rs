@@ -1,7 +1,7 @@
 //! Giving up what a program will not need: paths (Landlock), system calls (seccomp), memory (rlimits).
 //!
-//! Best effort by design: an old kernel enforces less, which is logged, and the program runs on; uids and
-//! permission bits are the first wall, this is the second.
+//! Best effort by design: an old kernel enforces less, and the program runs on; uids and permission bits are the first
+//! wall, this is the second. That Landlock or seccomp is missing is logged, that a part of Landlock is, is not.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -91,7 +91,9 @@ impl Confine {
 
     fn give_up_paths(&self) -> io::Result<()> {
         if self.restrict_paths()? == RulesetStatus::NotEnforced {
-            warn("Landlock: only uid and permission bits keep this process from files of others");
+            warn(
+                "Landlock as of Linux 5.19: only uid and permission bits keep this process from files of others",
+            );
         }
         CONFINED.store(true, Ordering::Relaxed);
         Ok(())
@@ -125,7 +127,13 @@ impl Confine {
     fn restrict_to(&self, rules: Vec<PathBeneath<PathFd>>) -> Result<RulesetStatus, RulesetError> {
         let all = AccessNet::from_all(VERSION);
         let network = if self.internet { AccessNet::BindTcp.into() } else { all };
+        // The first Landlock (Linux 5.13 to 5.18) lets nobody move a file to another folder: whoever delivers mail has to do
+        // without it there.
+        let moves =
+            if self.write.is_empty() { CompatLevel::BestEffort } else { CompatLevel::SoftRequirement };
         let status = Ruleset::default()
+            .set_compatibility(moves)
+            .handle_access(AccessFs::Refer)?
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(VERSION))?
             .handle_access(network)?
@@ -172,8 +180,9 @@ fn is_out_of_reach(error: &io::Error) -> bool {
         )
 }
 
-/// In a copy of a confined process: keeps signals from the other copies, which are under the same confinement. Nothing
-/// changes in a process that is not confined, nor on a kernel that knows no scopes.
+/// In a copy of a confined process: keeps signals from all who are not its own children, so from the other copies, which
+/// are under the same confinement, and their stem; not abstract sockets. Nothing changes in a process that is not
+/// confined, nor on a kernel that knows no scopes (before Linux 6.12).
 pub(crate) fn set_apart() -> io::Result<()> {
     if !CONFINED.load(Ordering::Relaxed) {
         return Ok(());
@@ -187,7 +196,7 @@ fn warn(missing: &str) {
     crate::log!("{}: warning: this kernel has no {missing}", crate::logging::name());
 }
 
-/// Limits of memory (octets of address space), open files, processes of the uid; no core dumps.
+/// Limits of address space, open descriptors and the size of a file that is written; no core dumps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// Octets of address space.
@@ -271,6 +280,20 @@ mod tests {
                 && std::process::Command::new("/bin/true").status().is_err()
                 && std::os::unix::net::UnixStream::connect("/nowhere").unwrap_err().raw_os_error()
                     == Some(libc::EPERM)
+        }));
+    }
+
+    /// With a kernel that says its Landlock is the first one, too: `strace -e inject=landlock_create_ruleset:retval=1:when=1`.
+    #[test]
+    fn a_file_goes_from_one_folder_to_another_of_those_that_were_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let (tmp, new) = (home.path().join("tmp"), home.path().join("new"));
+        std::fs::create_dir(&tmp).and_then(|()| std::fs::create_dir(&new)).unwrap();
+        assert!(in_a_child(|| {
+            Confine::new().write(home.path()).apply().unwrap();
+            std::fs::write(tmp.join("a"), "x").unwrap();
+            std::fs::hard_link(tmp.join("a"), new.join("a")).is_ok()
+                && std::fs::rename(tmp.join("a"), new.join("b")).is_ok()
         }));
     }
 

@@ -39,11 +39,24 @@ fn what_nobody_needs_is_denied_to_everybody() {
 
 #[test]
 fn nothing_else_is_denied() {
-    let special = [libc::SYS_clone3, libc::SYS_socket, libc::SYS_clone, libc::SYS_ioctl];
+    let special =
+        [libc::SYS_clone3, libc::SYS_socket, libc::SYS_socketpair, libc::SYS_clone, libc::SYS_ioctl];
     for call in (0..1000).filter(|call| !special.contains(call)) {
         let denied = [NEVER, EXEC, CONNECT, BY_NAME].iter().any(|calls| calls.contains(&call));
         let said = says(true, Sockets::None, call, [0; 3]);
         assert_eq!(said, if denied { answer(libc::EPERM) } else { ALLOW }, "{call}");
+    }
+}
+
+/// As Linux numbers them; quotactl_fd and later, none of which a C library needs.
+#[test]
+fn calls_that_are_newer_than_the_c_library_are_denied_by_their_numbers() {
+    for call in [443, 448, 457, 458, 460, 467, 470] {
+        assert_eq!(says(false, Sockets::Internet, call, [0; 3]), answer(libc::EPERM), "{call}");
+    }
+    for call in [452, 463, 466, 469] {
+        assert_eq!(says(true, Sockets::None, call, [0; 3]), answer(libc::EPERM), "{call}");
+        assert_eq!(says(true, Sockets::Local, call, [0; 3]), ALLOW, "{call}");
     }
 }
 
@@ -76,6 +89,12 @@ fn sockets_are_of_the_families_that_were_kept() {
     assert_eq!(made(Sockets::None), [false; 6]);
     assert_eq!(made(Sockets::Local), [true, false, false, false, false, false]);
     assert_eq!(made(Sockets::Internet), [true, true, true, true, false, false]);
+    let pair = |sockets, family| says(true, sockets, libc::SYS_socketpair, [family as u32, 0, 0]) == ALLOW;
+    for sockets in ALL {
+        let paired: Vec<_> = families.iter().filter(|family| pair(sockets, **family)).collect();
+        assert_eq!(paired, [&libc::AF_UNIX], "{sockets:?}");
+        assert!(!pair(sockets, libc::AF_TIPC));
+    }
     let netfilter = [libc::AF_NETLINK as u32, 0, libc::NETLINK_NETFILTER as u32];
     assert_eq!(says(true, Sockets::Internet, libc::SYS_socket, netfilter), answer(libc::EPERM));
 }

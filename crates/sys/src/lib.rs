@@ -3,6 +3,7 @@
 //! The only crate that may hold unsafe code. Knows nothing of mail: no protocol, no control
 //! file, no folder of the house has a name in here.
 
+mod abort;
 pub mod confine;
 mod dial;
 pub mod durable;

@@ -257,10 +257,23 @@ pub(crate) fn carrier(path: PathBuf, name: &'static str, told: Sender<Order>) ->
 
 pub(crate) fn lookup(house: &House) -> Neighbour {
     neighbour(house.path("run/lookup"), Vec::new(), |client, packet| {
-        let answer: &[u8] = match &packet.bytes[..] {
-            b"domain\0ours.test" => b"K name=ours.test",
-            _ => b"D5.1.2 no such domain",
-        };
-        client.send(answer, &[]).is_ok()
+        client.send(verdict(&packet.bytes), &[]).is_ok()
     })
+}
+
+/// A `lookup` that says nothing before it has heard so many questions.
+pub(crate) fn deliberate_lookup(house: &House, questions: usize) -> Neighbour {
+    let mut heard = Vec::new();
+    neighbour(house.path("run/lookup"), Vec::new(), move |client, packet| {
+        heard.push(packet.bytes);
+        heard.len() < questions
+            || heard.drain(..).all(|question| client.send(verdict(&question), &[]).is_ok())
+    })
+}
+
+fn verdict(question: &[u8]) -> &'static [u8] {
+    match question {
+        b"domain\0ours.test" => b"K name=ours.test",
+        _ => b"D5.1.2 no such domain",
+    }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use queue::Bell;
 use sys::signals::Signal;
 
-use crate::house::{DAY, House, UID, carrier, give, lookup};
+use crate::house::{DAY, House, UID, carrier, deliberate_lookup, give, lookup};
 
 #[test]
 fn a_message_is_delivered_and_its_story_is_in_the_log_as_qmail_send_writes_it() {
@@ -188,6 +188,24 @@ fn domains_that_lookup_knows_are_local_and_others_remote_which_waits_without_its
     house.until_logged("to remote k@other.test");
     house.until_logged("deferral: 4.4.0_No_program_delivers_to_other_hosts_here");
     house.until("marks", || house.done(id)[0] && !house.done(id)[2]);
+}
+
+#[test]
+fn many_domains_are_asked_for_at_once_and_each_goes_where_it_belongs() {
+    let mut house = House::new(&[], "/bin/true");
+    let _spawn = house.spawn();
+    let _remote = carrier(house.path("run/remote"), "remote", house.told.clone());
+    let _lookup = deliberate_lookup(&house, 50);
+    let mut to: Vec<String> = (0..300).map(|n| format!("k@d{n}.test")).collect();
+    to[130] = "k@ours.test".to_owned();
+    house.start();
+    let id = house.post("a@x", &to.iter().map(String::as_str).collect::<Vec<_>>());
+    house.until_gone(id);
+    assert!(house.log().contains("to local k@ours.test"), "{}", house.log());
+    let mut had: Vec<String> = house.orders.try_iter().flat_map(|order| order.recipients).collect();
+    had.sort_unstable();
+    to.sort_unstable();
+    assert_eq!(had, to);
 }
 
 #[test]

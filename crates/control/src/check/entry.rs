@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::value::{is_host, quotes};
 use super::{Problem, Severity, distance};
 use crate::grammar::{self, Line};
-use crate::{Entry, File, Kind, Role, networks};
+use crate::{Entry, File, Kind, Role, mailhost, networks};
 
 /// What is wrong with the entries of a list or map.
 pub(crate) fn entries(file: &File, lines: &[Line]) -> Vec<Problem> {
@@ -30,6 +30,8 @@ fn one(file: &File, line: &Line) -> Option<Problem> {
         return Some(problem);
     }
     match file.kind {
+        _ if file.name == "mailhosts" => mailhost::slip(&line.text)
+            .map(|problem| error((problem, format!("{}: usher(8)", mailhost::CURE)))),
         Kind::List(_) if file.name == "relaytable" && !RELAY_TABLE.contains(&&*text) => {
             Some(error((format!("`{text}` means nothing here"), format!("write {}", RELAY_TABLE.join(", ")))))
         }

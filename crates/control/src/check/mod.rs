@@ -18,6 +18,7 @@ use crate::{Broken, Control, File, Home, Kind, TABLE, Uids, file, lookup, stamp}
 
 pub(crate) use entry::entries;
 pub use theirs::{Judged, Verdict, judge};
+pub(crate) use value::is_host;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -57,6 +57,7 @@ fn a_sound_house_has_no_problems() {
         ("control/relayclients", "192.168.1.:\n10.0.0.0/8:\n[2001:db8::1]:\n"),
         ("control/bouncemessage", "\u{201c}Sorry\u{201d}\n"),
         ("control/me~", "old"),
+        ("control/mailhosts", "# ours\nb.test:10.0.0.2 imap=1143 tls\nc.test:tls=x.test\nd.test:fd00::2\n"),
         ("etc/tcp.smtp", "# x\n127.:allow,RELAYCLIENT=\"\"\n:allow\n"),
     ]);
     crate::compile_rules(&house.home.join("etc/tcp.smtp")).unwrap();
@@ -95,6 +96,10 @@ const SLIPS: &[(&str, &str, &str, &str)] = &[
     ("control/virtualdomains", "a.b:x\na.b:y", "warning control/virtualdomains line 2: the key of line 1 again", "remove one"),
     ("control/virtualdomains", "a.b:x@y.z", "error control/virtualdomains: a.b: `x@y.z` is not the name", "domain:user"),
     ("control/virtualdomains", "mail.example.org:x", "warning control/virtualdomains: mail.example.org is in locals", "remove it"),
+    ("control/mailhosts", "b.test:10.0.0.2\nlocalhost tls", "error control/mailhosts line 2: no colon", "write name:address imap=port pop3=port tls"),
+    ("control/mailhosts", "b.test :tls", "error control/mailhosts line 1: `b.test ` is not a host name", "write name:address"),
+    ("control/mailhosts", "b.test:imaps=993", "error control/mailhosts line 1: `imaps=993` in the line of b.test", "write name:address"),
+    ("control/mailhosts", "c.test:10.0.0.2 tsl", "error control/mailhosts line 1: `tsl` in the line of c.test", "write name:address"),
     ("control/relayclients", "192.168.1:\n", "error control/relayclients line 1: 192.168.1 is not a whole", "192.168.1."),
     ("control/relaymailfrom", "a@b.c", "warning control/relaymailfrom: whoever writes", "relayclients"),
     ("control/holdlocal", "yes", "error control/holdlocal: neither 1 nor 0", "write 1"),

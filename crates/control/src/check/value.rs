@@ -128,7 +128,7 @@ fn host_name(file: &File, host: &str) -> Option<Problem> {
 }
 
 /// A host name, or an address in brackets.
-pub(super) fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         return address.trim_start_matches("IPv6:").parse::<std::net::IpAddr>().is_ok();
     }

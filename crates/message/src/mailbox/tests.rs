@@ -92,6 +92,7 @@ fn what_cannot_be_read_is_a_fault_and_no_recipient_is_passed_over() {
         ("a@[b c]", Stray(' ')),
         ("a@[b@c]", Stray('@')),
         ("a@b\\@c", Stray('@')),
+        ("a@b\\:", Stray(':')),
         ("a@b: c@d", Group),
         ("x: y: z@a;", Group),
         (": a@b", Group),
