@@ -8,7 +8,7 @@ mod shell;
 use std::process::ExitCode;
 
 use control::{Control, Home};
-use delivery::{Call, Report};
+use delivery::{Call, Kept, Report};
 use submission::Submission;
 use sys::Stop;
 use wire::Fate;
@@ -46,7 +46,7 @@ fn deliver(home: &Home, call: &Call) -> Fate {
         Err(error) => return Fate::later(3, 0, format!("no message on descriptor 0: {error}")),
     };
     let mut queue = Submission::usual(home.run("queue"));
-    match delivery::deliver(&mut queue, &call.order, message, Some(&mut Shell)) {
+    match delivery::deliver(&mut queue, &mut Kept::new(), &call.order, message, Some(&mut Shell)) {
         Report::Fate(fate) => fate,
         Report::NeedsPrograms => Fate::later(3, 5, "programs can't be run"),
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use control::Home;
-use delivery::{Call, Order, Report};
+use delivery::{Call, Kept, Order, Report};
 use submission::Submission;
 use sys::confine::{Confine, Limits};
 use sys::process::{Start, sibling};
@@ -42,7 +42,7 @@ fn once(house: &Home) -> Result<(), Stop> {
         let message = sys::adopt(0)
             .map_err(|error| Stop::temporary(format_args!("no message on descriptor 0: {error}")))?;
         let mut queue = Submission::usual(house.run("queue"));
-        match delivery::deliver(&mut queue, &call.order, message, None) {
+        match delivery::deliver(&mut queue, &mut Kept::new(), &call.order, message, None) {
             Report::Fate(fate) => fate,
             Report::NeedsPrograms => return Err(hand_over()),
         }
@@ -65,11 +65,11 @@ fn worker(house: &Home) -> Result<(), Stop> {
     // For all copies at once: the kernel takes its time to learn it.
     let calls = Confine::new().sockets().calls_only().apply();
     calls.map_err(|error| Stop::temporary(format_args!("can't confine myself: {error}")))?;
-    let mut confined_to = None;
+    let (mut confined_to, mut kept) = (None, Kept::new());
     sys::worker::orders(|packet| {
+        // It goes on while nothing is to be done; spawn keeps nobody idle for so long.
         sys::signals::alarm(LONGEST);
-        let answer = answer(house, packet, &mut confined_to).unwrap_or_else(Report::Fate);
-        sys::signals::alarm(0);
+        let answer = answer(house, packet, &mut confined_to, &mut kept).unwrap_or_else(Report::Fate);
         match answer {
             Report::Fate(fate) => fate.to_bytes(),
             Report::NeedsPrograms => NEEDS_PROGRAMS.to_vec(),
@@ -78,7 +78,12 @@ fn worker(house: &Home) -> Result<(), Stop> {
 }
 
 /// One order. The first one says which folder this worker is for; it gives up all others then.
-fn answer(house: &Home, packet: Packet, confined_to: &mut Option<PathBuf>) -> Result<Report, Fate> {
+fn answer(
+    house: &Home,
+    packet: Packet,
+    confined_to: &mut Option<PathBuf>,
+    kept: &mut Kept,
+) -> Result<Report, Fate> {
     let order = Order::from_packet(&packet.bytes).ok_or_else(|| Fate::later(3, 0, "order mangled"))?;
     let message = packet.fds.into_iter().next();
     let message = message.ok_or_else(|| Fate::later(3, 0, "order without a message"))?;
@@ -93,7 +98,7 @@ fn answer(house: &Home, packet: Packet, confined_to: &mut Option<PathBuf>) -> Re
         return Err(Fate::later(3, 0, "order for another home than this worker's"));
     }
     let mut queue = Submission::at(house.run("queue"));
-    Ok(delivery::deliver(&mut queue, &order, message, None))
+    Ok(delivery::deliver(&mut queue, kept, &order, message, None))
 }
 
 fn confine(order: &Order) -> Result<PathBuf, Fate> {

@@ -3,7 +3,7 @@
 use control::Broken;
 use owner::Owner;
 use users::name::{self, Address};
-use users::{Hit, Resolution, real_domain, resolve};
+use users::{Hit, Resolution, at_once, real_domain, resolve};
 use wire::Fate;
 
 use crate::answer::{Answer, Caller, misunderstood};
@@ -40,7 +40,7 @@ fn system<T: Default>(house: &House, ask: impl FnOnce(&System) -> Result<T, Brok
 /// `recipient ADDRESS`: does it take mail?
 pub(crate) fn recipient(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
     let [address] = fields else { return misunderstood() };
-    match resolve(&house.store, address) {
+    match at_once(|| resolve(&house.store, address)) {
         Resolution::NotOurs => match system(house, |system| system.recipient(address)) {
             Ok(None) => not_ours().into(),
             Ok(Some(person)) if house.system.as_ref().is_some_and(|system| !system.takes_mail(&person)) => {
@@ -56,7 +56,7 @@ pub(crate) fn recipient(house: &House, _: &mut Caller, fields: &[&str]) -> Answe
 /// `owner ADDRESS`: who to become, and what to do with the mail.
 pub(crate) fn owner(house: &House, _: &mut Caller, fields: &[&str]) -> Answer {
     let [address] = fields else { return misunderstood() };
-    owner_of(house, address)
+    at_once(|| owner_of(house, address))
 }
 
 pub(crate) fn owner_of(house: &House, address: &str) -> Answer {

@@ -20,6 +20,7 @@ pub(crate) struct Rounds {
 struct State {
     gathering: Arc<Round>,
     leading: bool,
+    waiting: usize,
 }
 
 /// How a round ended.
@@ -35,7 +36,9 @@ impl Rounds {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mine = state.gathering.clone();
         while state.leading && mine.get().is_none() {
+            state.waiting += 1;
             state = self.over.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
         if let Some(outcome) = mine.get() {
             return outcome.map_err(io::Error::from);
@@ -51,7 +54,10 @@ impl Rounds {
             let _ = std::mem::take(&mut state.gathering).set(outcome);
         }
         state.leading = false;
-        self.over.notify_all();
+        // Who comes alone need not tell anybody.
+        if state.waiting > 0 {
+            self.over.notify_all();
+        }
         outcome.map_err(io::Error::from)
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct House {
     bell: Bell,
     rounds: [Rounds; SPLIT as usize],
     uids: Uids,
+    /// Our own.
+    uid: u32,
     control: Control,
     seats: Mutex<HashMap<u32, u32>>,
     taken: AtomicUsize,
@@ -56,6 +58,7 @@ impl House {
             bell,
             rounds: Default::default(),
             uids,
+            uid: sys::uid(),
             control,
             seats: Mutex::default(),
             taken: AtomicUsize::new(0),
@@ -94,13 +97,13 @@ impl House {
 
     /// How the Received line names the client: qmail-queue's words.
     pub(crate) fn origin(&self, peer: Peer) -> String {
-        let other = peer.uid != 0 && peer.uid != sys::uid();
+        let other = peer.uid != 0 && peer.uid != self.uid;
         let is = |role| other && self.uids.holds(peer.uid, role);
         let who = if is(Role::Net) {
             "from network".to_owned()
         } else if is(Role::Mail) {
             "by alias".to_owned()
-        } else if sys::uid() == peer.uid && self.has_own_user() {
+        } else if self.uid == peer.uid && self.has_own_user() {
             "for bounce".to_owned()
         } else {
             format!("by uid {}", peer.uid)

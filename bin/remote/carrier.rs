@@ -40,8 +40,7 @@ impl Courier {
             sys::log!("remote: warning: msg {}: {error}", String::from_utf8_lossy(&order.id));
             Fate::later(3, 0, "the message can't be read from the queue")
         };
-        let stored = order.file.try_clone().map_err(|error| garbled(&error))?;
-        let stored = Stored::of(stored).map_err(|trouble| garbled(&trouble))?;
+        let stored = Stored::of(&order.file).map_err(|trouble| garbled(&trouble))?;
         stored.check_message().map_err(|trouble| garbled(&trouble))?;
         let requiretls = stored.head().map_err(|trouble| garbled(&trouble))?.requiretls;
         let mut letter =

@@ -59,8 +59,8 @@ pub(crate) fn serve() -> Result<(), Stop> {
     let mut crew = Crew::new(MOST, move || Box::new(Courier(Arc::clone(&shared))));
     sys::log!("remote: status: ready");
     // Control files are read for each delivery: HUP has nothing to do, nor has ALRM.
-    while !matches!(signals.take(), Some(Signal::SIGTERM | Signal::SIGINT)) {
-        desk.attend(&signals, &crew)?;
+    let ends = |signal| matches!(signal, Some(Signal::SIGTERM | Signal::SIGINT));
+    while !(desk.attend(&signals, &crew)? && ends(signals.take())) {
         lines.lines.sweep(false);
     }
     sys::log!("remote: status: exiting");

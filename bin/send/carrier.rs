@@ -46,6 +46,8 @@ pub(crate) struct Carrier {
     state: State,
     /// Orders that did not fit into the socket.
     orders: VecDeque<(Vec<u8>, File)>,
+    /// How many reports are still to come.
+    awaited: usize,
     /// The outage has been logged.
     mourned: bool,
     /// When this began to look for it; `None` once it has been there.
@@ -56,7 +58,7 @@ impl Carrier {
     pub(crate) fn new(name: &'static str, path: PathBuf) -> Carrier {
         let state = State::Away(Duration::ZERO, FIRST_PAUSE);
         let unseen_since = Some(sys::monotonic());
-        Carrier { name, path, state, orders: VecDeque::new(), mourned: false, unseen_since }
+        Carrier { name, path, state, orders: VecDeque::new(), awaited: 0, mourned: false, unseen_since }
     }
 
     /// There is no such program: it has not been there since the start, nor is its socket.
@@ -76,12 +78,13 @@ impl Carrier {
         self.push();
     }
 
-    /// Does what can be done now: call, send, receive.
-    pub(crate) fn take(&mut self, now: Duration) -> Vec<Said> {
+    /// Does what can be done now: call, send, and receive if something `has_come`. It is not asked for more than
+    /// it owes: what else it may say is heard after the next wait.
+    pub(crate) fn take(&mut self, now: Duration, mut has_come: bool) -> Vec<Said> {
         let mut said = Vec::new();
         self.call(now);
         self.push();
-        while let Some(connection) = self.connection() {
+        while has_come && let Some(connection) = self.connection() {
             match connection.recv() {
                 Ok(Some(packet)) => said.extend(self.hear(&packet.bytes, now)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -91,6 +94,7 @@ impl Carrier {
                     said.push(Said::Gone);
                 }
             }
+            has_come = self.awaited > 0;
         }
         said
     }
@@ -153,7 +157,10 @@ impl Carrier {
     fn push(&mut self) {
         while let (State::Ready(connection, _), Some((packet, file))) = (&self.state, self.orders.front()) {
             match connection.send(packet, &[file.as_fd()]) {
-                Ok(()) => drop(self.orders.pop_front()),
+                Ok(()) => {
+                    self.orders.pop_front();
+                    self.awaited += 1;
+                }
                 // The end shows when it is read.
                 Err(_) => return,
             }
@@ -163,6 +170,7 @@ impl Carrier {
     fn hear(&mut self, packet: &[u8], now: Duration) -> Option<Said> {
         let fields = wire::fields(packet);
         if let State::Ready(..) = self.state {
+            self.awaited = self.awaited.saturating_sub(1);
             return Some(Said::Report(fields.into_iter().map(<[u8]>::to_vec).collect()));
         }
         let most = match fields[..] {
@@ -188,6 +196,7 @@ impl Carrier {
         // One that hangs up at once each time must not keep us busy.
         self.state = State::Away(now + FIRST_PAUSE, FIRST_PAUSE);
         self.orders.clear();
+        self.awaited = 0;
     }
 }
 

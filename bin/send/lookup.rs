@@ -94,12 +94,13 @@ impl Lookup {
         self.asked.len() < AHEAD
     }
 
-    /// Takes what has come and gives up what has waited too long: domains whose verdict is known now.
-    pub(crate) fn take(&mut self, now: Duration) -> Vec<Vec<u8>> {
+    /// Takes what has come, if something `has_come`, and gives up what has waited too long: domains whose verdict is
+    /// known now.
+    pub(crate) fn take(&mut self, now: Duration, mut has_come: bool) -> Vec<Vec<u8>> {
         let mut told = Vec::new();
         self.connect(now);
         self.push(now);
-        while let Some(connection) = &self.connection {
+        while has_come && let Some(connection) = &self.connection {
             match connection.recv() {
                 Ok(Some(packet)) if self.sent > 0 => {
                     let Some((domain, _)) = self.asked.pop_front() else { break };
@@ -110,6 +111,7 @@ impl Lookup {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 _ => self.broken(now),
             }
+            has_come = self.sent > 0;
         }
         if self.asked.front().is_some_and(|(_, until)| *until <= now) {
             // Answers come in order: behind a question that is given up none can be matched.
@@ -222,7 +224,7 @@ mod tests {
     fn take(lookup: &mut Lookup, now: Duration) -> Vec<Vec<u8>> {
         let fd = lookup.fd().unwrap();
         sys::wait::until(fd, sys::wait::Interest::Read, Some(30 * SECOND)).unwrap();
-        lookup.take(now)
+        lookup.take(now, true)
     }
 
     #[test]
@@ -254,8 +256,8 @@ mod tests {
         let path = home.path().join("lookup");
         let mut lookup = Lookup::at(path.clone());
         assert_eq!(lookup.verdict(b"a", SECOND), None);
-        assert!(lookup.take(2 * SECOND).is_empty(), "a short outage is waited out");
-        assert_eq!(lookup.take(32 * SECOND), [b"a"]);
+        assert!(lookup.take(2 * SECOND, true).is_empty(), "a short outage is waited out");
+        assert_eq!(lookup.take(32 * SECOND, true), [b"a"]);
         assert_eq!(lookup.verdict(b"a", 32 * SECOND), Some(Verdict::Later));
         assert_eq!(lookup.verdict(b"b", 33 * SECOND), Some(Verdict::Later), "at once in a long one");
         let listener = Listener::bind(&path, 0o600).unwrap();
@@ -265,7 +267,7 @@ mod tests {
         assert_eq!(take(&mut lookup, 34 * SECOND), [b"c"]);
         assert_eq!(lookup.verdict(b"c", 34 * SECOND), Some(Verdict::Later));
         assert_eq!(lookup.verdict(b"d", 35 * SECOND), None);
-        assert_eq!(lookup.take(70 * SECOND), [b"d"], "silent");
+        assert_eq!(lookup.take(70 * SECOND, true), [b"d"], "silent");
         assert_eq!(lookup.verdict(b"d", 70 * SECOND), Some(Verdict::Later));
     }
 
@@ -280,9 +282,9 @@ mod tests {
         drop(listener);
         assert!(take(&mut lookup, 2 * SECOND).is_empty());
         let listener = Listener::bind(&path, 0o600).unwrap();
-        assert!(lookup.take(4 * SECOND).is_empty());
+        assert!(lookup.take(4 * SECOND, true).is_empty());
         listener.accept().unwrap(); // the bind that looked if someone lives there may come first
-        let mut lookup_again = || lookup.take(5 * SECOND);
+        let mut lookup_again = || lookup.take(5 * SECOND, true);
         lookup_again();
     }
 }

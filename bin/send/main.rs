@@ -3,6 +3,7 @@
 //! One process, one loop. Delivers nothing itself: `spawn` and `remote` get orders, `bounce` the
 //! failures. The schedule is crate `schedule`, the files are crate `queue`; here they meet.
 
+mod at_hand;
 mod carrier;
 mod clock;
 mod lookup;

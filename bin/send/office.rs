@@ -11,6 +11,7 @@ use sys::signals::{Signal, Signals};
 use sys::wait::{Interest, poll};
 use sys::{Stop, process};
 
+use crate::at_hand::AtHand;
 use crate::carrier::{Carrier, Said};
 use crate::clock::Clock;
 use crate::lookup::Lookup;
@@ -53,10 +54,14 @@ pub(crate) struct Office {
     pub(crate) given_up: HashSet<u64>,
     /// Messages that the admin has deleted while something of them was under way.
     pub(crate) deleted: HashSet<u64>,
+    /// Messages that this turn has opened.
+    pub(crate) at_hand: AtHand,
     /// The time of day has not leapt, as far as is known.
     pub(crate) trusted: bool,
     /// No program delivers to other hosts here.
     pub(crate) no_remote: bool,
+    /// Whom we run as, and messages belong to.
+    pub(crate) uid: u32,
     control: Control,
     signals: Signals,
     trigger: Trigger,
@@ -96,8 +101,10 @@ impl Office {
             steered: HashMap::new(),
             given_up: HashSet::new(),
             deleted: HashSet::new(),
+            at_hand: AtHand::default(),
             trusted,
             no_remote: false,
+            uid: sys::uid(),
             control,
             signals,
             trigger,
@@ -111,6 +118,7 @@ impl Office {
 
     /// Works until a signal ends it.
     pub(crate) fn run(mut self) -> Result<(), Stop> {
+        sys::logging::gather();
         self.remove_orphans();
         self.recall_decisions();
         self.set_limits();
@@ -152,6 +160,7 @@ impl Office {
     /// Moves a message that can't be used out of the way.
     pub(crate) fn set_aside(&mut self, id: u64, how: &str) {
         self.schedule.forget(id);
+        self.at_hand.forget(id);
         let number = id % queue::SPLIT;
         match self.queue.set_aside(number, id.to_string().as_bytes()) {
             Ok(name) => sys::log!("warning: mess/{number}/{id} is damaged ({how}); moved to bad/{name}"),
@@ -188,6 +197,7 @@ impl Office {
                 }
                 Some(Step::Planned { message, due }) => {
                     // Only for the next start of this program, and for the admin's list.
+                    self.at_hand.forget(message);
                     let _ = self.queue.plan(message, self.clock.wall(due));
                 }
                 Some(Step::Finish(message)) => self.finish(message),
@@ -210,7 +220,13 @@ impl Office {
             let interest = if carrier.wants_to_send() { Interest::Both } else { Interest::Read };
             fds.extend(carrier.fd().map(|fd| (fd, interest)));
         }
+        sys::logging::flush();
+        self.at_hand.clear();
         let ready = poll(&fds, Some(limit)).map_err(Stop::temporary)?;
+        let mut heard = ready[2..].iter().map(|ready| ready.read);
+        let mut heard = |is_there: bool| is_there && heard.next().unwrap_or(false);
+        let verdicts = heard(self.lookup.fd().is_some());
+        let reports = [0, 1].map(|index| heard(self.carriers[index].fd().is_some()));
         if ready[1].read {
             let news = self.trigger.take();
             news.ids.into_iter().for_each(|id| self.load(id));
@@ -221,8 +237,8 @@ impl Office {
         if ready[0].read {
             self.take_signals();
         }
-        self.take_verdicts();
-        self.take_reports();
+        self.take_verdicts(verdicts);
+        self.take_reports(reports);
         self.look_around();
         self.start_partings();
         Ok(())
@@ -289,8 +305,8 @@ impl Office {
         }
     }
 
-    fn take_verdicts(&mut self) {
-        let (told, now) = (self.lookup.take(sys::monotonic()), sys::monotonic());
+    fn take_verdicts(&mut self, have_come: bool) {
+        let (told, now) = (self.lookup.take(sys::monotonic(), have_come), sys::monotonic());
         // Whoever edits tables may forget to tell us; what was accepted by the new ones goes by them.
         if self.lookup.listed(&told) && now >= self.reread_again {
             self.reread_again = now + LOOK;
@@ -303,9 +319,9 @@ impl Office {
         }
     }
 
-    fn take_reports(&mut self) {
+    fn take_reports(&mut self, have_come: [bool; 2]) {
         for channel in Channel::ALL {
-            let said = self.carriers[channel.index()].take(sys::monotonic());
+            let said = self.carriers[channel.index()].take(sys::monotonic(), have_come[channel.index()]);
             for said in said {
                 match said {
                     Said::Report(fields) => self.report(&fields),

@@ -59,6 +59,8 @@ impl Office {
         }
         match self.orders(slot, id, &recipients) {
             Ok(orders) => {
+                // What is said of them by others comes after it.
+                sys::logging::flush();
                 for (packet, file) in orders {
                     self.carriers[channel.index()].order(packet, file);
                 }
@@ -76,25 +78,25 @@ impl Office {
 
     /// One order, or one a recipient if each of them sees another sender.
     fn orders(
-        &self,
+        &mut self,
         slot: usize,
         id: u64,
         recipients: &[Recipient],
     ) -> Result<Vec<(Vec<u8>, File)>, Trouble> {
-        let stored: Stored = self.queue.stored(id)?;
+        // Whoever gets the file has it for himself: it is not kept here.
+        let stored: Stored = self.at_hand.open(&self.queue, id)?;
         let sender = stored.head()?.sender;
         let (slot, number) = (slot.to_string(), id.to_string());
         let route = self.steered.get(&id).and_then(|steering| steering.route.as_deref());
         let route = route.unwrap_or_default().as_bytes();
         let mut orders = Vec::new();
-        let (whole, each) =
-            if verp::is_verp(&sender) { (0, recipients) } else { (recipients.len(), &[][..]) };
-        if whole > 0 {
+        if !verp::is_verp(&sender) {
             let mut fields: Vec<&[u8]> = vec![slot.as_bytes(), number.as_bytes(), route, &sender];
             fields.extend(recipients.iter().map(|recipient| &recipient.address[..]));
-            orders.push((wire::packet(&fields), stored.file().try_clone()?));
+            orders.push((wire::packet(&fields), stored.into_file()));
+            return Ok(orders);
         }
-        for (index, recipient) in each.iter().enumerate() {
+        for (index, recipient) in recipients.iter().enumerate() {
             let name = format!("{slot}.{index}");
             let sender = verp::sender_for(&sender, &recipient.address);
             let fields = [name.as_bytes(), number.as_bytes(), route, &sender, &recipient.address];
@@ -151,6 +153,7 @@ impl Office {
         let last = self.schedule.is_last(id) || self.given_up.contains(&id);
         let pending: Vec<(usize, u64)> = range.map(|at| (at, delivery.recipients[at].place)).collect();
         let decided: Vec<Decision> = answers.into_iter().map(|answer| Decision::of(answer, last)).collect();
+        self.at_hand.forget(id);
         let outcomes = self.carry_out(id, &pending, &decided);
         let Some(delivery) = self.deliveries.get_mut(&slot) else { return };
         for (((at, _), outcome), decision) in pending.iter().zip(outcomes).zip(&decided) {

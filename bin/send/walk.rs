@@ -1,7 +1,6 @@
 //! Reading messages: taking them into the schedule, and offering it their recipients.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use queue::{Head, Stored, Trouble};
@@ -34,17 +33,19 @@ impl Office {
         if self.schedule.knows(id) || self.partings.knows(id) {
             return;
         }
-        let seen = self.queue.stored(id).and_then(|stored| {
-            let owner = stored.file().metadata()?.uid();
-            stored.check().map(|(head, all, done)| (stored, owner, head, all, done))
-        });
+        let seen = self.at_hand.open(&self.queue, id);
+        let seen = seen.and_then(|stored| stored.check().map(|(head, all, done)| (stored, head, all, done)));
         match seen.and_then(|seen| self.look_for_decision(id).map(|()| seen)) {
-            Ok((_, owner, ..)) if owner != sys::uid() => {
+            Ok((stored, ..)) if stored.owner() != self.uid => {
+                let owner = stored.owner();
                 sys::log!(
                     "warning: msg {id} belongs to uid {owner}; skipped until it is given to the queue's"
                 );
             }
-            Ok((stored, _, head, all, done)) => self.take(id, &stored, &head, all == done && all > 0),
+            Ok((stored, head, all, done)) => {
+                self.take(id, &stored, &head, all == done && all > 0);
+                self.at_hand.keep(id, stored);
+            }
             Err(Trouble::Gone) => {}
             Err(Trouble::Damaged(how)) => self.set_aside(id, how),
             Err(Trouble::Io(error)) => {
@@ -85,8 +86,13 @@ impl Office {
     /// Offers some recipients to the schedule. Verdicts that were good at the time `since` count.
     pub(crate) fn read(&mut self, mut cursor: Cursor, since: Duration) {
         let id = cursor.message();
-        let window = match self.queue.stored(id).and_then(|stored| stored.recipients(cursor.from, WINDOW)) {
-            Ok(window) => window,
+        let read = self.at_hand.open(&self.queue, id);
+        let read = read.and_then(|stored| Ok((stored.recipients(cursor.from, WINDOW)?, stored)));
+        let window = match read {
+            Ok((window, stored)) => {
+                self.at_hand.keep(id, stored);
+                window
+            }
             Err(trouble) => return self.unreadable(cursor, &trouble),
         };
         if cursor.from == 0 && window.next.is_none() && window.recipients.len() == 1 {

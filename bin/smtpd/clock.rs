@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sys::Timed;
-use sys::wait::{self, Interest};
 use wire::Flow;
 
 /// Time that a client who is hung up on gets to fall silent.
@@ -27,6 +26,7 @@ impl Conn {
     /// `limit`: of one read or write, and of standing still.
     pub(crate) fn new(mut client: Timed, limit: Duration) -> Conn {
         client.set_idle(limit);
+        client.sleep_in_reads();
         Conn { client, limit, moved: Rc::new(Cell::new(sys::monotonic())) }
     }
 
@@ -38,7 +38,7 @@ impl Conn {
 
     /// Is there input that nobody has read?
     pub(crate) fn has_unread(&self) -> bool {
-        wait::until(self.client.input(), Interest::Read, Some(Duration::ZERO)).unwrap_or(false)
+        self.client.has_unread()
     }
 
     /// Closes the connection so that what was said last arrives.
@@ -106,5 +106,9 @@ impl<H: smtp::House> wire::Session for Watched<H> {
 
     fn timed_out(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.session.timed_out(out)
+    }
+
+    fn expects_much(&self) -> bool {
+        self.session.expects_much()
     }
 }

@@ -23,7 +23,10 @@ const REFUSED_RELAY: u32 = 500;
 
 /// Serves one client; gives back what outlives it. `Err`: we are not in order, and it was told so.
 pub(crate) fn serve(job: Job, mut kept: Kept, service: Service) -> (Kept, Result<After, Stop>) {
-    sys::no_delay(job.output.as_fd());
+    // As a worker it is tcpserver's matter, by its options.
+    if !sys::worker::is_worker() {
+        sys::no_delay(job.output.as_fd());
+    }
     let facts = Facts::read(&job.env, job.input.as_fd());
     let relayclients = facts.as_ref().ok().and_then(|facts| facts.relayclients.clone());
     let rules = kept.files.rules_for(relayclients.as_deref()).map_err(|broken| broken.to_string());

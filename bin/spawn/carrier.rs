@@ -9,8 +9,10 @@ use std::time::Duration;
 use control::{Control, Home};
 use orders::Order;
 use owner::Owner;
+use queue::{Stored, Trouble};
 use wire::Fate;
 
+use crate::homes::Homes;
 use crate::lookup::Lookup;
 use crate::programs;
 use crate::turns::Turns;
@@ -28,6 +30,17 @@ pub(crate) struct Shared {
     pub most_delivered_to: u64,
     /// Set when the program has been told to end.
     pub ending: AtomicBool,
+    homes: Homes,
+    /// Whom we run as.
+    uid: u32,
+}
+
+/// What is delivered.
+struct Message {
+    /// A copy of just the message, never the envelope, that nobody can change.
+    copy: OwnedFd,
+    /// It may leave by TLS only.
+    requiretls: bool,
 }
 
 impl Shared {
@@ -41,7 +54,8 @@ impl Shared {
         let at_once = Control::open(&house).number("concurrencylocal").unwrap_or(1);
         let at_once = usize::try_from(at_once).map_or(most, |number| number.min(most));
         let (turns, ending) = (Turns::new(at_once), AtomicBool::new(false));
-        Shared { house, workers, turns, patience, most_delivered_to, ending }
+        let homes = Homes::default();
+        Shared { house, workers, turns, patience, most_delivered_to, ending, homes, uid: sys::uid() }
     }
 }
 
@@ -57,7 +71,7 @@ impl Carrier {
         Carrier { shared, lookup }
     }
 
-    fn deliver(&mut self, order: &Order, message: &OwnedFd, recipient: &[u8]) -> Fate {
+    fn deliver(&mut self, order: &Order, message: &Message, recipient: &[u8]) -> Fate {
         let fate = match self.lookup.owner(recipient, &self.shared.ending) {
             Ok(owner) => self.deliver_to(order, message, &owner),
             Err(fate) => fate,
@@ -72,8 +86,8 @@ impl Carrier {
         fate
     }
 
-    fn deliver_to(&self, order: &Order, message: &OwnedFd, owner: &Owner) -> Fate {
-        if !sys::is_root() && owner.identity.uid != sys::uid() {
+    fn deliver_to(&self, order: &Order, message: &Message, owner: &Owner) -> Fate {
+        if self.shared.uid != 0 && owner.identity.uid != self.shared.uid {
             let uid = owner.identity.uid;
             return Fate::later(
                 3,
@@ -81,16 +95,21 @@ impl Carrier {
                 format!("the mailbox belongs to uid {uid}, which only root can become"),
             );
         }
-        if let Err(error) = owner::ensure_home(&self.shared.house.mail(), owner) {
+        if let Err(error) = self.shared.homes.ensure(&self.shared.house.mail(), owner) {
             return Fate::later(2, 1, format!("home folder {}: {error}", owner.home.display()));
         }
         let Some(_place) = self.shared.turns.place(&owner.home) else {
             return Fate::later(2, 1, "too many deliveries to this owner at once, and they do not end");
         };
         let key = Key { identity: owner.identity.clone(), home: owner.home.clone() };
-        let packet = packet(order, owner, self.shared.most_delivered_to);
-        match self.shared.workers.deliver(&key, &packet, message) {
-            Some(fate) => fate,
+        let packet = packet(order, owner, message.requiretls, self.shared.most_delivered_to);
+        match self.shared.workers.deliver(&key, &packet, &message.copy) {
+            Some(fate) => {
+                if let Fate::Later(_) = fate {
+                    self.shared.homes.doubt(owner);
+                }
+                fate
+            }
             None => self.run_programs(order, owner),
         }
     }
@@ -109,7 +128,7 @@ impl Carrier {
         let _turn = turns.take(&owner.local, &owner.domain);
         // A copy of its own: what programs leave running could move another's place in the message.
         match message(order, house) {
-            Ok(message) => programs::deliver(house, order, owner, message, *patience),
+            Ok(message) => programs::deliver(house, order, owner, message.copy, *patience),
             Err(fate) => fate,
         }
     }
@@ -128,13 +147,13 @@ impl orders::Carrier for Carrier {
 }
 
 /// What `local-deliver` gets to know.
-fn packet(order: &Order, owner: &Owner, most_delivered_to: u64) -> Vec<u8> {
+fn packet(order: &Order, owner: &Owner, requiretls: bool, most_delivered_to: u64) -> Vec<u8> {
     let field = |key: &str, value: &[u8]| [key.as_bytes(), b"=", value].concat();
     let mut extra: Vec<Vec<u8>> =
         owner.instructions.iter().map(|line| field("do", line.as_bytes())).collect();
     extra.push(field("quota", owner.quota.to_string().as_bytes()));
     extra.push(field("id", &order.id));
-    if programs::requires_tls(order) {
+    if requiretls {
         extra.push(field("requiretls", b"1"));
     }
     if most_delivered_to > 0 {
@@ -149,9 +168,13 @@ fn packet(order: &Order, owner: &Owner, most_delivered_to: u64) -> Vec<u8> {
     wire::packet(&fields)
 }
 
-/// A copy of just the message, never the envelope, that nobody can change.
-fn message(order: &Order, house: &Home) -> Result<OwnedFd, Fate> {
-    queue::copy_message(&order.file, &house.queue().join("tmp")).map_err(|trouble| {
+fn message(order: &Order, house: &Home) -> Result<Message, Fate> {
+    let read = || -> Result<Message, Trouble> {
+        let stored = Stored::whole(&order.file)?;
+        let copy = stored.copy_message(&house.queue().join("tmp"))?;
+        Ok(Message { copy, requiretls: stored.head()?.requiretls })
+    };
+    read().map_err(|trouble| {
         let id = String::from_utf8_lossy(&order.id);
         sys::log!("spawn: {id} warning: can't copy the message: {trouble}");
         Fate::later(3, 0, "the message can't be read from the queue")

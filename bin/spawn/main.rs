@@ -6,6 +6,7 @@
 //! programs would inherit.
 
 mod carrier;
+mod homes;
 mod lookup;
 mod programs;
 mod turns;
@@ -49,8 +50,8 @@ fn run() -> Result<(), Stop> {
     let mut crew = Crew::new(MOST, move || Box::new(Carrier::new(Arc::clone(&hired))));
     sys::log!("spawn: status: ready");
     // HUP and ALRM, which mean something to `send`, must not end deliveries half-way.
-    while !matches!(signals.take(), Some(Signal::SIGTERM | Signal::SIGINT)) {
-        desk.attend(&signals, &crew)?;
+    let ends = |signal| matches!(signal, Some(Signal::SIGTERM | Signal::SIGINT));
+    while !(desk.attend(&signals, &crew)? && ends(signals.take())) {
         shared.workers.tick();
     }
     sys::log!("spawn: status: exiting");

@@ -80,9 +80,9 @@ fn program(house: &Home) -> PathBuf {
 }
 
 /// What can't be read is told when the message is.
-pub(crate) fn requires_tls(order: &Order) -> bool {
-    let stored = order.file.try_clone().ok().and_then(|file| queue::Stored::of(file).ok());
-    stored.and_then(|stored| stored.head().ok()).is_some_and(|head| head.requiretls)
+fn requires_tls(order: &Order) -> bool {
+    let head = queue::Stored::of(&order.file).and_then(|stored| stored.head());
+    head.is_ok_and(|head| head.requiretls)
 }
 
 fn environment(house: &Home, order: &Order, owner: &Owner) -> Env {

@@ -25,6 +25,8 @@ pub(crate) struct Turns {
 struct Busy {
     addresses: HashSet<String>,
     homes: HashMap<PathBuf, Share>,
+    /// How many wait for a change.
+    waiting: usize,
 }
 
 /// What one home has of all deliveries.
@@ -58,7 +60,9 @@ impl Turns {
         let address = format!("{local}@{domain}").to_lowercase();
         let mut busy = self.lock();
         while !busy.addresses.insert(address.clone()) {
+            busy.waiting += 1;
             busy = self.changed.wait(busy).unwrap_or_else(PoisonError::into_inner);
+            busy.waiting -= 1;
         }
         Turn { turns: self, address }
     }
@@ -72,9 +76,11 @@ impl Turns {
             if seen.now < self.share {
                 break;
             }
+            busy.waiting += 1;
             let same = |busy: &mut Busy| busy.homes.get(home).is_some_and(|share| share.ended == seen.ended);
             let waited = self.changed.wait_timeout_while(busy, PATIENCE, same);
-            let (again, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            let (mut again, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            again.waiting -= 1;
             if waited.timed_out() || sys::monotonic() >= until {
                 return None;
             }
@@ -84,6 +90,13 @@ impl Turns {
         Some(Place { turns: self, home: home.to_owned() })
     }
 
+    /// Something has changed: for who waits, if anybody does.
+    fn tell(&self, busy: &Busy) {
+        if busy.waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Busy> {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,8 +104,9 @@ impl Turns {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.turns.lock().addresses.remove(&self.address);
-        self.turns.changed.notify_all();
+        let mut busy = self.turns.lock();
+        busy.addresses.remove(&self.address);
+        self.turns.tell(&busy);
     }
 }
 
@@ -105,8 +119,7 @@ impl Drop for Place<'_> {
                 busy.homes.remove(&self.home);
             }
         }
-        drop(busy);
-        self.turns.changed.notify_all();
+        self.turns.tell(&busy);
     }
 }
 

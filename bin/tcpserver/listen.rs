@@ -20,7 +20,8 @@ use crate::options::{Family, Options};
 /// A socket that takes connections without waiting.
 #[derive(Debug)]
 pub(crate) enum Listener {
-    Tcp(TcpListener),
+    /// With the address that all its connections come to, if it is bound to one.
+    Tcp(TcpListener, Option<SocketAddr>),
     Unix(UnixListener, PathBuf),
 }
 
@@ -28,9 +29,9 @@ impl Listener {
     /// The next connection; `WouldBlock` when there is none.
     pub(crate) fn accept(&self) -> io::Result<Connection> {
         match self {
-            Listener::Tcp(listener) => {
+            Listener::Tcp(listener, local) => {
                 let (stream, remote) = listener.accept()?;
-                let local = stream.local_addr()?;
+                let local = local.map_or_else(|| stream.local_addr(), Ok)?;
                 Ok(Connection::tcp(stream.into(), remote, local))
             }
             Listener::Unix(listener, path) => Connection::unix(listener.accept()?.0.into(), path),
@@ -48,7 +49,7 @@ impl Listener {
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Tcp(listener, _) => listener.as_fd(),
             Listener::Unix(listener, _) => listener.as_fd(),
         }
     }
@@ -66,7 +67,7 @@ pub(crate) fn bind(options: &Options) -> Result<(Listener, String), Stop> {
             let path = path.display().to_string();
             Ok((listener, path))
         }
-        Listener::Tcp(tcp) => {
+        Listener::Tcp(tcp, _) => {
             let local = tcp.local_addr();
             let local =
                 local.map_err(|error| options.fatal(format_args!("unable to get local address: {error}")))?;
@@ -139,8 +140,15 @@ fn open(address: SocketAddr, only_v6: bool, options: &Options) -> io::Result<Lis
         setsockopt(&fd, sockopt::Ipv6V6Only, &only_v6)?;
     }
     kernel_bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+    // Its connections have these from it.
+    sys::keep_alive(fd.as_fd());
+    if !options.delay {
+        sys::no_delay(fd.as_fd());
+    }
     listen(&fd, Backlog::new(options.backlog.min(65_535)).unwrap_or(Backlog::MAXCONN))?;
-    Ok(Listener::Tcp(TcpListener::from(fd)))
+    let listener = TcpListener::from(fd);
+    let local = listener.local_addr()?;
+    Ok(Listener::Tcp(listener, Some(local).filter(|local| !local.ip().is_unspecified())))
 }
 
 /// A port by number or by its name in /etc/services.

@@ -1,7 +1,7 @@
 //! The loop: one place to wait for clients, workers, look-ups and signals.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use sys::signals::{Signal, Signals};
 use sys::wait::{Interest, Watch};
 use sys::{Env, Stop};
 
-use crate::access;
+use crate::access::{self, Access};
 use crate::connection::{Connection, without_connection};
 use crate::inquiry::{Findings, Inquiries};
 use crate::listen::Listener;
@@ -27,8 +27,6 @@ const SIGNALS: u64 = u64::MAX - 1;
 const INQUIRIES: u64 = u64::MAX - 2;
 /// How long nothing is accepted or started when the system has run out of something.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Most connections that are accepted in a row before others are looked after.
-const IN_A_ROW: usize = 16;
 /// The wait status of a connection that was refused, and of one that was dropped for now.
 const REFUSED: i32 = 100 << 8;
 const DROPPED: i32 = 111 << 8;
@@ -48,6 +46,7 @@ pub(crate) struct Server {
     signals: Signals,
     inquiries: Inquiries,
     tally: Tally,
+    access: Access,
     workers: Option<Workers>,
     /// Connections with a process of their own.
     processes: HashMap<u32, Place>,
@@ -75,6 +74,7 @@ impl Server {
         });
         Ok(Server {
             tally: Tally::new(options.limit_per_address),
+            access: Access::default(),
             options,
             listener,
             watch,
@@ -92,10 +92,12 @@ impl Server {
 
     /// Serves until SIGTERM.
     pub(crate) fn run(mut self) -> Result<(), Stop> {
+        sys::logging::gather();
         self.status();
         loop {
             self.keep_workers();
             self.listen_or_not();
+            sys::logging::flush();
             let ready = match self.watch.wait(self.next()) {
                 Ok(ready) => ready,
                 Err(error) => return Err(self.options.fatal(format_args!("unable to wait: {error}"))),
@@ -192,17 +194,15 @@ impl Server {
         workers.dismiss(&self.watch);
     }
 
+    /// The next client. If there are more, the wait will tell at once: to ask here would cost each who comes alone a call.
     fn accept(&mut self) {
-        for _ in 0..IN_A_ROW {
-            if self.connections >= self.options.limit || self.pause.is_some() {
-                return;
-            }
-            match self.listener.accept() {
-                Ok(connection) => self.begin(connection),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if is_shortage(&error) => self.rest("accept", &error),
-                Err(_) => {} // a client that is gone already
-            }
+        if self.connections >= self.options.limit || self.pause.is_some() {
+            return;
+        }
+        match self.listener.accept() {
+            Ok(connection) => self.begin(connection),
+            Err(error) if is_shortage(&error) => self.rest("accept", &error),
+            Err(_) => {} // a client that is gone already
         }
     }
 
@@ -215,12 +215,14 @@ impl Server {
     fn begin(&mut self, mut connection: Connection) {
         self.connections += 1;
         self.status();
-        self.set_options(&connection);
+        if !self.options.keep_ip_options {
+            sys::forget_ip_options(connection.fd.as_fd());
+        }
         if !self.greet(&connection) {
             return self.turn_away(&connection, Place::NONE, "unable to print banner");
         }
         let more = self.inquiries.needed(&mut connection);
-        let verdict = match access::verdict(&self.options, &connection) {
+        let verdict = match self.access.verdict(&self.options, &connection) {
             Ok(verdict) => verdict,
             Err(cause) => return self.turn_away(&connection, Place::NONE, &cause),
         };
@@ -252,17 +254,6 @@ impl Server {
         })
     }
 
-    fn set_options(&self, connection: &Connection) {
-        let fd = connection.fd.as_fd();
-        sys::keep_alive(fd);
-        if !self.options.delay {
-            sys::no_delay(fd);
-        }
-        if !self.options.keep_ip_options {
-            sys::forget_ip_options(fd);
-        }
-    }
-
     /// Prints the banner, which has to fit into the buffer of a new connection.
     fn greet(&self, connection: &Connection) -> bool {
         let banner = &self.options.banner;
@@ -287,7 +278,7 @@ impl Server {
         let Some(place) = self.tally.settle(place, connection.ends.neighbourhood()) else {
             return self.too_many(&connection);
         };
-        match access::verdict(&self.options, &connection) {
+        match self.access.verdict(&self.options, &connection) {
             Ok(verdict) => self.judge(connection, place, &verdict),
             Err(cause) => self.turn_away(&connection, place, &cause),
         }
@@ -333,6 +324,8 @@ impl Server {
                 Err(error) => return self.not_started(guest, &error),
             };
             self.welcome(&guest.connection, pid);
+            // What the worker says of this connection comes after it.
+            sys::logging::flush();
             let Some(workers) = &mut self.workers else { return };
             match workers.give(pid, job, &guest.connection.fd, guest.place, &self.watch) {
                 Ok(()) => return,

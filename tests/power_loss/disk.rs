@@ -172,7 +172,8 @@ impl Disk {
             "lseek" => self.with_file(argument(0), |disk, file| {
                 _ = disk.places.insert(file, Some(call.result as usize))
             }),
-            "write" | "writev" | "sendto" | "sendmsg" => self.wrote(argument(0), call, None),
+            // The last as the log is written: at no place of its own.
+            "write" | "writev" | "sendto" | "sendmsg" | "pwritev2" => self.wrote(argument(0), call, None),
             "pwrite64" | "pwritev" => {
                 self.wrote(argument(0), call, argument(call.arguments.len() - 1).parse().ok())
             }

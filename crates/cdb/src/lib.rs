@@ -8,7 +8,7 @@
 mod read;
 mod write;
 
-pub use read::{Cdb, Matches, Record, Records, Source};
+pub use read::{Cdb, Held, Matches, Record, Records, Source};
 pub use write::{Writer, build};
 
 use std::{fmt, io};

@@ -39,6 +39,44 @@ impl Source for &[u8] {
     }
 }
 
+/// The octets of a file: in memory if there are few, and then as they were when it was opened; else in the file.
+#[derive(Debug)]
+pub enum Held {
+    /// A copy.
+    Memory(Vec<u8>),
+    /// The file.
+    File(File),
+}
+
+impl Held {
+    /// Those of `file`; in memory if there are no more than `most`.
+    pub fn of(file: File, most: u64) -> io::Result<Held> {
+        let size = file.size()?;
+        if size > most {
+            return Ok(Held::File(file));
+        }
+        let mut octets = vec![0; size as usize];
+        file.read_exact_at(&mut octets, 0)?;
+        Ok(Held::Memory(octets))
+    }
+}
+
+impl Source for Held {
+    fn size(&self) -> io::Result<u64> {
+        match self {
+            Held::Memory(octets) => Ok(octets.len() as u64),
+            Held::File(file) => file.size(),
+        }
+    }
+
+    fn read_at(&self, part: &mut [u8], offset: u64) -> io::Result<()> {
+        match self {
+            Held::Memory(octets) => octets.as_slice().read_at(part, offset),
+            Held::File(file) => Source::read_at(file, part, offset),
+        }
+    }
+}
+
 /// An open database.
 #[derive(Debug)]
 pub struct Cdb<S = File> {

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use dotqmail::{Instruction, Verdict, World};
-use maildir::{Maildir, Quota, Trouble};
+use maildir::{Kept, Maildir, Quota, Text, Trouble};
 use message::HeaderLines;
 use submission::Submission;
 use wire::Fate;
@@ -71,46 +71,50 @@ struct Did {
     forwards: Vec<Vec<u8>>,
 }
 
-/// Delivers `message` as `order` says; forwards go to `queue`. Nothing is reported as done that is not
-/// durable. Without `programs` an order that needs them is given back untouched.
+/// Delivers `message` as `order` says; forwards go to `queue`; a Maildir may be `kept` open for the next one. Nothing is
+/// reported as done that is not durable. Without `programs` an order that needs them is given back untouched.
 pub fn deliver(
     queue: &mut Submission,
+    kept: &mut Kept,
     order: &Order,
     message: OwnedFd,
     programs: Option<&mut dyn Programs>,
 ) -> Report {
-    carry_out(queue, order, &File::from(message), programs).unwrap_or_else(|report| report)
+    carry_out(queue, kept, order, &File::from(message), programs).unwrap_or_else(|report| report)
 }
 
 fn carry_out(
     queue: &mut Submission,
+    kept: &mut Kept,
     order: &Order,
     message: &File,
     programs: Option<&mut dyn Programs>,
 ) -> Result<Report, Report> {
-    refuse_non_files(message)?;
+    let length = length_of_file(message)?;
     let home = Home::enter(&order.home)?;
     let delivered_to = message::delivered_to(&order.local, &order.domain);
-    refuse_loop(message, &delivered_to, order.most_delivered_to)?;
+    let start = refuse_loop(message, &delivered_to, order.most_delivered_to)?;
+    let text = Text { file: message, length, start: &start };
     let plan = plan(home, order)?;
     if programs.is_none() && plan.instructions.iter().any(|one| needs_programs(one, &plan, order)) {
         return Err(Report::NeedsPrograms);
     }
-    let did = obey(&plan, order, message, &delivered_to, programs)?;
-    let mut text = format!("did {}+{}+{}/", did.files, did.forwards.len(), did.programs);
+    let did = obey(&plan, kept, order, text, &delivered_to, programs)?;
+    let mut said = format!("did {}+{}+{}/", did.files, did.forwards.len(), did.programs);
     if !did.forwards.is_empty() {
         let sender = plan.home.new_sender(order)?;
         let id = forward::submit(queue, order, &sender, &did.forwards, &delivered_to, message)?;
-        text.push_str(&format!("qp {id}/"));
+        said.push_str(&format!("qp {id}/"));
     }
-    Ok(Fate::done(text).into())
+    Ok(Fate::done(said).into())
 }
 
 /// Carries out the instructions but for the forwards, which it gathers. The first failure is the end.
 fn obey(
     plan: &Plan,
+    kept: &mut Kept,
     order: &Order,
-    message: &File,
+    text: Text<'_>,
     delivered_to: &[u8],
     mut programs: Option<&mut dyn Programs>,
 ) -> Result<Did, Fate> {
@@ -119,12 +123,12 @@ fn obey(
     for instruction in &plan.instructions {
         match instruction {
             Instruction::Maildir(folder) => {
-                store(path(folder), plan.own, &head, message, &quota)?;
+                store(kept, path(folder), plan.own, &head, text, &quota)?;
                 did.files += 1;
             }
             Instruction::Mbox(file) => {
                 let from = message::from_line(&order.sender, sys::unix_seconds().cast_signed());
-                let append = mbox::append(path(file), &[&from[..], &head].concat(), message);
+                let append = mbox::append(path(file), &[&from[..], &head].concat(), text.file);
                 append.map_err(|error| trouble("unable to append to", path(file), &error))?;
                 did.files += 1;
             }
@@ -132,7 +136,7 @@ fn obey(
             Instruction::Program(command) => {
                 did.programs += 1;
                 let Some(programs) = &mut programs else { return Err(NO_PROGRAMS) };
-                let verdict = run(plan, order, command, message, &mut **programs)?;
+                let verdict = run(plan, order, command, text.file, &mut **programs)?;
                 if verdict == Verdict::Enough {
                     break;
                 }
@@ -207,25 +211,28 @@ pub fn show(order: &Order, out: &mut dyn Write) -> Fate {
     Fate::done(format!("did {}+{}+{}/", counts[0], counts[1], counts[2]))
 }
 
-/// A pipe could be read once only, and what stands in for a closed descriptor would look empty.
-fn refuse_non_files(message: &File) -> Result<(), Fate> {
+/// Octets of the message. A pipe could be read once only, and what stands in for a closed descriptor would look empty.
+fn length_of_file(message: &File) -> Result<u64, Fate> {
     match message.metadata() {
-        Ok(seen) if seen.is_file() => Ok(()),
+        Ok(seen) if seen.is_file() => Ok(seen.len()),
         _ => Err(Fate::later(3, 0, "the message is not in a file")),
     }
 }
 
 /// The header line that we put on every message for this recipient: a message that has it has
-/// been here before.
-fn refuse_loop(message: &File, delivered_to: &[u8], most: u64) -> Result<(), Fate> {
+/// been here before. Gives what was read first.
+fn refuse_loop(message: &File, delivered_to: &[u8], most: u64) -> Result<Vec<u8>, Fate> {
     let (mut header, mut looping, mut others) = (HeaderLines::new(), false, 0);
-    let (mut piece, mut offset) = ([0; PIECE], 0);
+    let (mut piece, mut offset, mut start) = ([0; PIECE], 0, Vec::new());
     loop {
         let count = match message.read_at(&mut piece, offset) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(Fate::later(3, 0, format!("unable to read message: {error}"))),
             Ok(count) => count,
         };
+        if offset == 0 {
+            start = piece[..count].to_vec();
+        }
         offset += count as u64;
         let over = header.feed(&piece[..count], &mut |line| {
             looping |= message::same_line(line, delivered_to);
@@ -242,7 +249,7 @@ fn refuse_loop(message: &File, delivered_to: &[u8], most: u64) -> Result<(), Fat
             return Err(Fate::never(4, 6, "this message is looping: too many Delivered-To lines"));
         }
         if over || count == 0 {
-            return Ok(());
+            return Ok(start);
         }
     }
 }
@@ -279,19 +286,37 @@ fn needs_programs(instruction: &Instruction, plan: &Plan, order: &Order) -> bool
     }
 }
 
-fn store(folder: &Path, make: bool, head: &[u8], message: &File, quota: &Quota) -> Result<(), Fate> {
-    let open = match Maildir::open(folder) {
+fn store(
+    kept: &mut Kept,
+    folder: &Path,
+    make: bool,
+    head: &[u8],
+    text: Text<'_>,
+    quota: &Quota,
+) -> Result<(), Fate> {
+    let open = || match Maildir::open(folder) {
         Err(error) if make && error.kind() == ErrorKind::NotFound => Maildir::create(folder),
         other => other,
     };
-    let maildir = open.map_err(|error| trouble("unable to open maildir", folder, &error))?;
-    match maildir.deliver(head, message, quota) {
+    let open = || open().map_err(Unstored::Closed);
+    match kept.with(folder, open, |maildir| maildir.deliver(head, text, quota).map_err(Unstored::Trouble)) {
         Ok(_) => Ok(()),
-        Err(Trouble::Full) => {
+        Err(Unstored::Trouble(Trouble::Full)) => {
             Err(Fate::later(2, 2, "mailbox is full: its quota leaves no room for this message"))
         }
-        Err(Trouble::System(error)) => Err(trouble("temporary error on maildir delivery", folder, &error)),
+        Err(Unstored::Trouble(Trouble::System(error))) => {
+            Err(trouble("temporary error on maildir delivery", folder, &error))
+        }
+        Err(Unstored::Closed(error)) => Err(trouble("unable to open maildir", folder, &error)),
     }
+}
+
+/// Why a message is not in a Maildir.
+enum Unstored {
+    /// It could not be opened.
+    Closed(io::Error),
+    /// It was, but then.
+    Trouble(Trouble),
 }
 
 fn trouble(what: &str, folder: &Path, error: &io::Error) -> Fate {

@@ -1,6 +1,7 @@
 //! A home folder and the .qmail files in it: whether they may be trusted, which one decides.
 //! dot-qmail(5); qmail-local's search, octet for octet.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -22,9 +23,9 @@ const OTHERS_MAY_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 const OWNER_X: u32 = 0o100;
 
-/// The home folder, found fit to deliver in.
+/// The home folder, found fit to deliver in. Opened when a name in it is first asked for.
 #[derive(Debug)]
-pub(crate) struct Home(Folder);
+pub(crate) struct Home(OnceCell<Folder>);
 
 /// A .qmail file.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Home {
         if !ours(seen.uid()) {
             return Err(Fate::later(7, 0, format!("home folder {} is another user's", path.display())));
         }
-        Ok(Home(open_any(Path::new(".")).map_err(at)?))
+        Ok(Home(OnceCell::new()))
     }
 
     /// The .qmail file that decides for `order`, if there is one.
@@ -78,8 +79,18 @@ impl Home {
         Ok(new_sender(&order.sender, &order.local, &order.domain, owner, each))
     }
 
+    /// The folder; that it can't be opened is not to be taken for a name that is not in it.
+    fn folder(&self) -> Result<&Folder, Fate> {
+        if let Some(folder) = self.0.get() {
+            return Ok(folder);
+        }
+        let at = |error: io::Error| Fate::later(3, 0, format!("unable to open the home folder: {error}"));
+        let folder = open_any(Path::new(".")).map_err(at)?;
+        Ok(self.0.get_or_init(|| folder))
+    }
+
     fn exists(&self, name: &[u8]) -> Result<bool, Fate> {
-        match self.0.read_linked(OsStr::from_bytes(name)) {
+        match self.folder()?.read_linked(OsStr::from_bytes(name)) {
             Ok(_) => Ok(true),
             Err(error) if absent(&error) => Ok(false),
             Err(error) => Err(unable(name, &error)),
@@ -87,7 +98,7 @@ impl Home {
     }
 
     fn open(&self, name: Vec<u8>, default: Option<Vec<u8>>) -> Result<Option<Found>, Fate> {
-        let file = match self.0.read_linked(OsStr::from_bytes(&name)) {
+        let file = match self.folder()?.read_linked(OsStr::from_bytes(&name)) {
             Ok(file) => file,
             Err(error) if absent(&error) => return Ok(None),
             Err(error) => return Err(unable(&name, &error)),
@@ -143,7 +154,7 @@ mod tests {
     fn long_names_are_no_crash_and_no_file() {
         // D05
         let home = tempfile::tempdir().unwrap();
-        let folder = Home(open_any(home.path()).unwrap());
+        let folder = Home(open_any(home.path()).unwrap().into());
         let order = Order { dash: b"-".to_vec(), ext: vec![b'X'; 300], ..Order::default() };
         assert_eq!(folder.search(&order).unwrap(), None);
         std::fs::write(home.path().join(".qmail-default"), "#").unwrap();

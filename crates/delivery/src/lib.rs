@@ -14,6 +14,7 @@ mod order;
 use std::path::Path;
 
 pub use deliver::{Programs, Report, deliver, report, show};
+pub use maildir::Kept;
 pub use order::{Call, Order, PRIVATE, path};
 
 /// Enters a home folder, if mail may be delivered in it now: [`deliver`] does so too.

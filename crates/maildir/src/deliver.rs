@@ -29,6 +29,24 @@ impl From<io::Error> for Trouble {
     }
 }
 
+/// A message that is to be delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// Its file, of which nothing else is a part.
+    pub file: &'a File,
+    /// Its octets.
+    pub length: u64,
+    /// The first of them, as far as they have been read already.
+    pub start: &'a [u8],
+}
+
+impl<'a> Text<'a> {
+    /// What is in `file`; nothing has been read yet.
+    pub fn of(file: &'a File) -> io::Result<Text<'a>> {
+        Ok(Text { file, length: file.metadata()?.len(), start: &[] })
+    }
+}
+
 /// A message on its way into a Maildir. Dropped before [`Delivery::commit`] it leaves nothing.
 #[derive(Debug)]
 pub struct Delivery<'a> {
@@ -55,16 +73,15 @@ impl Maildir {
         }
     }
 
-    /// Delivers `head` followed by all of `message` (from its start, wherever it stands; octet by
+    /// Delivers `head` followed by all of `message` (from its start, wherever its file stands; octet by
     /// octet), if `quota` allows. Gives the file's name in `new`.
-    pub fn deliver(&self, head: &[u8], message: &File, quota: &Quota) -> Result<String, Trouble> {
-        let length = message.metadata()?.len();
-        let octets = length + head.len() as u64;
+    pub fn deliver(&self, head: &[u8], message: Text<'_>, quota: &Quota) -> Result<String, Trouble> {
+        let octets = message.length + head.len() as u64;
         if !self.has_room(quota, octets)? {
             return Err(Trouble::Full);
         }
         let mut delivery = self.begin()?;
-        delivery.copy(head, message, length)?;
+        delivery.copy(head, message)?;
         let name = delivery.commit()?;
         self.count(quota, octets as i64, 1);
         Ok(name)
@@ -78,19 +95,20 @@ impl Delivery<'_> {
         self.file.write_all(piece)
     }
 
-    fn copy(&mut self, head: &[u8], message: &File, length: u64) -> io::Result<()> {
-        let mut buffer = head.to_vec();
-        let (start, mut done) = (head.len(), 0);
-        buffer.resize(start + length.min(PIECE) as usize, 0);
-        let mut from = start;
-        while done < length {
-            let want = (length - done).min(PIECE) as usize;
-            message.read_exact_at(&mut buffer[from..from + want], done)?;
+    fn copy(&mut self, head: &[u8], Text { file, length, start }: Text<'_>) -> io::Result<()> {
+        let known = start.len().min(length.min(PIECE) as usize);
+        let mut buffer = [head, &start[..known]].concat();
+        let (mut from, mut done) = (buffer.len(), known as u64);
+        buffer.resize(head.len() + length.min(PIECE) as usize, 0);
+        loop {
+            let want = (length - done).min((buffer.len() - from) as u64) as usize;
+            file.read_exact_at(&mut buffer[from..from + want], done)?;
             self.write(&buffer[..from + want])?;
-            done += want as u64;
-            from = 0;
+            (from, done) = (0, done + want as u64);
+            if done == length {
+                return Ok(());
+            }
         }
-        if length == 0 { self.write(head) } else { Ok(()) }
     }
 
     /// Makes the message durable in `new`; gives its name there.

@@ -27,7 +27,8 @@ fn every_octet_of_a_message_is_kept_whatever_it_is() {
     for text in
         [&b""[..], b"no final newline", b"From me Sat\nx\n\nFrom you\n", b"\0\xff\r\n\0\n", &long, &exactly]
     {
-        let name = maildir.deliver(b"Return-Path: <>\n", &message(text), &Quota::NONE).unwrap();
+        let name =
+            maildir.deliver(b"Return-Path: <>\n", Text::of(&message(text)).unwrap(), &Quota::NONE).unwrap();
         let stored = std::fs::read(path.join("new").join(&name)).unwrap();
         assert!(stored == [b"Return-Path: <>\n", text].concat(), "{name}");
         assert!(name.contains(&format!(",S={}", stored.len())), "{name}");
@@ -43,7 +44,7 @@ fn the_message_is_read_from_its_start_wherever_its_descriptor_stands() {
     let (_home, path, maildir) = maildir();
     let message = message(b"text\n");
     for _ in 0..2 {
-        let name = maildir.deliver(b"", &message, &Quota::NONE).unwrap();
+        let name = maildir.deliver(b"", Text::of(&message).unwrap(), &Quota::NONE).unwrap();
         assert_eq!(std::fs::read(path.join("new").join(name)).unwrap(), b"text\n");
     }
 }
@@ -69,7 +70,7 @@ fn many_deliverers_never_hinder_each_other() {
                 let maildir = Maildir::open(&path).unwrap();
                 for count in 0..20 {
                     let text = format!("{deliverer} {count}\n");
-                    maildir.deliver(b"", &message(text.as_bytes()), &Quota::NONE).unwrap();
+                    maildir.deliver(b"", Text::of(&message(text.as_bytes())).unwrap(), &Quota::NONE).unwrap();
                 }
             })
         })
@@ -85,7 +86,7 @@ fn a_message_that_shrinks_while_it_is_read_is_not_delivered() {
     let (_home, path, maildir) = maildir();
     let message = message(b"text\n");
     let mut delivery = maildir.begin().unwrap();
-    assert!(delivery.copy(b"", &message, 6).is_err());
+    assert!(delivery.copy(b"", Text { file: &message, length: 6, start: b"" }).is_err());
     drop(delivery);
     assert!(files(&path.join("tmp")).is_empty() && files(&path.join("new")).is_empty());
 }
@@ -121,7 +122,7 @@ fn a_full_disk_leaves_no_part_of_a_message() {
     let text = vec![b'x'; 100_000];
     let mut delivered = 0;
     let trouble = loop {
-        match maildir.deliver(b"", &message(&text), &Quota::NONE) {
+        match maildir.deliver(b"", Text::of(&message(&text)).unwrap(), &Quota::NONE) {
             Ok(_) => delivered += 1,
             Err(trouble) => break trouble,
         }
@@ -140,7 +141,9 @@ fn a_disk_without_inodes_leaves_the_mail_where_it_was() {
     let Some(_small) = Small::mount(home.path(), "nr_inodes=7") else { return };
     let path = home.path().join("Maildir");
     let maildir = Maildir::create(&path).unwrap();
-    let delivered = (0..10).filter(|_| maildir.deliver(b"", &message(b"x\n"), &Quota::NONE).is_ok()).count();
+    let delivered = (0..10)
+        .filter(|_| maildir.deliver(b"", Text::of(&message(b"x\n")).unwrap(), &Quota::NONE).is_ok())
+        .count();
     assert!(delivered < 10, "the disk never ran out of inodes");
     assert_eq!((files(&path.join("new")).len(), files(&path.join("tmp")).len()), (delivered, 0));
     drop(maildir);
@@ -154,8 +157,25 @@ fn new_on_another_file_system_is_refused_and_leaves_nothing() {
     Maildir::create(&path).unwrap();
     let Some(_small) = Small::mount(&path.join("new"), "size=64k") else { return };
     let maildir = Maildir::open(&path).unwrap();
-    let trouble = maildir.deliver(b"", &message(b"x\n"), &Quota::NONE).unwrap_err();
+    let trouble = maildir.deliver(b"", Text::of(&message(b"x\n")).unwrap(), &Quota::NONE).unwrap_err();
     assert!(matches!(trouble, Trouble::System(error) if error.kind() == ErrorKind::CrossesDevices));
     assert!(files(&path.join("new")).is_empty() && files(&path.join("tmp")).is_empty());
     drop(maildir);
+}
+
+#[test]
+fn what_has_been_read_already_is_not_read_again_and_nothing_is_lost_or_doubled() {
+    let home = tempfile::tempdir().unwrap();
+    let maildir = Maildir::create(&home.path().join("Maildir")).unwrap();
+    for length in [0, 1, 100, PIECE as usize - 1, PIECE as usize, PIECE as usize + 1, 3 * PIECE as usize] {
+        let text: Vec<u8> = (0..length).map(|at| b"abcdefg\n"[at % 7]).collect();
+        let file = message(&text);
+        for known in [0, 1, 50, 16 * 1024, length] {
+            let start = &text[..known.min(length)];
+            let whole = Text { start, ..Text::of(&file).unwrap() };
+            let name = maildir.deliver(b"head\n", whole, &Quota::NONE).unwrap();
+            let there = std::fs::read(home.path().join("Maildir/new").join(&name)).unwrap();
+            assert!(there == [b"head\n", &text[..]].concat(), "{length} {known}");
+        }
+    }
 }

@@ -7,13 +7,15 @@
 mod clean;
 mod deliver;
 mod folder;
+mod kept;
 mod name;
 mod quota;
 mod scan;
 
 pub use clean::OLD;
-pub use deliver::{Delivery, Trouble};
+pub use deliver::{Delivery, Text, Trouble};
 pub use folder::Maildir;
+pub use kept::Kept;
 pub use name::{Name, unique};
 pub use quota::Quota;
 pub use scan::{Entry, Place};

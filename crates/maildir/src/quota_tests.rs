@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::{Place, Trouble};
+use crate::{Place, Text, Trouble};
 
 fn maildir() -> (tempfile::TempDir, PathBuf, Maildir) {
     let home = tempfile::tempdir().unwrap();
@@ -34,20 +34,21 @@ fn a_mailbox_takes_just_what_its_quota_allows() {
     let (_home, path, maildir) = maildir();
     let quota = Quota::octets(1000);
     for _ in 0..2 {
-        maildir.deliver(b"", &message(500), &quota).unwrap();
+        maildir.deliver(b"", Text::of(&message(500)).unwrap(), &quota).unwrap();
     }
-    assert!(matches!(maildir.deliver(b"", &message(1), &quota), Err(Trouble::Full)));
+    assert!(matches!(maildir.deliver(b"", Text::of(&message(1)).unwrap(), &quota), Err(Trouble::Full)));
     assert_eq!(maildir.usage(&quota).unwrap(), (1000, 2));
     assert_eq!(std::fs::read_dir(path.join("tmp")).unwrap().count(), 0);
     assert_eq!(maildir.scan().unwrap().len(), 2);
-    assert!(maildir.deliver(b"", &message(1), &Quota::NONE).is_ok());
+    assert!(maildir.deliver(b"", Text::of(&message(1)).unwrap(), &Quota::NONE).is_ok());
 }
 
 #[test]
 fn a_quota_of_messages_is_kept_too() {
     let (_home, _path, maildir) = maildir();
     let quota = Quota { octets: 0, messages: 2 };
-    let taken = (0..5).filter(|_| maildir.deliver(b"", &message(5), &quota).is_ok()).count();
+    let taken =
+        (0..5).filter(|_| maildir.deliver(b"", Text::of(&message(5)).unwrap(), &quota).is_ok()).count();
     assert_eq!(taken, 2);
 }
 
@@ -55,11 +56,11 @@ fn a_quota_of_messages_is_kept_too() {
 fn room_that_another_program_made_is_noticed_before_mail_is_turned_away() {
     let (_home, path, maildir) = maildir();
     let quota = Quota::octets(1000);
-    maildir.deliver(b"", &message(500), &quota).unwrap();
-    let name = maildir.deliver(b"", &message(500), &quota).unwrap();
+    maildir.deliver(b"", Text::of(&message(500)).unwrap(), &quota).unwrap();
+    let name = maildir.deliver(b"", Text::of(&message(500)).unwrap(), &quota).unwrap();
     std::fs::remove_file(path.join("new").join(name)).unwrap();
     // More than one line, so the count is not believed.
-    assert!(maildir.deliver(b"", &message(500), &quota).is_ok());
+    assert!(maildir.deliver(b"", Text::of(&message(500)).unwrap(), &quota).is_ok());
     // One line and fresh: believed. One line and old: not.
     std::fs::remove_file(path.join(FILE)).unwrap();
     assert!(!maildir.has_room(&quota, 1).unwrap());
@@ -74,11 +75,11 @@ fn room_that_another_program_made_is_noticed_before_mail_is_turned_away() {
 fn removing_messages_makes_room() {
     let (_home, _path, maildir) = maildir();
     let quota = Quota::octets(1000);
-    maildir.deliver(b"", &message(600), &quota).unwrap();
+    maildir.deliver(b"", Text::of(&message(600)).unwrap(), &quota).unwrap();
     assert!(!maildir.has_room(&quota, 600).unwrap());
     maildir.remove(&maildir.scan().unwrap(), &quota).unwrap();
     assert_eq!(maildir.usage(&quota).unwrap(), (0, 0));
-    maildir.deliver(b"", &message(600), &quota).unwrap();
+    maildir.deliver(b"", Text::of(&message(600)).unwrap(), &quota).unwrap();
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn a_folder_counts_to_the_mailbox_it_lies_in() {
     let sub = Maildir::create(&path.join(".Sub")).unwrap();
     std::fs::write(path.join(".Sub/maildirfolder"), "").unwrap();
     let quota = Quota::octets(1000);
-    sub.deliver(b"", &message(400), &quota).unwrap();
+    sub.deliver(b"", Text::of(&message(400)).unwrap(), &quota).unwrap();
     assert!(!path.join(".Sub").join(FILE).exists());
     assert_eq!(Maildir::open(&path).unwrap().usage(&quota).unwrap(), (400, 1));
 }

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use maildir::{Maildir, Place, Quota};
+use maildir::{Maildir, Place, Quota, Text};
 
 const MESSAGE: &[u8] = b"From: alice@example.test\nSubject: one\n\nFrom here on\n.\n\0\xff body\n";
 
@@ -20,7 +20,7 @@ fn home() -> (tempfile::TempDir, PathBuf) {
 fn deliver(maildir: &Maildir) {
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, MESSAGE).unwrap();
-    maildir.deliver(b"", &file, &Quota::NONE).unwrap();
+    maildir.deliver(b"", Text::of(&file).unwrap(), &Quota::NONE).unwrap();
 }
 
 fn texts(maildir: &Maildir) -> Vec<(Place, Vec<u8>, Vec<u8>)> {

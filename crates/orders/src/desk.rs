@@ -55,8 +55,9 @@ impl Desk {
         Ok(Desk { name, concurrency, most, house, uids, listener, clients: Vec::new() })
     }
 
-    /// Waits once, and takes what has come: a client, an order, a client's end. A signal ends the wait.
-    pub fn attend(&mut self, signals: &Signals, crew: &Crew) -> Result<(), Stop> {
+    /// Waits once, and takes what has come: a client, an order, a client's end. A signal ends the wait: true, if one has
+    /// come.
+    pub fn attend(&mut self, signals: &Signals, crew: &Crew) -> Result<bool, Stop> {
         let mut fds = vec![(signals.as_fd(), Interest::Read), (self.listener.as_fd(), Interest::Read)];
         fds.extend(self.clients.iter().map(|client| (client.as_fd(), Interest::Read)));
         let ready = poll(&fds, Some(TICK)).map_err(Stop::temporary)?;
@@ -68,7 +69,7 @@ impl Desk {
         if ready[1].read {
             self.accept();
         }
-        Ok(())
+        Ok(ready[0].read)
     }
 
     fn accept(&mut self) {

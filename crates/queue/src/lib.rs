@@ -25,7 +25,7 @@ pub use list::{Listed, Totals};
 pub use note::{Failure, Notes};
 pub use steering::Steering;
 pub use store::{Found, Queue, SPLIT};
-pub use stored::{Recipient, Stored, Window, copy_message};
+pub use stored::{Recipient, Stored, Window};
 pub use trigger::{Bell, News, Trigger};
 pub use wish::Wish;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use sys::durable::{self, Folder, Kind};
 
-use crate::{Stored, Trouble};
+use crate::{Stored, Trouble, stored};
 
 /// Folders below `mess/`; a message is in number `ID % SPLIT`.
 pub const SPLIT: u64 = 23;
@@ -90,7 +90,8 @@ impl Queue {
 
     /// Opens message `id` for reading and looks at its end record.
     pub fn stored(&self, id: u64) -> Result<Stored, Trouble> {
-        Stored::of(self.folder(id).read(id.to_string())?)
+        let (file, seen) = self.folder(id).read_and_see(id.to_string())?;
+        Stored::seen(file, &seen, stored::TAIL)
     }
 
     /// Marks the recipients at `places` of message `id` as done. Not synced: a power cut may

@@ -1,10 +1,11 @@
 //! Reading a message's file. Recipients are read in windows, so that a million of them need no memory.
 
-use std::fs::File;
+use std::borrow::Borrow;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -14,18 +15,21 @@ use crate::Trouble;
 use crate::format::{END, End, Head, HeadReader, RECORD_MAX};
 
 /// What is read of a file's end at once: the whole envelope of most messages.
-const TAIL: u64 = 4096;
+pub(crate) const TAIL: u64 = 4096;
+/// A file of no more octets is read whole by who wants all of it.
+const SMALL: u64 = 64 * 1024;
 /// What is read of a longer envelope at once.
 const PIECE: usize = 64 * 1024;
 
 /// A message in the queue, open for reading.
 #[derive(Debug)]
-pub struct Stored {
-    file: File,
+pub struct Stored<F = File> {
+    file: F,
     end: End,
     /// The last octets of the file, and where they begin.
     tail: (u64, Vec<u8>),
     touched: SystemTime,
+    owner: u32,
 }
 
 /// A recipient as the file has it.
@@ -48,24 +52,46 @@ pub struct Window {
     pub next: Option<u64>,
 }
 
-impl Stored {
+impl<F: Borrow<File>> Stored<F> {
     /// Takes a file and looks at its end record.
-    pub fn of(file: File) -> Result<Stored, Trouble> {
-        let seen = file.metadata()?;
+    pub fn of(file: F) -> Result<Stored<F>, Trouble> {
+        let seen = file.borrow().metadata()?;
+        Stored::seen(file, &seen, TAIL)
+    }
+
+    /// The same, for who will want the message: a small one is read at once.
+    pub fn whole(file: F) -> Result<Stored<F>, Trouble> {
+        let seen = file.borrow().metadata()?;
+        Stored::seen(file, &seen, SMALL)
+    }
+
+    /// Takes a file that has been looked at; reads all of it if it has no more than `most` octets, else its end.
+    pub(crate) fn seen(file: F, seen: &Metadata, most: u64) -> Result<Stored<F>, Trouble> {
         if !seen.is_file() {
             return Err(Trouble::Damaged("not a regular file"));
         }
-        let start = seen.len().saturating_sub(TAIL);
+        let start = seen.len().saturating_sub(most);
+        let start = if start == 0 { 0 } else { seen.len().saturating_sub(TAIL) };
         let mut tail = vec![0; (seen.len() - start) as usize];
-        read_exact(&file, &mut tail, start)?;
+        read_exact(file.borrow(), &mut tail, start)?;
         let end = End::parse(&tail[tail.len().saturating_sub(END)..], seen.len())?;
         let touched = seen.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Ok(Stored { file, end, tail: (start, tail), touched })
+        Ok(Stored { file, end, tail: (start, tail), touched, owner: seen.uid() })
     }
 
     /// The file.
     pub fn file(&self) -> &File {
-        &self.file
+        self.file.borrow()
+    }
+
+    /// The file, given away.
+    pub fn into_file(self) -> F {
+        self.file
+    }
+
+    /// The uid that the file belongs to.
+    pub fn owner(&self) -> u32 {
+        self.owner
     }
 
     /// Octets of the message.
@@ -131,7 +157,7 @@ impl Stored {
         let (mut sum, mut at, mut buffer) = (Hasher::new(), 0, vec![0; PIECE]);
         while at < self.end.message {
             let want = buffer.len().min((self.end.message - at) as usize);
-            read_exact(&self.file, &mut buffer[..want], at)?;
+            read_exact(self.file(), &mut buffer[..want], at)?;
             sum.update(&buffer[..want]);
             at += want as u64;
         }
@@ -142,7 +168,14 @@ impl Stored {
     /// ones as an unlinked file in `folder`. The sum is checked.
     pub fn copy_message(&self, folder: &Path) -> Result<OwnedFd, Trouble> {
         let mut sum = Hasher::new();
-        let copy = sys::memory::copy(&self.file, 0, self.end.message, folder, |piece| sum.update(piece))?;
+        if let (0, all) = &self.tail
+            && let Some(message) = all.get(..self.end.message as usize)
+        {
+            sum.update(message);
+            self.sum_is(sum)?;
+            return Ok(sys::memory::sealed(message)?);
+        }
+        let copy = sys::memory::copy(self.file(), 0, self.end.message, folder, |piece| sum.update(piece))?;
         self.sum_is(sum)?;
         Ok(copy)
     }
@@ -150,7 +183,7 @@ impl Stored {
     /// The first octets of the message, at most `most`.
     pub fn message_start(&self, most: usize) -> Result<Vec<u8>, Trouble> {
         let mut bytes = vec![0; most.min(usize::try_from(self.end.message).unwrap_or(usize::MAX))];
-        read_exact(&self.file, &mut bytes, 0)?;
+        read_exact(self.file(), &mut bytes, 0)?;
         Ok(bytes)
     }
 
@@ -202,14 +235,9 @@ impl Stored {
             return Ok(&tail[(at - start) as usize..(over - start) as usize]);
         }
         buffer.resize(PIECE.min((over - at) as usize), 0);
-        read_exact(&self.file, buffer, at)?;
+        read_exact(self.file(), buffer, at)?;
         Ok(buffer)
     }
-}
-
-/// For who is handed a queue file's descriptor: a copy of exactly the message, see [`Stored::copy_message`].
-pub fn copy_message(file: &File, folder: &Path) -> Result<OwnedFd, Trouble> {
-    Stored::of(file.try_clone()?)?.copy_message(folder)
 }
 
 fn read_exact(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {

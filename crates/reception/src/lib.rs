@@ -10,7 +10,10 @@ mod judge;
 mod lookup;
 mod rights;
 mod rules;
+mod state;
 mod tables;
+
+use std::sync::OnceLock;
 
 pub use client::Facts;
 pub use deposit::Deposit;
@@ -22,7 +25,13 @@ pub use rules::{Files, Rules};
 /// One word for everything of a connection: when it began, and in which process.
 pub fn token() -> String {
     let micros = sys::unix_micros();
-    format!("{}.{:06}.{}", micros / 1_000_000, micros % 1_000_000, std::process::id())
+    format!("{}.{:06}.{}", micros / 1_000_000, micros % 1_000_000, own_id())
+}
+
+/// Our process id, asked for once: nobody serves a connection, and is copied then.
+fn own_id() -> u32 {
+    static OWN: OnceLock<u32> = OnceLock::new();
+    *OWN.get_or_init(std::process::id)
 }
 
 /// An address for the log: a blank in it must not begin a word of its own.

@@ -2,9 +2,7 @@
 //! has been touched since the last. One that is broken turns every client away for later.
 
 use std::collections::HashMap;
-use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,10 +10,12 @@ use std::time::Duration;
 use control::{Broken, Control, Home, Table};
 use policy::Unsure;
 
+use crate::state::State;
+
 /// Recipients of a message where `maxrecipients` does not say.
 const RECIPIENTS: u32 = 1000;
 
-const TABLES: &[&str] = &[
+pub(crate) const TABLES: &[&str] = &[
     "badmailfrom",
     "badrcptto",
     "relayclients",
@@ -26,7 +26,7 @@ const TABLES: &[&str] = &[
     "morercpthosts",
     "percenthack",
 ];
-const FILES: &[&str] = &[
+pub(crate) const FILES: &[&str] = &[
     "me",
     "smtpgreeting",
     "envnoathost",
@@ -164,13 +164,8 @@ fn told(hit: &control::Hit) -> String {
 pub struct Files {
     control: Control,
     folder: PathBuf,
-    kept: Option<(Stamps, Rc<Rules>)>,
+    kept: Option<(State, Rc<Rules>)>,
 }
-
-/// When a file was last written, its size and its inode; `None`: there is no such file.
-type Stamp = Option<(i64, i64, u64, u64)>;
-/// Those of the files, and those of the networks that they may name.
-type Stamps = (Vec<Stamp>, Vec<(String, Vec<u8>)>);
 
 impl Files {
     /// Those of `home`; none is read yet.
@@ -189,34 +184,25 @@ impl Files {
 
     /// What the files say now.
     pub fn rules(&mut self) -> Result<Rc<Rules>, Broken> {
-        let now = self.stamps();
-        match &self.kept {
-            Some((then, rules)) if *then == now => Ok(rules.clone()),
-            _ => {
-                self.kept = None;
-                let rules = Rc::new(Rules::read(&self.control)?);
-                self.kept = Some((now, rules.clone()));
-                Ok(rules)
-            }
+        if let Some((then, rules)) = &self.kept
+            && then.is_still(&self.folder)
+        {
+            return Ok(rules.clone());
         }
-    }
-
-    fn stamps(&self) -> Stamps {
-        let compiled = TABLES.iter().map(|name| format!("{name}.cdb"));
-        let networks = control::networks::stamps(&self.folder.join("networks"));
-        let plain = TABLES.iter().chain(FILES).map(|name| (*name).to_owned());
-        (plain.chain(compiled).map(|name| self.stamp(&name)).collect(), networks)
-    }
-
-    fn stamp(&self, name: &str) -> Stamp {
-        let seen = fs::metadata(self.folder.join(name)).ok()?;
-        Some((seen.mtime(), seen.mtime_nsec(), seen.size(), seen.ino()))
+        let now = State::of(&self.folder);
+        let rules = match self.kept.take() {
+            Some((then, rules)) if then.says_as(&now) => rules,
+            _ => Rc::new(Rules::read(&self.control)?),
+        };
+        self.kept = Some((now, rules.clone()));
+        Ok(rules)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn house(files: &[(&str, &str)]) -> (tempfile::TempDir, Files) {
         let home = tempfile::tempdir().unwrap();

@@ -280,6 +280,10 @@ impl<H: House> wire::Session for Session<H> {
         Ok(self.flow)
     }
 
+    fn expects_much(&self) -> bool {
+        matches!(self.mode, Mode::Data(_) | Mode::Chunk(_))
+    }
+
     fn timed_out(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.reset();
         Reply::TIMEOUT.write(out)

@@ -4,7 +4,7 @@
 //! "durable" has done both. The first error of a sync is final: asking again would lie.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -66,6 +66,12 @@ impl Folder {
     /// (`InvalidInput`), and a FIFO does not hang.
     pub fn read(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
         self.regular(name.as_ref(), OFlag::O_RDONLY)
+    }
+
+    /// As [`Folder::read`]; also what was seen of it.
+    pub fn read_and_see(&self, name: impl AsRef<OsStr>) -> io::Result<(File, Metadata)> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        regular(openat(&self.0, name.as_ref(), flags, Mode::empty())?.into())
     }
 
     /// As [`Folder::read`], but through symbolic links: for files that their owner may keep elsewhere.
@@ -252,8 +258,13 @@ fn bits(mode: u32) -> Mode {
 }
 
 fn only_regular(file: File) -> io::Result<File> {
-    match file.metadata()?.is_file() {
-        true => Ok(file),
+    regular(file).map(|(file, _)| file)
+}
+
+fn regular(file: File) -> io::Result<(File, Metadata)> {
+    let seen = file.metadata()?;
+    match seen.is_file() {
+        true => Ok((file, seen)),
         false => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
     }
 }

@@ -25,14 +25,29 @@ pub fn copy(
     if length > LARGE {
         return copy_to_file(source, offset, length, folder, seen);
     }
-    let memory = memfd_create("message", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-    let mut target = File::from(memory);
+    let mut target = sealable()?;
     transfer(source, offset, length, &mut target, seen)?;
     target.seek(SeekFrom::Start(0))?;
+    seal(target)
+}
+
+/// As [`copy`], of octets that have been read already.
+pub fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let target = sealable()?;
+    // Not from where it stands, so that it stands at its start.
+    target.write_all_at(bytes, 0)?;
+    seal(target)
+}
+
+fn sealable() -> io::Result<File> {
+    Ok(memfd_create("message", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?.into())
+}
+
+fn seal(file: File) -> io::Result<OwnedFd> {
     let seals =
         SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
-    fcntl(&target, FcntlArg::F_ADD_SEALS(seals))?;
-    Ok(target.into())
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(file.into())
 }
 
 /// A memory file with `bytes`, positioned at its start: a way to hand over more than a pipe holds.

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -49,14 +50,22 @@ pub struct Peer {
 
 /// One end of a SEQPACKET connection.
 #[derive(Debug)]
-pub struct Packets(OwnedFd);
+pub struct Packets {
+    fd: OwnedFd,
+    /// This handle has said that calls don't wait. Another may have, too: where it is not set the kernel is asked.
+    nonblocking: AtomicBool,
+}
 
 impl Packets {
+    fn of(fd: OwnedFd) -> Packets {
+        Packets { fd, nonblocking: AtomicBool::new(false) }
+    }
+
     /// Two connected ends; both are closed on exec.
     pub fn pair() -> io::Result<(Packets, Packets)> {
         let kind = SockType::SeqPacket;
         let (one, two) = socket::socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok((Packets(one), Packets(two)))
+        Ok((Packets::of(one), Packets::of(two)))
     }
 
     /// Connects to the socket at `path`. Never waits for a busy listener: a full backlog is an error.
@@ -64,7 +73,7 @@ impl Packets {
         let fd = new_socket(SockFlag::SOCK_NONBLOCK)?;
         let (_folder, address) = address(path)?;
         socket::connect(fd.as_raw_fd(), &address)?;
-        let packets = Packets(fd);
+        let packets = Packets::of(fd);
         packets.set_blocking()?;
         Ok(packets)
     }
@@ -72,7 +81,7 @@ impl Packets {
     /// Takes a descriptor that is such a socket; an error if it is anything else.
     pub fn adopt(fd: OwnedFd) -> io::Result<Packets> {
         match socket::getsockopt(&fd, sockopt::SockType)? {
-            SockType::SeqPacket => Ok(Packets(fd)),
+            SockType::SeqPacket => Ok(Packets::of(fd)),
             _ => Err(ErrorKind::InvalidInput.into()),
         }
     }
@@ -80,25 +89,29 @@ impl Packets {
     /// Sends and receives give up with [`ErrorKind::TimedOut`] after `limit`.
     pub fn set_timeout(&self, limit: Duration) -> io::Result<()> {
         let limit = TimeVal::new(limit.as_secs() as i64, i64::from(limit.subsec_micros()));
-        socket::setsockopt(&self.0, sockopt::ReceiveTimeout, &limit)?;
-        socket::setsockopt(&self.0, sockopt::SendTimeout, &limit)?;
+        socket::setsockopt(&self.fd, sockopt::ReceiveTimeout, &limit)?;
+        socket::setsockopt(&self.fd, sockopt::SendTimeout, &limit)?;
         Ok(())
     }
 
     /// Calls give up at once with [`ErrorKind::WouldBlock`] (reported as `TimedOut` never).
     pub fn set_nonblocking(&self) -> io::Result<()> {
-        self.flags(|flags| flags | OFlag::O_NONBLOCK)
+        self.flags(|flags| flags | OFlag::O_NONBLOCK)?;
+        self.nonblocking.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Calls wait again.
     pub fn set_blocking(&self) -> io::Result<()> {
-        self.flags(|flags| flags - OFlag::O_NONBLOCK)
+        self.flags(|flags| flags - OFlag::O_NONBLOCK)?;
+        self.nonblocking.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     fn flags(&self, change: impl Fn(OFlag) -> OFlag) -> io::Result<()> {
         use nix::fcntl::{FcntlArg, fcntl};
-        let flags = OFlag::from_bits_retain(fcntl(&self.0, FcntlArg::F_GETFL)?);
-        fcntl(&self.0, FcntlArg::F_SETFL(change(flags)))?;
+        let flags = OFlag::from_bits_retain(fcntl(&self.fd, FcntlArg::F_GETFL)?);
+        fcntl(&self.fd, FcntlArg::F_SETFL(change(flags)))?;
         Ok(())
     }
 
@@ -109,7 +122,7 @@ impl Packets {
 
     /// Nothing more will be sent from here; the other end is told, and may still answer.
     pub fn no_more(&self) -> io::Result<()> {
-        Ok(socket::shutdown(self.0.as_raw_fd(), socket::Shutdown::Write)?)
+        Ok(socket::shutdown(self.fd.as_raw_fd(), socket::Shutdown::Write)?)
     }
 
     /// Sends one packet that is gathered from `parts`.
@@ -122,7 +135,7 @@ impl Packets {
         let rights = [ControlMessage::ScmRights(&raw)];
         let control = if raw.is_empty() { &[][..] } else { &rights[..] };
         loop {
-            match socket::sendmsg::<()>(self.0.as_raw_fd(), parts, control, MsgFlags::MSG_NOSIGNAL, None) {
+            match socket::sendmsg::<()>(self.fd.as_raw_fd(), parts, control, MsgFlags::MSG_NOSIGNAL, None) {
                 Ok(sent) if sent == length => return Ok(()),
                 Ok(_) => return Err(ErrorKind::WriteZero.into()),
                 Err(Errno::EINTR) => {}
@@ -148,7 +161,7 @@ impl Packets {
         loop {
             let mut parts = [IoSliceMut::new(buffer)];
             let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-            let received = socket::recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut control), flags);
+            let received = socket::recvmsg::<()>(self.fd.as_raw_fd(), &mut parts, Some(&mut control), flags);
             match received.map(|message| (message.bytes, message.flags)) {
                 Ok((length, flags)) => {
                     let fds = descriptors(&control);
@@ -171,7 +184,7 @@ impl Packets {
         let mut parts = [IoSliceMut::new(&mut byte)];
         let message = loop {
             let flags = MsgFlags::empty();
-            match socket::recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+            match socket::recvmsg::<()>(self.fd.as_raw_fd(), &mut parts, Some(&mut control), flags) {
                 Err(Errno::EINTR) => {}
                 Err(Errno::ECONNRESET) => return Ok(None),
                 other => break other.map_err(|error| self.failed(error))?,
@@ -186,7 +199,7 @@ impl Packets {
 
     /// Has the kernel note who sends what comes from now on, or no longer.
     pub(crate) fn ask_who_sends(&self, ask: bool) -> io::Result<()> {
-        Ok(socket::setsockopt(&self.0, sockopt::PassCred, &ask)?)
+        Ok(socket::setsockopt(&self.fd, sockopt::PassCred, &ask)?)
     }
 
     /// Asks: sends `bytes`, waits for one packet. A peer that hangs up instead is `UnexpectedEof`.
@@ -197,23 +210,24 @@ impl Packets {
 
     /// Who connected.
     pub fn peer(&self) -> io::Result<Peer> {
-        let peer = socket::getsockopt(&self.0, sockopt::PeerCredentials)?;
+        let peer = socket::getsockopt(&self.fd, sockopt::PeerCredentials)?;
         Ok(Peer { uid: peer.uid(), gid: peer.gid(), pid: peer.pid() as u32 })
     }
 
     /// A second handle on the same connection.
     pub fn try_clone(&self) -> io::Result<Packets> {
-        Ok(Packets(self.0.try_clone()?))
+        Ok(Packets::of(self.fd.try_clone()?))
     }
 
     /// EAGAIN on a blocking socket is its time limit; on a non-blocking one it is `WouldBlock`.
     fn failed(&self, error: Errno) -> io::Error {
         use nix::fcntl::{FcntlArg, fcntl};
         let waits = || {
-            fcntl(&self.0, FcntlArg::F_GETFL)
+            fcntl(&self.fd, FcntlArg::F_GETFL)
                 .is_ok_and(|flags| !OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK))
         };
         match error {
+            Errno::EAGAIN if self.nonblocking.load(Ordering::Relaxed) => ErrorKind::WouldBlock.into(),
             Errno::EAGAIN if waits() => ErrorKind::TimedOut.into(),
             other => other.into(),
         }
@@ -222,13 +236,13 @@ impl Packets {
 
 impl AsFd for Packets {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
 impl From<Packets> for OwnedFd {
     fn from(packets: Packets) -> OwnedFd {
-        packets.0
+        packets.fd
     }
 }
 
@@ -271,7 +285,7 @@ impl Listener {
         loop {
             match socket::accept4(self.0.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
                 // SAFETY: the kernel has just made this descriptor for us.
-                Ok(fd) => return Ok(Packets(unsafe { OwnedFd::from_raw_fd(fd) })),
+                Ok(fd) => return Ok(Packets::of(unsafe { OwnedFd::from_raw_fd(fd) })),
                 Err(Errno::EINTR | Errno::ECONNABORTED) => {}
                 Err(error) => return Err(error.into()),
             }

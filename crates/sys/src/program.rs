@@ -45,12 +45,16 @@ pub fn main(name: &'static str, run: fn() -> Result<(), Stop>) -> ExitCode {
     keep_log_from_client();
     reset_signals();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    std::panic::set_hook(Box::new(|panic| crate::log!("{}: bug: {panic}", crate::logging::name())));
+    std::panic::set_hook(Box::new(|panic| {
+        crate::log!("{}: bug: {panic}", crate::logging::name());
+        crate::logging::flush();
+    }));
     let code = match std::panic::catch_unwind(run) {
         Ok(Ok(())) => 0,
         Ok(Err(Stop(code))) => code,
         Err(_) => 111,
     };
+    crate::logging::flush();
     ExitCode::from(u8::try_from(code).unwrap_or(111))
 }
 

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{self, MsgFlags, SockType, sockopt};
+use nix::sys::time::TimeVal;
 
 use crate::wait::{self, Interest};
 
 /// Most octets in one write to something that is no socket: a pipe found writable takes a page.
 const PAGE: usize = 4096;
+/// What is left of a wait is not halved any more from here on.
+const SHORT: Duration = Duration::from_millis(100);
 
 /// Input and output (one socket, or two pipes under recordio) with time limits:
 /// [`ErrorKind::TimedOut`] when a call waits for longer than the idle limit or past the deadline.
@@ -21,13 +24,40 @@ pub struct Timed {
     socket: bool,
     idle: Duration,
     deadline: Option<Duration>,
+    asleep: Asleep,
+}
+
+/// Who ends a read that waits for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asleep {
+    /// The input is asked for something to read before each read.
+    Never,
+    /// The read itself, which the kernel ends after this (zero: it has not been told yet).
+    For(Duration),
 }
 
 impl Timed {
     /// `idle`: longest wait of one read or write.
     pub fn new(input: OwnedFd, output: OwnedFd, idle: Duration) -> Timed {
         let socket = is_socket(input.as_fd()) && is_socket(output.as_fd());
-        Timed { input, output, socket, idle, deadline: None }
+        Timed { input, output, socket, idle, deadline: None, asleep: Asleep::Never }
+    }
+
+    /// Reads wait in the kernel, one call each, if the input is a socket. For who has it to himself: a time limit is set
+    /// on it, which holds for all who read there, until [`Timed::into_parts`].
+    pub fn sleep_in_reads(&mut self) {
+        if self.socket {
+            self.asleep = Asleep::For(Duration::ZERO);
+        }
+    }
+
+    /// Is there something to read? The end does not count.
+    pub fn has_unread(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        match self.socket {
+            true => socket::recv(self.input.as_raw_fd(), &mut [0], flags).is_ok_and(|count| count > 0),
+            false => wait::until(self.input.as_fd(), Interest::Read, Some(Duration::ZERO)).unwrap_or(false),
+        }
     }
 
     /// Sets the longest wait of one read or write.
@@ -74,13 +104,53 @@ impl Timed {
 
     /// Gives the descriptors back.
     pub fn into_parts(self) -> (OwnedFd, OwnedFd) {
+        if matches!(self.asleep, Asleep::For(limit) if !limit.is_zero()) {
+            let _ = self.wake_after(Duration::ZERO);
+        }
         (self.input, self.output)
     }
 
-    fn wait(&self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+    /// How long a call that begins now may wait.
+    fn limit(&self) -> Duration {
         let left = self.deadline.map(|end| end.saturating_sub(crate::monotonic()));
-        let limit = left.map_or(self.idle, |left| left.min(self.idle));
-        match wait::until(fd, interest, Some(limit))? {
+        left.map_or(self.idle, |left| left.min(self.idle))
+    }
+
+    /// Has the kernel end reads that wait for longer; zero: never.
+    fn wake_after(&self, limit: Duration) -> io::Result<()> {
+        let limit = TimeVal::new(limit.as_secs() as i64, i64::from(limit.subsec_micros()));
+        Ok(socket::setsockopt(&self.input, sockopt::ReceiveTimeout, &limit)?)
+    }
+
+    /// A read that waits in the kernel. The limit that is set there is at most what is left, and most often the half
+    /// of it, so that the next reads, which may have a little less left, need not set it anew.
+    fn read_asleep(&mut self, buffer: &mut [u8], mut told: Duration) -> io::Result<usize> {
+        let end = crate::monotonic() + self.limit();
+        loop {
+            let now = crate::monotonic();
+            let left = end.saturating_sub(now);
+            if left.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            if told.is_zero() || told > left {
+                told = if left > SHORT { left / 2 } else { left.max(Duration::from_micros(1)) };
+                self.wake_after(told)?;
+                self.asleep = Asleep::For(told);
+            }
+            match nix::unistd::read(&self.input, buffer) {
+                // It has not slept: somebody has made the socket one that never waits.
+                Err(Errno::EAGAIN) if crate::monotonic().saturating_sub(now) < told / 2 => {
+                    self.asleep = Asleep::Never;
+                    return self.read(buffer);
+                }
+                Err(Errno::EAGAIN) => {}
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    fn wait(&self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        match wait::until(fd, interest, Some(self.limit()))? {
             true => Ok(()),
             false => Err(ErrorKind::TimedOut.into()),
         }
@@ -93,6 +163,9 @@ impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.deadline.is_some_and(|end| end <= crate::monotonic()) {
             return Err(ErrorKind::TimedOut.into());
+        }
+        if let Asleep::For(told) = self.asleep {
+            return self.read_asleep(buffer, told);
         }
         self.wait(self.input.as_fd(), Interest::Read)?;
         Ok(nix::unistd::read(&self.input, buffer)?)
@@ -199,6 +272,52 @@ mod tests {
         let mut heard = String::new();
         two.read_to_string(&mut heard).unwrap();
         assert_eq!(heard, "bye");
+    }
+
+    fn asleep(stream: UnixStream, idle: Duration) -> Timed {
+        let mut timed = timed(stream);
+        timed.set_idle(idle);
+        timed.sleep_in_reads();
+        timed
+    }
+
+    #[test]
+    fn a_read_that_waits_in_the_kernel_ends_in_time_too() {
+        for limit in [Duration::from_millis(10), Duration::from_millis(250)] {
+            let (one, mut two) = UnixStream::pair().unwrap();
+            let mut conn = asleep(one, limit);
+            two.write_all(b"xy").unwrap();
+            assert_eq!(conn.read(&mut [0; 1]).unwrap(), 1);
+            assert!(conn.has_unread());
+            assert_eq!(conn.read(&mut [0; 1]).unwrap(), 1);
+            assert!(!conn.has_unread());
+            let start = crate::monotonic();
+            assert_eq!(conn.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::TimedOut);
+            assert!(crate::monotonic() - start >= limit);
+            conn.set_idle(Duration::from_secs(60));
+            conn.set_deadline(Some(limit));
+            assert_eq!(conn.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::TimedOut);
+            conn.set_deadline(None);
+            drop(two);
+            assert!(!conn.has_unread(), "the end is nothing to read");
+            assert_eq!(conn.read(&mut [0; 1]).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn a_socket_that_never_waits_is_waited_for_and_one_given_back_has_no_limit() {
+        let (one, mut two) = UnixStream::pair().unwrap();
+        one.set_nonblocking(true).unwrap();
+        let mut conn = asleep(one, Duration::from_millis(20));
+        assert_eq!(conn.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::TimedOut);
+        two.write_all(b"x").unwrap();
+        assert_eq!(conn.read(&mut [0; 1]).unwrap(), 1);
+        let (one, mut two) = UnixStream::pair().unwrap();
+        let mut conn = asleep(one, Duration::from_secs(10));
+        two.write_all(b"x").unwrap();
+        assert_eq!(conn.read(&mut [0; 1]).unwrap(), 1);
+        let (input, _output) = conn.into_parts();
+        assert_eq!(UnixStream::from(input).read_timeout().unwrap(), None);
     }
 
     #[test]

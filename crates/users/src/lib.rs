@@ -34,7 +34,7 @@ pub use reader::give_back;
 pub use record::Entry;
 pub use resolve::{Hit, Resolution, real_domain, resolve};
 pub use sql::{Sender, Sql};
-pub use store::{Source, Store, domains};
+pub use store::{Source, Store, at_once, domains};
 pub use words::{show_size, size};
 
 #[cfg(test)]

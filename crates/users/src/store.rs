@@ -1,8 +1,10 @@
 //! The domains under `users/` as they are at this moment, kept open for speed.
 //!
-//! Each question costs one stat; a file that has been replaced is opened anew. A domain that was never
+//! Each question costs one stat ([`at_once`]); a file that has been replaced is opened anew, and kept in memory if it is
+//! small. A domain that was never
 //! compiled is read from its texts. What cannot be read is an error for its domain and for no other.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
@@ -11,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use cdb::Cdb;
+use cdb::{Cdb, Held};
 use control::Broken;
 use sys::durable::{Folder, open_any};
 
@@ -22,8 +24,33 @@ use crate::{name, text};
 
 /// Most domains that are kept open.
 const OPEN_MAX: usize = 1000;
+/// A compiled file of no more octets is kept in memory.
+const SMALL: u64 = 64 * 1024;
 /// How often a compiled domain is compared with its texts.
 const COMPARE: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// What this thread's question has met; `None`: there is no question.
+    static MET: RefCell<Option<Met>> = const { RefCell::new(None) };
+}
+
+/// Domains, each with the address of its store.
+type Met = Vec<(usize, Arc<Book>)>;
+
+/// All that `question` asks of a domain is answered by the domain's state at its first look. For questions that change
+/// nothing; not to be nested.
+pub fn at_once<T>(question: impl FnOnce() -> T) -> T {
+    /// A question that ends in a panic ends, too.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            MET.set(None);
+        }
+    }
+    MET.set(Some(Vec::new()));
+    let _end = End;
+    question()
+}
 
 /// Who answers questions about users: the folder `users/`, and databases later. Names are in lower
 /// case and have been checked. An error means "later".
@@ -60,7 +87,7 @@ struct Book {
 
 #[derive(Debug)]
 enum Form {
-    Compiled(Cdb, Seen, Vec<u8>),
+    Compiled(Cdb<Held>, Seen, Vec<u8>),
     Text(BTreeMap<Vec<u8>, Vec<u8>>, String),
 }
 
@@ -116,8 +143,28 @@ impl Store {
         Ok(settings)
     }
 
-    /// The domain as it is now.
+    /// The domain as it is now, or was when this question first met it.
     fn book(&self, domain: &str) -> Result<Option<Arc<Book>>, Broken> {
+        let own = std::ptr::from_ref(self) as usize;
+        let known = MET.with_borrow(|met| {
+            let mut met = met.iter().flatten();
+            met.find(|(store, book)| *store == own && book.domain == domain).map(|(_, book)| book.clone())
+        });
+        if known.is_some() {
+            return Ok(known);
+        }
+        let book = self.book_now(domain)?;
+        if let Some(book) = &book {
+            MET.with_borrow_mut(|met| {
+                if let Some(met) = met {
+                    met.push((own, book.clone()));
+                }
+            });
+        }
+        Ok(book)
+    }
+
+    fn book_now(&self, domain: &str) -> Result<Option<Arc<Book>>, Broken> {
         let path = self.users.join(domain);
         let kept = self.open.read().unwrap_or_else(PoisonError::into_inner).get(domain).cloned();
         if let Some(book) = kept
@@ -272,7 +319,8 @@ fn compiled(file: File, domain: &str) -> Result<Form, Broken> {
     if !is_whole(&file).map_err(failed)? {
         return Err(garbled(domain));
     }
-    let records = Cdb::new(file).map_err(|error| damaged(domain, &error))?;
+    let held = Held::of(file, SMALL).map_err(failed)?;
+    let records = Cdb::new(held).map_err(|error| damaged(domain, &error))?;
     let stamp = records.get(SOURCE).map_err(|error| damaged(domain, &error))?;
     Ok(Form::Compiled(records, seen, stamp.ok_or_else(|| garbled(domain))?))
 }

@@ -334,3 +334,26 @@ proptest::proptest! {
         check(&house.users, None);
     }
 }
+
+#[test]
+fn one_question_has_one_answer_and_the_next_one_sees_the_edit() {
+    let house = House::usual();
+    house.compile();
+    let store = house.store();
+    let known = || store.entry("example.test", "zoe").unwrap().is_some();
+    at_once(|| {
+        assert!(!known());
+        house.write("example.test", &[("accounts", &format!("{ACCOUNTS}zoe:\n"))]);
+        house.compile();
+        assert!(!known(), "as at its first look");
+    });
+    assert!(known());
+    assert!(at_once(known));
+    // Another folder's domain of the same name is another.
+    let other = House::new();
+    other.write("example.test", &[("accounts", "alice:\n")]);
+    at_once(|| {
+        assert!(known());
+        assert!(other.store().entry("example.test", "zoe").unwrap().is_none());
+    });
+}

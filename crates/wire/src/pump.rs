@@ -27,6 +27,10 @@ pub trait Session {
     fn feed(&mut self, input: &[u8], out: &mut dyn Write) -> io::Result<Flow>;
     /// The client has been silent for too long; says so before the shell hangs up.
     fn timed_out(&mut self, out: &mut dyn Write) -> io::Result<()>;
+    /// Is what comes next likely to be large? Only for how much is read at one time.
+    fn expects_much(&self) -> bool {
+        false
+    }
 }
 
 /// How a pump came to its end.
@@ -97,7 +101,7 @@ fn step<C: Read + Write>(
         return Ok(Some(End::PeerGone));
     }
     let flow = session.feed(&input[..count], &mut Through { conn, replies });
-    if count == FEW && input.len() == FEW {
+    if input.len() == FEW && (count == FEW || session.expects_much()) {
         *input = vec![0; PIECE];
     }
     flow.map(ending)
@@ -240,6 +244,40 @@ mod tests {
         let mut conn = Script { pieces, then, ..Script::default() };
         let end = pump(&mut conn, &mut Echo).unwrap();
         (end, String::from_utf8(conn.written).unwrap(), conn.writes)
+    }
+
+    /// Notes how much came at one time; expects much after the octet `d`.
+    #[derive(Default)]
+    struct Eater(Vec<usize>, bool);
+
+    impl Session for Eater {
+        fn greet(&mut self, _: &mut dyn Write) -> io::Result<Flow> {
+            Ok(Flow::More)
+        }
+        fn feed(&mut self, input: &[u8], _: &mut dyn Write) -> io::Result<Flow> {
+            self.0.push(input.len());
+            self.1 = input.ends_with(b"d");
+            Ok(Flow::More)
+        }
+        fn timed_out(&mut self, _: &mut dyn Write) -> io::Result<()> {
+            Ok(())
+        }
+        fn expects_much(&self) -> bool {
+            self.1
+        }
+    }
+
+    #[test]
+    fn much_is_read_at_once_from_who_has_sent_much_or_is_expected_to() {
+        let read = |pieces: &[&str]| {
+            let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+            let mut eater = Eater::default();
+            pump(&mut Script { pieces, ..Script::default() }, &mut eater).unwrap();
+            eater.0
+        };
+        let much = "x".repeat(3000);
+        assert_eq!(read(&["x", &much]), [1, FEW, 3000 - FEW]);
+        assert_eq!(read(&["xd", &much]), [2, 3000]);
     }
 
     #[test]

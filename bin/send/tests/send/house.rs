@@ -243,7 +243,7 @@ pub(crate) fn carrier(path: PathBuf, name: &'static str, told: Sender<Order>) ->
             });
         }
         let file = fs::File::from(packet.fds.into_iter().next().unwrap());
-        let copy = queue::copy_message(&file, Path::new("/tmp"));
+        let copy = queue::Stored::whole(&file).and_then(|stored| stored.copy_message(Path::new("/tmp")));
         if copy.is_err() {
             answer = [fields[0], b"\0Z4.3.0 can't read it"].concat();
         }
