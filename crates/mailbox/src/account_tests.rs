@@ -791,3 +791,31 @@ fn what_is_copied_or_moved_has_the_flags_that_another_session_has_just_given_it(
         assert_eq!(message.keywords, 3);
     }
 }
+
+#[test]
+fn a_uid_that_another_session_has_just_removed_is_passed_over_and_a_number_is_not() {
+    let house = House::new();
+    let mut other = house.account();
+    for text in ["a", "b", "c", "d"] {
+        append(&mut other, "INBOX", text).unwrap();
+    }
+    let mut there = other.open("INBOX", false).unwrap();
+    let mut session = imap::Session::new(house.account(), imap::Options::default());
+    let mut say = |command: &str| {
+        let mut out = Vec::new();
+        session.feed(format!("{command}\r\n").as_bytes(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    say("s SELECT INBOX");
+    there.expunge(&[2]).unwrap();
+    let copied = say("a UID COPY 1:3 Sent");
+    assert!(copied.starts_with("* 2 EXPUNGE\r\na OK [COPYUID") && copied.contains(" 1,3 1:2]"), "{copied}");
+    there.expunge(&[3]).unwrap();
+    // His number 2; it is told when the command is over.
+    let refused = say("b COPY 1:2 Sent");
+    assert_eq!(refused, "* 2 EXPUNGE\r\nb NO [EXPUNGEISSUED] Some of the messages are gone.\r\n");
+    there.expunge(&[4]).unwrap();
+    let moved = say("c UID MOVE 1:4 Sent");
+    assert!(moved.contains(" 1 3] Moved.\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\nc OK"), "{moved}");
+    assert_eq!(other.open("Sent", true).unwrap().messages().len(), 3);
+}
