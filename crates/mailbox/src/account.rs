@@ -132,7 +132,7 @@ impl Account {
     pub(crate) fn mailbox(&self, spot: &Spot, how: Options) -> Result<Mailbox, Trouble> {
         let root = self.tree.root(spot);
         let undelete = (self.settings.undelete > 0).then(|| undelete::place(&root.path, &spot.disk));
-        let user_seen = root.is_shared().then(|| self.seen_of(spot)).transpose()?;
+        let user_seen = root.is_shared().then(|| self.note_of(spot, "seen")).transpose()?;
         let (quota, quota_of) = (self.quota_of(spot), Some(root.path.clone()));
         Mailbox::open(self.place(spot)?, Options { quota, quota_of, undelete, user_seen, ..how })
     }

@@ -442,6 +442,33 @@ fn what_each_user_has_seen_of_a_shared_folder_stays_when_another_renames_it() {
 }
 
 #[test]
+fn what_each_user_has_noted_of_a_shared_folder_stays_when_another_renames_it() {
+    let mut house = sales("anyone lrswipkxte\n");
+    let mut account = house.account();
+    for (name, note) in [("Shared.sales.Old", "mine"), ("Shared.sales.Gone", "of what is gone")] {
+        account.create(name, &[]).unwrap();
+        account.annotate(name, "/private/comment", Some(note.as_bytes())).unwrap();
+    }
+    // As it was called by earlier versions.
+    let notes = house.path("m/fulmar-shared");
+    let files = || std::fs::read_dir(&notes).unwrap().map(|entry| entry.unwrap().path());
+    let is_mine = |path: &PathBuf| std::fs::read_to_string(path).unwrap().ends_with("mine\n");
+    std::fs::rename(files().find(is_mine).unwrap(), notes.join("Shared.sales.Old:metadata")).unwrap();
+    let mine = [("/private/comment".to_owned(), b"mine".to_vec())];
+    assert_eq!(account.metadata("Shared.sales.Old").unwrap(), mine);
+    house.settings.user = "eve@x.test".to_owned();
+    let mut eve = Account::open(&house.path("eve"), house.settings.clone()).unwrap();
+    eve.rename("Shared.sales.Old", "Shared.sales.New").unwrap();
+    eve.delete("Shared.sales.Gone").unwrap();
+    assert_eq!(account.metadata("Shared.sales.New").unwrap(), mine);
+    for name in ["Shared.sales.Old", "Shared.sales.Gone"] {
+        eve.create(name, &[]).unwrap();
+        assert!(account.metadata(name).unwrap().is_empty(), "{name}");
+    }
+    assert!(eve.metadata("Shared.sales.New").unwrap().is_empty());
+}
+
+#[test]
 fn who_administers_a_shared_folder_says_who_may_do_what() {
     let house = sales("bob@x.test lrswipkxtea\n");
     let mut account = house.account();
