@@ -740,6 +740,39 @@ fn hundreds_of_mailboxes_get_another_name_at_once() {
     eprintln!("{took:?}");
 }
 
+/// What a session answers to a command.
+fn answer(session: &mut imap::Session<Account>, command: &str) -> String {
+    let mut out = Vec::new();
+    session.feed(format!("{command}\r\n").as_bytes(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_mailbox_that_is_found_to_be_unreadable_while_it_is_selected_is_not_selected() {
+    let house = House::new();
+    let mut account = house.account();
+    append(&mut account, "INBOX", "a").unwrap();
+    become_nobody(house.home.path());
+    drop(account.open("INBOX", false).unwrap());
+    crate::mailbox::tests::age();
+    account.open("INBOX", false).unwrap().refresh().unwrap();
+    drop(account.open("INBOX", false).unwrap());
+    // In the middle; what SELECT tells is at the end. And the list that it would be made anew from can't be read.
+    let (index, list) = (house.path("m/fulmar-index"), house.path("m/fulmar-uidlist"));
+    let mut octets = std::fs::read(&index).unwrap();
+    octets[120] ^= 1;
+    std::fs::write(&index, octets).unwrap();
+    std::fs::set_permissions(list, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let mut session = imap::Session::new(account, imap::Options::default());
+    answer(&mut session, "a ENABLE QRESYNC");
+    let selected = answer(&mut session, "b SELECT INBOX");
+    assert!(selected.contains("* 1 EXISTS") && selected.contains("b OK"), "{selected}");
+    let selected = answer(&mut session, "c SELECT INBOX (QRESYNC (1 1))");
+    assert!(selected.contains("* 1 EXISTS") && selected.contains("c NO [UNAVAILABLE]"), "{selected}");
+    let closed = answer(&mut session, "d CLOSE");
+    assert!(closed.starts_with("d BAD"), "{closed}");
+}
+
 /// All that a session says to `command`, with the inbox open.
 fn said(house: &House, command: &str) -> Vec<u8> {
     let mut session = imap::Session::new(house.account(), imap::Options::default());
@@ -828,11 +861,7 @@ fn a_uid_that_another_session_has_just_removed_is_passed_over_and_a_number_is_no
     }
     let mut there = other.open("INBOX", false).unwrap();
     let mut session = imap::Session::new(house.account(), imap::Options::default());
-    let mut say = |command: &str| {
-        let mut out = Vec::new();
-        session.feed(format!("{command}\r\n").as_bytes(), &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    };
+    let mut say = |command: &str| answer(&mut session, command);
     say("s SELECT INBOX");
     there.expunge(&[2]).unwrap();
     let copied = say("a UID COPY 1:3 Sent");
