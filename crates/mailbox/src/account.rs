@@ -336,6 +336,10 @@ impl Store for Account {
         self.add_letters(name, letters)
     }
 
+    fn take_back(&mut self, name: &str, arrived: &Arrived) -> Result<(), Trouble> {
+        self.remove_again(&self.tree.find(name)?, arrived)
+    }
+
     fn copy(
         &mut self,
         from: &mut Opened,

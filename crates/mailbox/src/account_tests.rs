@@ -726,6 +726,32 @@ fn what_can_not_be_removed_here_when_it_is_moved_is_not_left_there_either() {
 }
 
 #[test]
+fn a_message_that_can_not_be_removed_is_not_replaced() {
+    let house = House::new();
+    let mut account = house.account();
+    append(&mut account, "INBOX", "Subject: old\n\nx\n").unwrap();
+    become_nobody(house.home.path());
+    let bits = |bits| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(bits);
+        std::fs::set_permissions(house.path("m/cur"), permissions).unwrap();
+    };
+    let mut session = imap::Session::new(house.account(), imap::Options::default());
+    answer(&mut session, "a SELECT INBOX");
+    let replace = "UID REPLACE 1 Drafts {16+}\r\nSubject: new\r\n\r\n";
+    bits(0o500);
+    let said = answer(&mut session, &format!("b {replace}"));
+    bits(0o700);
+    assert!(said.starts_with("b NO [UNAVAILABLE]"), "{said}");
+    assert_eq!(account.status("Drafts", false).unwrap().messages, 0);
+    assert_eq!(account.status("INBOX", false).unwrap().messages, 1);
+    // And it can be tried again.
+    let said = answer(&mut session, &format!("c {replace}"));
+    assert!(said.starts_with("* OK [APPENDUID ") && said.contains("* 1 EXPUNGE\r\nc OK"), "{said}");
+    assert_eq!(account.status("Drafts", false).unwrap().messages, 1);
+    assert_eq!(account.status("INBOX", false).unwrap().messages, 0);
+}
+
+#[test]
 fn hundreds_of_mailboxes_get_another_name_at_once() {
     let house = House::new();
     let mut account = house.account();
