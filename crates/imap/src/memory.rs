@@ -271,6 +271,12 @@ impl Store for Memory {
         Ok(Arrived { uid_validity, uids: uids.into_iter().map(|uid| (0, uid)).collect() })
     }
 
+    fn take_back(&mut self, name: &str, arrived: &Arrived) -> Result<(), Trouble> {
+        let uids: Vec<Uid> = arrived.uids.iter().map(|(_, uid)| *uid).collect();
+        self.account().shelf(name)?.remove(&uids);
+        Ok(())
+    }
+
     fn copy(
         &mut self,
         from: &mut Opened,

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// So many small things are nearly no work.
 const SMALL: usize = if cfg!(test) { 4 } else { 64 };
+/// A longer tag is not repeated: a word is to fit where there is a little room.
+const LONGEST_TAG: usize = 64;
 
 /// How often a client is told, by a clock that the shell has.
 #[derive(Clone)]
@@ -112,6 +114,15 @@ impl<'a> Teller<'a> {
         Teller { out, tag, goal, pace, due, told: 0, within: false, broken: None }
     }
 
+    /// For work that holds a lock which others wait for: what was said before goes out now. A client that reads nothing is
+    /// waited for here; later nothing is sent but single words, and these only where the client would take a line.
+    pub(crate) fn cleared(mut self) -> Teller<'a> {
+        if self.pace.is_some() {
+            self.broken = self.out.flush().err();
+        }
+        self
+    }
+
     /// The client is told nothing: it has not asked for what is written.
     pub(crate) fn silent(out: &'a mut dyn Write) -> Teller<'a> {
         Teller::new("", 0, None, out)
@@ -142,7 +153,7 @@ impl<'a> Teller<'a> {
 
     fn tell(&mut self, done: usize) -> io::Result<()> {
         // A tag may hold what ends the code.
-        match self.tag.contains(']') {
+        match self.tag.contains(']') || self.tag.len() > LONGEST_TAG {
             true => write!(self.out, "* OK [INPROGRESS (NIL {done} {})] Still at work.\r\n", self.goal)?,
             false => {
                 let Teller { tag, goal, .. } = self;

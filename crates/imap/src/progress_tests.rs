@@ -99,6 +99,43 @@ fn a_tag_that_would_end_the_code_is_not_in_it() {
     let mut session = session(20, every(5));
     let (words, _) = said(&mut session, "a]b SEARCH BODY alike");
     assert!(!numbers(&words, "NIL").is_empty());
+    // Nor one that is so long that the word might not fit.
+    let (words, _) = said(&mut session, &format!("{} SEARCH BODY alike", "a".repeat(65)));
+    assert!(!numbers(&words, "NIL").is_empty());
+}
+
+/// What goes out at one time.
+#[derive(Default)]
+struct Parcels(Vec<String>, Vec<u8>);
+
+impl Write for Parcels {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.1.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.push(String::from_utf8(std::mem::take(&mut self.1)).unwrap());
+        Ok(())
+    }
+}
+
+#[test]
+fn whoever_holds_a_lock_sends_nothing_but_the_word() {
+    let mut session = session(40, every(5));
+    for command in ["a COPY 1:* Other", "a UID COPY 1:* Other", "a MOVE 1:20 Other", "a UID MOVE 21:* Other"]
+    {
+        let mut out = Parcels::default();
+        // Said before, and waiting to be sent together with what comes.
+        session.feed(format!("b FETCH 1:* FLAGS\r\n{command}\r\n").as_bytes(), &mut out).unwrap();
+        let mut sent = out.0.iter().skip_while(|parcel| !parcel.contains("b OK"));
+        assert!(sent.next().unwrap().ends_with("b OK Done.\r\n"), "{command}");
+        let words: Vec<_> = sent.collect();
+        assert!(!words.is_empty(), "{command}");
+        for word in words {
+            let ends = word.starts_with("* OK [INPROGRESS (\"a\"") && word.matches("\r\n").count() == 1;
+            assert!(ends, "{command}: {word}");
+        }
+    }
 }
 
 #[test]
@@ -140,7 +177,7 @@ impl Write for Gone {
         Ok(octets.len())
     }
     fn flush(&mut self) -> io::Result<()> {
-        Err(io::ErrorKind::BrokenPipe.into())
+        if self.0.is_empty() { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 }
 

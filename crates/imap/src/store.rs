@@ -208,6 +208,9 @@ pub trait Store: 'static {
     }
     /// Makes all of `letters` messages of `name`, durably, or none.
     fn append(&mut self, name: &str, letters: Vec<Letter<Self::Draft>>) -> Result<Arrived, Trouble>;
+    /// Takes away again what [`Store::append`] has just put into `name`, whatever this user may do there: what was to happen
+    /// together with that can't be done.
+    fn take_back(&mut self, name: &str, arrived: &Arrived) -> Result<(), Trouble>;
     /// Copies messages to `target`, with flags, dates and keywords; all or none.
     fn copy(
         &mut self,

@@ -132,7 +132,7 @@ impl Account {
     pub(crate) fn mailbox(&self, spot: &Spot, how: Options) -> Result<Mailbox, Trouble> {
         let root = self.tree.root(spot);
         let undelete = (self.settings.undelete > 0).then(|| undelete::place(&root.path, &spot.disk));
-        let user_seen = root.is_shared().then(|| self.seen_of(spot)).transpose()?;
+        let user_seen = root.is_shared().then(|| self.note_of(spot, "seen")).transpose()?;
         let (quota, quota_of) = (self.quota_of(spot), Some(root.path.clone()));
         Mailbox::open(self.place(spot)?, Options { quota, quota_of, undelete, user_seen, ..how })
     }
@@ -334,6 +334,10 @@ impl Store for Account {
 
     fn append(&mut self, name: &str, letters: Vec<Letter<Draft>>) -> Result<Arrived, Trouble> {
         self.add_letters(name, letters)
+    }
+
+    fn take_back(&mut self, name: &str, arrived: &Arrived) -> Result<(), Trouble> {
+        self.remove_again(&self.tree.find(name)?, arrived)
     }
 
     fn copy(

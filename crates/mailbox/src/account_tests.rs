@@ -442,6 +442,33 @@ fn what_each_user_has_seen_of_a_shared_folder_stays_when_another_renames_it() {
 }
 
 #[test]
+fn what_each_user_has_noted_of_a_shared_folder_stays_when_another_renames_it() {
+    let mut house = sales("anyone lrswipkxte\n");
+    let mut account = house.account();
+    for (name, note) in [("Shared.sales.Old", "mine"), ("Shared.sales.Gone", "of what is gone")] {
+        account.create(name, &[]).unwrap();
+        account.annotate(name, "/private/comment", Some(note.as_bytes())).unwrap();
+    }
+    // As it was called by earlier versions.
+    let notes = house.path("m/fulmar-shared");
+    let files = || std::fs::read_dir(&notes).unwrap().map(|entry| entry.unwrap().path());
+    let is_mine = |path: &PathBuf| std::fs::read_to_string(path).unwrap().ends_with("mine\n");
+    std::fs::rename(files().find(is_mine).unwrap(), notes.join("Shared.sales.Old:metadata")).unwrap();
+    let mine = [("/private/comment".to_owned(), b"mine".to_vec())];
+    assert_eq!(account.metadata("Shared.sales.Old").unwrap(), mine);
+    house.settings.user = "eve@x.test".to_owned();
+    let mut eve = Account::open(&house.path("eve"), house.settings.clone()).unwrap();
+    eve.rename("Shared.sales.Old", "Shared.sales.New").unwrap();
+    eve.delete("Shared.sales.Gone").unwrap();
+    assert_eq!(account.metadata("Shared.sales.New").unwrap(), mine);
+    for name in ["Shared.sales.Old", "Shared.sales.Gone"] {
+        eve.create(name, &[]).unwrap();
+        assert!(account.metadata(name).unwrap().is_empty(), "{name}");
+    }
+    assert!(eve.metadata("Shared.sales.New").unwrap().is_empty());
+}
+
+#[test]
 fn who_administers_a_shared_folder_says_who_may_do_what() {
     let house = sales("bob@x.test lrswipkxtea\n");
     let mut account = house.account();
@@ -699,6 +726,32 @@ fn what_can_not_be_removed_here_when_it_is_moved_is_not_left_there_either() {
 }
 
 #[test]
+fn a_message_that_can_not_be_removed_is_not_replaced() {
+    let house = House::new();
+    let mut account = house.account();
+    append(&mut account, "INBOX", "Subject: old\n\nx\n").unwrap();
+    become_nobody(house.home.path());
+    let bits = |bits| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(bits);
+        std::fs::set_permissions(house.path("m/cur"), permissions).unwrap();
+    };
+    let mut session = imap::Session::new(house.account(), imap::Options::default());
+    answer(&mut session, "a SELECT INBOX");
+    let replace = "UID REPLACE 1 Drafts {16+}\r\nSubject: new\r\n\r\n";
+    bits(0o500);
+    let said = answer(&mut session, &format!("b {replace}"));
+    bits(0o700);
+    assert!(said.starts_with("b NO [UNAVAILABLE]"), "{said}");
+    assert_eq!(account.status("Drafts", false).unwrap().messages, 0);
+    assert_eq!(account.status("INBOX", false).unwrap().messages, 1);
+    // And it can be tried again.
+    let said = answer(&mut session, &format!("c {replace}"));
+    assert!(said.starts_with("* OK [APPENDUID ") && said.contains("* 1 EXPUNGE\r\nc OK"), "{said}");
+    assert_eq!(account.status("Drafts", false).unwrap().messages, 1);
+    assert_eq!(account.status("INBOX", false).unwrap().messages, 0);
+}
+
+#[test]
 fn hundreds_of_mailboxes_get_another_name_at_once() {
     let house = House::new();
     let mut account = house.account();
@@ -711,6 +764,39 @@ fn hundreds_of_mailboxes_get_another_name_at_once() {
     assert_eq!(names(&mut account).iter().filter(|name| name.starts_with("Old.Lists.")).count(), 500);
     // It took a hundred times as long when each name was looked for among all.
     eprintln!("{took:?}");
+}
+
+/// What a session answers to a command.
+fn answer(session: &mut imap::Session<Account>, command: &str) -> String {
+    let mut out = Vec::new();
+    session.feed(format!("{command}\r\n").as_bytes(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_mailbox_that_is_found_to_be_unreadable_while_it_is_selected_is_not_selected() {
+    let house = House::new();
+    let mut account = house.account();
+    append(&mut account, "INBOX", "a").unwrap();
+    become_nobody(house.home.path());
+    drop(account.open("INBOX", false).unwrap());
+    crate::mailbox::tests::age();
+    account.open("INBOX", false).unwrap().refresh().unwrap();
+    drop(account.open("INBOX", false).unwrap());
+    // In the middle; what SELECT tells is at the end. And the list that it would be made anew from can't be read.
+    let (index, list) = (house.path("m/fulmar-index"), house.path("m/fulmar-uidlist"));
+    let mut octets = std::fs::read(&index).unwrap();
+    octets[120] ^= 1;
+    std::fs::write(&index, octets).unwrap();
+    std::fs::set_permissions(list, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let mut session = imap::Session::new(account, imap::Options::default());
+    answer(&mut session, "a ENABLE QRESYNC");
+    let selected = answer(&mut session, "b SELECT INBOX");
+    assert!(selected.contains("* 1 EXISTS") && selected.contains("b OK"), "{selected}");
+    let selected = answer(&mut session, "c SELECT INBOX (QRESYNC (1 1))");
+    assert!(selected.contains("* 1 EXISTS") && selected.contains("c NO [UNAVAILABLE]"), "{selected}");
+    let closed = answer(&mut session, "d CLOSE");
+    assert!(closed.starts_with("d BAD"), "{closed}");
 }
 
 /// All that a session says to `command`, with the inbox open.
@@ -790,4 +876,28 @@ fn what_is_copied_or_moved_has_the_flags_that_another_session_has_just_given_it(
         assert_eq!(sent.keywords()[1..], ["Later"]);
         assert_eq!(message.keywords, 3);
     }
+}
+
+#[test]
+fn a_uid_that_another_session_has_just_removed_is_passed_over_and_a_number_is_not() {
+    let house = House::new();
+    let mut other = house.account();
+    for text in ["a", "b", "c", "d"] {
+        append(&mut other, "INBOX", text).unwrap();
+    }
+    let mut there = other.open("INBOX", false).unwrap();
+    let mut session = imap::Session::new(house.account(), imap::Options::default());
+    let mut say = |command: &str| answer(&mut session, command);
+    say("s SELECT INBOX");
+    there.expunge(&[2]).unwrap();
+    let copied = say("a UID COPY 1:3 Sent");
+    assert!(copied.starts_with("* 2 EXPUNGE\r\na OK [COPYUID") && copied.contains(" 1,3 1:2]"), "{copied}");
+    there.expunge(&[3]).unwrap();
+    // His number 2; it is told when the command is over.
+    let refused = say("b COPY 1:2 Sent");
+    assert_eq!(refused, "* 2 EXPUNGE\r\nb NO [EXPUNGEISSUED] Some of the messages are gone.\r\n");
+    there.expunge(&[4]).unwrap();
+    let moved = say("c UID MOVE 1:4 Sent");
+    assert!(moved.contains(" 1 3] Moved.\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\nc OK"), "{moved}");
+    assert_eq!(other.open("Sent", true).unwrap().messages().len(), 3);
 }

@@ -142,14 +142,19 @@ impl Mailbox {
         }
         records.extend(self.notes());
         self.commit(held, &records, Some(modseq))?;
-        let counted = placed.iter().filter(|one| !keywords::flags(&one.tail).has(Flags::DELETED));
-        let octets: Vec<i64> = counted.map(|one| one.octets as i64).collect();
-        self.count(octets.iter().sum(), octets.len() as i64);
         self.hear_myself()?;
         self.after_change()?;
         let seen = (first..).zip(arrivals.iter()).filter(|(_, one)| one.marks.flags.has(Flags::SEEN));
         self.add_own_seen(&seen.map(|(uid, _)| uid).collect::<Vec<_>>())?;
+        // After all that can fail: then their files go again.
+        self.count_added(placed);
         Ok((first..).take(placed.len()).collect())
+    }
+
+    fn count_added(&self, placed: &[Placed]) {
+        let counted = placed.iter().filter(|one| !keywords::flags(&one.tail).has(Flags::DELETED));
+        let octets: Vec<i64> = counted.map(|one| one.octets as i64).collect();
+        self.count(octets.iter().sum(), octets.len() as i64);
     }
 
     /// Keeps the records that come with messages; gives their places, 0 for none.

@@ -100,7 +100,7 @@ impl Account {
         match removed {
             Ok(()) => Ok(arrived),
             Err(trouble) => {
-                self.take_back(from, &spot, &arrived.uids);
+                self.undo_move(from, &spot, arrived);
                 Err(trouble)
             }
         }
@@ -108,17 +108,25 @@ impl Account {
 
     /// What could not be removed here is taken away there again, so that each message is in one of the two (RFC 6851
     /// §3.3). One that is not seen to be here stays there.
-    fn take_back(&mut self, from: &mut Opened, spot: &Spot, uids: &[(Uid, Uid)]) {
-        let still_here = uids.iter().filter(|(here, _)| from.mailbox.is_there(*here));
-        let copies: Vec<Uid> = still_here.map(|(_, there)| *there).collect();
-        if copies.is_empty() {
-            return;
+    fn undo_move(&mut self, from: &mut Opened, spot: &Spot, mut arrived: Arrived) {
+        arrived.uids.retain(|(here, _)| from.mailbox.is_there(*here));
+        if !arrived.uids.is_empty() {
+            // Should that fail too, the log has been told, and they are in both.
+            let _ = self.remove_again(spot, &arrived);
         }
+    }
+
+    /// Removes what has just arrived, and keeps nothing of it: it was not to be there alone.
+    pub(crate) fn remove_again(&mut self, spot: &Spot, arrived: &Arrived) -> Result<(), Trouble> {
         self.target = None;
-        // Should that fail too, the log has been told, and they are in both.
-        let _ = self
-            .mailbox(spot, Options::default())
-            .and_then(|mut target| target.remove(&copies, Which::All, &mut Progress::unheard()));
+        let mut target = self.mailbox(spot, Options::default())?;
+        if target.status().uid_validity != arrived.uid_validity {
+            // Another mailbox has the name by now.
+            return Err(Trouble::NoMailbox);
+        }
+        target.options.undelete = None;
+        let uids: Vec<Uid> = arrived.uids.iter().map(|(_, there)| *there).collect();
+        target.remove(&uids, Which::All, &mut Progress::unheard())
     }
 
     fn add(

@@ -537,6 +537,24 @@ fn expunged_mail_is_put_away_where_that_is_wanted_and_the_quota_follows() {
 }
 
 #[test]
+fn what_was_not_added_after_all_is_not_counted() {
+    let home = Home::new();
+    let quota = maildir::Quota::octets(1000);
+    let user_seen = Some(home.0.path().join("there is none/ann"));
+    let mut mailbox =
+        Mailbox::open(home.place(), Options { quota, user_seen, ..Options::default() }).unwrap();
+    let usage = || maildir::Maildir::open(&home.path()).unwrap().usage(&quota).unwrap();
+    add(&home, &mut mailbox, &["abc"]);
+    let before = (usage(), home.files("cur"));
+    // That it has been seen can't be noted.
+    let failed = mailbox.add(vec![Arrival { marks: seen(), ..arrival("defghi") }]);
+    assert!(matches!(failed, Err(Trouble::Unavailable(_))), "{failed:?}");
+    assert_eq!((usage(), home.files("cur")), before);
+    mailbox.refresh().unwrap();
+    assert_eq!(uids(&mailbox), [1]);
+}
+
+#[test]
 fn what_each_user_has_seen_of_a_shared_mailbox_is_his_own() {
     let home = Home::new();
     let open = |user: &str| {

@@ -4,10 +4,10 @@ use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use imap::Trouble;
-use sys::durable::{open_any, replace};
+use sys::durable::open_any;
 
 use crate::account::{Account, SHARED};
 use crate::mailbox::Mailbox;
@@ -49,27 +49,31 @@ impl Account {
         }
     }
 
-    /// The file of what this user has noted about a shared mailbox.
+    /// The file of what this user has noted about a shared mailbox: named by the mailbox's id, which stays when another
+    /// user renames it. What is called by the mailbox's name, as it was once, is taken over; it is not there any more for
+    /// another mailbox of that name.
     pub(crate) fn note_of(&self, spot: &Spot, what: &str) -> Result<PathBuf, Trouble> {
-        let folder = self.root().path.join(OF_SHARED);
-        self.root().folder.make_folder(OF_SHARED, 0o700)?;
-        let root = self.names().line(&self.tree.root(spot).name);
-        Ok(folder.join(format!("{root}{}:{what}", spot.disk.display())))
-    }
-
-    /// The file of what this user has seen of a shared mailbox: named by the mailbox's id, which stays when another user
-    /// renames it. What is called by the mailbox's name, as it was once, is taken over.
-    pub(crate) fn seen_of(&self, spot: &Spot) -> Result<PathBuf, Trouble> {
-        let (named, place) = (self.note_of(spot, "seen")?, self.place(spot)?);
+        let (named, place) = (self.named_note(spot, what)?, self.place(spot)?);
         let id = || uids::id(&open_any(&place.index).ok()?);
         let made = || Mailbox::peek(place.clone(), false).ok().and_then(|_| id());
         // Where no list can be written there is no id that stays.
         let Some(id) = id().or_else(made) else { return Ok(named) };
-        let own = named.with_file_name(format!("{id}:seen"));
-        match (own.symlink_metadata(), std::fs::read(&named)) {
-            (Err(_), Ok(text)) if replace(&own, &text, 0o600).is_err() => Ok(named),
-            _ => Ok(own),
+        let own = named.with_file_name(format!("{id}:{what}"));
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        if is_there(&own) || !is_there(&named) {
+            return Ok(own);
         }
+        // Another session of this user may just have done so.
+        let taken = std::fs::rename(&named, &own).is_ok() || is_there(&own);
+        Ok(if taken { own } else { named })
+    }
+
+    /// Where that was once, and is where there are no ids.
+    fn named_note(&self, spot: &Spot, what: &str) -> Result<PathBuf, Trouble> {
+        let folder = self.root().path.join(OF_SHARED);
+        self.root().folder.make_folder(OF_SHARED, 0o700)?;
+        let root = self.names().line(&self.tree.root(spot).name);
+        Ok(folder.join(format!("{root}{}:{what}", spot.disk.display())))
     }
 
     /// The folder and the file with annotations of one kind.

@@ -209,10 +209,15 @@ impl Tree {
         let last = texts::read_if_there(root, UID_VALIDITY)?.trim().parse().unwrap_or(0u32);
         let uid_validity = now.max(last.saturating_add(1));
         root.replace(UID_VALIDITY, uid_validity.to_string().as_bytes(), mode(root))?;
+        root.make_folder(&spot.disk, 0o700)?;
+        self.share(spot, &[""])?;
+        // Before there is a `cur` no other session opens it, and gives it another UIDVALIDITY as it has none yet.
+        self.write_first_list(spot, uid_validity)?;
         Maildir::create(&self.path(spot))?;
-        if mode(root) != PRIVATE {
-            self.share(spot)?;
-        }
+        self.share(spot, &["tmp", "new", "cur"])
+    }
+
+    fn write_first_list(&self, spot: &Spot, uid_validity: u32) -> io::Result<()> {
         let id = format!("{:032x}", u128::from_ne_bytes(sys::random()?));
         let list = List { uid_validity, next: 1, id, ..List::default() };
         let index = open_any(&self.index(spot)?)?;
@@ -222,12 +227,14 @@ impl Tree {
         }
     }
 
-    /// Opens a mailbox that was made to the group that its tree belongs to.
-    fn share(&self, spot: &Spot) -> io::Result<()> {
+    /// Opens folders of a mailbox that is being made to the group that its tree belongs to.
+    fn share(&self, spot: &Spot, folders: &[&str]) -> io::Result<()> {
+        if mode(&self.root(spot).folder) == PRIVATE {
+            return Ok(());
+        }
         let path = self.path(spot);
-        ["tmp", "new", "cur", ""]
-            .iter()
-            .try_for_each(|name| File::open(path.join(name))?.set_permissions(Permissions::from_mode(0o2770)))
+        let open = |name: &&str| File::open(path.join(name))?.set_permissions(Permissions::from_mode(0o2770));
+        folders.iter().try_for_each(open)
     }
 
     /// Removes a mailbox with its mail. It is gone, durably, before its files are: gives what is left to be erased,
@@ -372,6 +379,27 @@ mod tests {
             std::fs::read_dir(home.path().join("m")).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["cur", "fulmar-uidvalidity", "new", "tmp"]);
+    }
+
+    #[test]
+    fn a_mailbox_has_its_uidvalidity_before_anybody_can_see_it() {
+        let home = tempfile::tempdir().unwrap();
+        let mut tree = tree(home.path());
+        for (name, elsewhere) in [("A", None), ("B", Some(home.path().join("i")))] {
+            tree.roots[0].index = elsewhere;
+            let spot = tree.plan(name);
+            // Stopped at the moment at which it becomes a mailbox.
+            std::fs::create_dir(tree.path(&spot)).unwrap();
+            let cur = tree.path(&spot).join("cur");
+            std::fs::write(&cur, "").unwrap();
+            tree.make(&spot).unwrap_err();
+            assert_eq!(tree.find(name), Err(Trouble::NoMailbox));
+            let list = || std::fs::read(tree.index(&spot).unwrap().join(uids::NAME)).unwrap();
+            let before = list();
+            std::fs::remove_file(cur).unwrap();
+            tree.make(&spot).unwrap();
+            assert_eq!((tree.find(name), list()), (Ok(spot.clone()), before));
+        }
     }
 
     #[test]

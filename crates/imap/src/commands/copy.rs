@@ -20,7 +20,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         return Ok(Reply::DONE);
     }
     let name = fit(&mailbox, store.separator())?;
-    let mut teller = Teller::new(&tag, there.len(), pace, out);
+    let mut teller = Teller::new(&tag, there.len(), pace, out).cleared();
     let arrived = store.copy(&mut open.folder, &there, &name, &mut teller.progress()).map_err(refused)?;
     teller.heard()?;
     Ok(match code(&arrived) {
@@ -29,13 +29,15 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     })
 }
 
-/// Those that are still there. A UID that is not is passed over (RFC 9051 §6.4.9); where messages were named by number all
-/// are copied or none, and the client does not know yet that some are gone.
+/// Those that are still there: now, not when the client was last told. A UID that is not is passed over (RFC 9051 §6.4.9);
+/// where messages were named by number all are copied or none, and the client does not know yet that some are gone. His
+/// numbers stay what they are until he is told (§7.5.1).
 pub(super) fn there<F: Folder>(
-    open: &Open<F>,
+    open: &mut Open<F>,
     picked: &[(u32, Uid)],
     by_uid: bool,
 ) -> Result<Vec<Uid>, Trouble> {
+    open.folder.refresh()?;
     let uids = picked.iter().map(|(_, uid)| *uid);
     let there: Vec<Uid> = uids.filter(|uid| open.message(*uid).is_some()).collect();
     if by_uid || there.len() == picked.len() { Ok(there) } else { Err(Trouble::Gone) }

@@ -23,7 +23,7 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
         return Ok(Reply::DONE);
     }
     let name = fit(&mailbox, store.separator())?;
-    let mut teller = Teller::new(&tag, there.len(), pace, out);
+    let mut teller = Teller::new(&tag, there.len(), pace, out).cleared();
     let arrived = store.relocate(&mut open.folder, &there, &name, &mut teller.progress()).map_err(refused)?;
     teller.heard()?;
     if let Some(code) = code(&arrived) {

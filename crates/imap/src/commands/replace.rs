@@ -1,10 +1,11 @@
-//! REPLACE: RFC 8508. The new message is there before the old one goes.
+//! REPLACE: RFC 8508. The new message is there before the old one goes; if that can't go, the new one goes again.
 
 use crate::commands::append::append_uid;
+use crate::open::Open;
 use crate::reply::Reply;
 use crate::sequence::Set;
 use crate::session::{Answer, Out, Session, Stop};
-use crate::store::{Folder, Store, Trouble};
+use crate::store::{Folder, Store, Trouble, Uid};
 use crate::syntax::Request;
 
 pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out<'_>) -> Answer {
@@ -20,9 +21,23 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     let name = session.target(&mailbox)?;
     let letter = session.letter(with)?;
     let arrived = session.store.append(&name, vec![letter])?;
+    if let Err(trouble) = session.selected()?.folder.expunge(&[uid]) {
+        // RFC 8508 wants both or neither. One that is not seen to be there has been replaced all the same.
+        if session.selected()?.still_has(uid) {
+            // Should that fail too, the log has been told, and both are there.
+            let _ = session.store.take_back(&name, &arrived);
+        }
+        return Err(trouble.into());
+    }
     write!(out, "* OK [{}] The new one is there.\r\n", append_uid(&arrived))?;
-    session.selected()?.folder.expunge(&[uid])?;
     Ok(Reply::DONE)
+}
+
+impl<F: Folder> Open<F> {
+    /// Can the message be read now?
+    fn still_has(&mut self, uid: Uid) -> bool {
+        self.folder.refresh().is_ok() && self.folder.open(uid).is_ok()
+    }
 }
 
 impl<S: Store> Session<S> {

@@ -30,7 +30,11 @@ pub(crate) fn run<S: Store>(session: &mut Session<S>, request: Request, out: Out
     session.open = Some(open);
     session.describe(&mailbox, out)?;
     if let Some(qresync) = qresync {
-        session.selected()?;
+        if let Err(stop) = session.selected() {
+            // RFC 9051 §6.3.2: a SELECT that fails leaves none selected.
+            session.open = None;
+            return Err(stop);
+        }
         session.resync(&qresync, out)?;
     }
     Ok(if read_only { Reply::SELECTED_READ_ONLY } else { Reply::SELECTED })
