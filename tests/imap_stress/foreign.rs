@@ -1,5 +1,6 @@
 //! What others do to a Maildir while sessions are at work, and what its files say.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,15 @@ fn folder(server: &ImapServer, mailbox: &str) -> PathBuf {
 
 fn mail(folder: &Path) -> Vec<PathBuf> {
     ["new", "cur"].iter().flat_map(|part| files_of(&folder.join(part))).collect()
+}
+
+/// Has a message two names? A copy of it has a name of its own.
+pub(crate) fn has_second_names(server: &ImapServer, mailbox: &str) -> bool {
+    let files = mail(&folder(server, mailbox));
+    let base =
+        |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().split(':').next().unwrap().to_owned();
+    let bases: BTreeSet<String> = files.iter().map(base).collect();
+    bases.len() < files.len()
 }
 
 /// Whose texts the files are.
