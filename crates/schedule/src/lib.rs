@@ -7,6 +7,7 @@
 
 mod channel;
 mod message;
+mod messages;
 mod retry;
 mod state;
 mod step;

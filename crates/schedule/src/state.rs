@@ -5,10 +5,11 @@
 //! or finished. A pass that meets a full line leaves a mark there and goes on without it.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::channel::{Name, Parked, Turn, Waiting};
 use crate::message::{Message, NEVER, OVERFLOW};
+use crate::messages::Messages;
 use crate::step::{Cursor, Limits, Offer, Outcome, Settings, Step};
 use crate::{Channel, Recipient, next_try};
 
@@ -33,7 +34,7 @@ struct Running {
 #[derive(Debug)]
 pub struct Schedule {
     settings: Settings,
-    messages: HashMap<u64, Message>,
+    messages: Messages,
     heap: BinaryHeap<Reverse<(i64, u64)>>,
     waiting: [Waiting; 2],
     overflow: [VecDeque<u64>; 2],
@@ -57,7 +58,7 @@ impl Schedule {
     pub fn new(settings: Settings) -> Schedule {
         Schedule {
             settings,
-            messages: HashMap::new(),
+            messages: Messages::default(),
             heap: BinaryHeap::new(),
             waiting: Default::default(),
             overflow: Default::default(),
@@ -76,7 +77,7 @@ impl Schedule {
 
     /// Takes a message; `sender`: the same number for the same sender. False: it is known already.
     pub fn add(&mut self, message: u64, birth: i64, sender: u64, due: i64) -> bool {
-        if self.messages.contains_key(&message) {
+        if self.messages.contains(message) {
             return false;
         }
         let new = Message::new(birth, sender, due);
@@ -87,20 +88,20 @@ impl Schedule {
 
     /// Is the message in here?
     pub fn knows(&self, message: u64) -> bool {
-        self.messages.contains_key(&message)
+        self.messages.contains(message)
     }
 
     /// The message is gone from the queue: nothing more is said of it.
     pub fn forget(&mut self, message: u64) {
-        match self.messages.get_mut(&message) {
+        match self.messages.get_mut(message) {
             Some(known) if !known.is_idle() => known.gone = true,
-            _ => drop(self.messages.remove(&message)),
+            _ => self.messages.remove(message),
         }
     }
 
     /// The message is in its last pass: who is deferred now gets no other try.
     pub fn is_last(&self, message: u64) -> bool {
-        self.messages.get(&message).is_some_and(|known| known.last)
+        self.messages.get(message).is_some_and(|known| known.last)
     }
 
     /// Messages in the queue.
@@ -139,7 +140,7 @@ impl Schedule {
 
     /// The message is a bounce, which has a lifetime of its own.
     pub fn mark_bounce(&mut self, number: u64) {
-        if let Some(message) = self.messages.get_mut(&number) {
+        if let Some(message) = self.messages.get_mut(number) {
             message.bounce = true;
         }
     }
@@ -151,17 +152,17 @@ impl Schedule {
 
     /// All that waits for its time is due at `now`. What is held stays so.
     pub fn all_due(&mut self, now: i64) {
-        for (number, message) in &mut self.messages {
+        self.messages.for_each(|number, message| {
             message.hurry(now);
             if message.is_idle() && message.next() < OVERFLOW {
-                self.heap.push(Reverse((message.next(), *number)));
+                self.heap.push(Reverse((message.next(), number)));
             }
-        }
+        });
     }
 
     /// If the message waits for its time, it is due at `now`.
     pub fn due(&mut self, number: u64, now: i64) {
-        let Some(message) = self.messages.get_mut(&number) else { return };
+        let Some(message) = self.messages.get_mut(number) else { return };
         message.hurry(now);
         if message.is_idle() && message.next() < OVERFLOW {
             self.heap.push(Reverse((message.next(), number)));
@@ -171,7 +172,7 @@ impl Schedule {
     /// No pass of the message is begun while it is held. What has begun goes on; [`Schedule::reroute`]
     /// takes back what has not been started.
     pub fn hold(&mut self, number: u64, held: bool) {
-        let Some(message) = self.messages.get_mut(&number) else { return };
+        let Some(message) = self.messages.get_mut(number) else { return };
         message.held = held;
         if message.is_idle() && message.next() < OVERFLOW {
             self.heap.push(Reverse((message.next(), number)));
@@ -186,10 +187,11 @@ impl Schedule {
             touched.extend(waiting.clear());
         }
         touched.extend(self.reading.drain(..).map(|cursor| (cursor.message, false)));
-        let paused = self.messages.iter_mut().filter_map(|(number, m)| m.paused.take().map(|_| *number));
-        touched.extend(paused.map(|number| (number, false)));
+        self.messages.for_each(|number, message| {
+            touched.extend(message.paused.take().map(|_| (number, false)));
+        });
         for (number, recipient) in &touched {
-            if let Some(message) = self.messages.get_mut(number) {
+            if let Some(message) = self.messages.get_mut(*number) {
                 message.open -= u32::from(*recipient);
                 message.cursors -= u32::from(!*recipient);
                 message.again = true;
@@ -238,7 +240,7 @@ impl Schedule {
         recipient: Recipient,
     ) -> Offer {
         let here = |(other, name): &(Channel, Name)| *other == channel && **name == *destination;
-        let Some(message) = self.messages.get_mut(&cursor.message) else { return Offer::Stop };
+        let Some(message) = self.messages.get_mut(cursor.message) else { return Offer::Stop };
         if cursor.epoch != self.epoch {
             return Offer::Stop;
         }
@@ -271,7 +273,7 @@ impl Schedule {
 
     /// A recipient can't be routed now: it is deferred without having been tried.
     pub fn defer(&mut self, cursor: &Cursor, channel: Channel) {
-        if let Some(message) = self.messages.get_mut(&cursor.message) {
+        if let Some(message) = self.messages.get_mut(cursor.message) {
             message.deferred[channel.index()] = true;
         }
     }
@@ -282,7 +284,7 @@ impl Schedule {
             return self.close(cursor, now);
         }
         self.lent -= 1;
-        match self.messages.get_mut(&cursor.message) {
+        match self.messages.get_mut(cursor.message) {
             Some(message) if message.held() >= OF_A_MESSAGE && cursor.only.is_none() => {
                 self.stalled.push_back(cursor.message);
                 message.paused = Some(Box::new(cursor));
@@ -294,7 +296,7 @@ impl Schedule {
     /// Gives back a cursor that has read to the end, or was told to stop.
     pub fn close(&mut self, cursor: Cursor, now: i64) {
         self.lent -= 1;
-        let Some(message) = self.messages.get_mut(&cursor.message) else { return };
+        let Some(message) = self.messages.get_mut(cursor.message) else { return };
         message.cursors -= 1;
         message.again |= cursor.epoch != self.epoch;
         if let Some((channel, name)) = &cursor.only
@@ -317,7 +319,7 @@ impl Schedule {
             _ => self.waiting[index].free(&running.name, &limits, outcomes.contains(&Outcome::Finished)),
         }
         self.refill(index);
-        let Some(message) = self.messages.get_mut(&running.message) else { return };
+        let Some(message) = self.messages.get_mut(running.message) else { return };
         message.open -= running.count;
         message.started -= running.count;
         message.deliveries[index] -= 1;
@@ -348,12 +350,12 @@ impl Schedule {
         };
         let messages = &self.messages;
         let full = |number: u64| {
-            messages.get(&number).is_some_and(|message| message.deliveries[channel.index()] >= most)
+            messages.get(number).is_some_and(|message| message.deliveries[channel.index()] >= most)
         };
         let turn = self.waiting[channel.index()].turn(&limits, full)?;
         let Turn::Start { message, name, recipients } = turn else { return None };
         self.running[channel.index()] += 1;
-        if let Some(known) = self.messages.get_mut(&message) {
+        if let Some(known) = self.messages.get_mut(message) {
             known.started += recipients.len() as u32;
             known.deliveries[channel.index()] += 1;
         }
@@ -397,7 +399,7 @@ impl Schedule {
         }
         for _ in 0..self.stalled.len() {
             let number = self.stalled.pop_front()?;
-            let Some(message) = self.messages.get_mut(&number) else { continue };
+            let Some(message) = self.messages.get_mut(number) else { continue };
             let use_of_it = [0, 1].iter().any(|index| idle[*index] && message.deliveries[*index] > 0);
             if message.paused.is_some() && (!use_of_it || message.held() >= OF_A_STALLED_MESSAGE) {
                 self.stalled.push_back(number);
@@ -414,7 +416,7 @@ impl Schedule {
             return None;
         }
         let Reverse((_, number)) = self.heap.pop()?;
-        let message = self.messages.get_mut(&number)?;
+        let message = self.messages.get_mut(number)?;
         for index in [0, 1] {
             message.trying[index] = message.due[index] <= now || message.due[index] == NEVER;
             if message.trying[index] {
@@ -431,9 +433,9 @@ impl Schedule {
 
     /// If the message's pass is over, plans the next one or finishes it.
     fn settle(&mut self, number: u64, now: i64) {
-        let Some(message) = self.messages.get_mut(&number).filter(|m| m.is_idle()) else { return };
+        let Some(message) = self.messages.get_mut(number).filter(|m| m.is_idle()) else { return };
         if message.gone {
-            self.messages.remove(&number);
+            self.messages.remove(number);
             return;
         }
         for channel in Channel::ALL {
@@ -454,7 +456,7 @@ impl Schedule {
         message.again = false;
         let due = message.next();
         if due == NEVER {
-            self.messages.remove(&number);
+            self.messages.remove(number);
             self.events.push_back(Step::Finish(number));
             return;
         }
@@ -471,7 +473,7 @@ impl Schedule {
         let mut room = (OF_A_CHANNEL / 2).saturating_sub(self.waiting[index].held).min(100);
         while room > 0 {
             let Some(number) = self.overflow[index].pop_front() else { return };
-            let Some(message) = self.messages.get_mut(&number) else { continue };
+            let Some(message) = self.messages.get_mut(number) else { continue };
             if message.due[index] == OVERFLOW {
                 room -= 1;
                 message.due[index] = message.birth;
@@ -483,7 +485,7 @@ impl Schedule {
     }
 
     fn is_due_at(&self, number: u64, due: i64) -> bool {
-        let message = self.messages.get(&number);
+        let message = self.messages.get(number);
         message.is_some_and(|message| !message.held && message.is_idle() && message.next() == due)
     }
 }
