@@ -1,6 +1,7 @@
 //! Threads that carry orders out, as many as there are orders, up to a limit.
 
 use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -19,6 +20,9 @@ pub trait Carrier {
 
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(30);
+/// How often a report is tried that the system has no room for, and how long between two times.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
 /// Octets of a thread's stack.
 const STACK: usize = 256 * 1024;
 
@@ -151,9 +155,29 @@ impl Crew {
 /// Carries `order` out and reports to `client`. A client that is gone has the order again later.
 fn work(carrier: &mut dyn Carrier, order: &Order, client: &Packets) {
     let fates = whatever_happens(order, || carrier.carry_out(order));
-    if let Err(error) = client.send(&answer(&order.slot, &fates), &[]) {
+    report(&answer(&order.slot, &fates), client);
+}
+
+/// Whoever has ordered waits for every report: one that can't be made at all ends the connection, and all that he has not
+/// heard of is ordered again.
+fn report(answer: &[u8], client: &Packets) {
+    if let Err(error) = persist(|| client.send(answer, &[])) {
         sys::log!("{}: warning: can't report: {error}", sys::logging::name());
+        let _ = client.no_more();
     }
+}
+
+/// Tries again as long as there is hope: for lack of memory, or of room in a socket.
+fn persist(mut send: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    for _ in 1..TRIES {
+        match send() {
+            Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                std::thread::sleep(PAUSE);
+            }
+            other => return other,
+        }
+    }
+    send()
 }
 
 /// The fates that `deliver` gives; "later" for all should it panic, since `send` waits for every order.
@@ -164,7 +188,7 @@ fn whatever_happens(order: &Order, deliver: impl FnOnce() -> Vec<Fate>) -> Vec<F
 
 fn refuse(order: &Order, client: &Packets, why: &'static str) {
     let fates = vec![Fate::later(3, 0, why); order.recipients.len()];
-    let _ = client.send(&answer(&order.slot, &fates), &[]);
+    report(&answer(&order.slot, &fates), client);
 }
 
 #[cfg(test)]
@@ -178,6 +202,32 @@ mod tests {
         let order = Order::from_packet(sys::Packet { bytes, fds }).unwrap();
         let fates = whatever_happens(&order, || panic!("a bug"));
         assert!(fates.len() == 2 && fates.iter().all(|fate| fate.letter() == b'Z'));
+    }
+
+    #[test]
+    fn a_report_that_the_system_has_no_room_for_is_made_a_moment_later() {
+        let mut left = 3;
+        // ENOBUFS.
+        let no_room_at_first = || {
+            left -= 1;
+            if left > 0 { Err(io::Error::from_raw_os_error(105)) } else { Ok(()) }
+        };
+        persist(no_room_at_first).unwrap();
+        let mut tries = 0;
+        let gone = || {
+            tries += 1;
+            Err(ErrorKind::BrokenPipe.into())
+        };
+        assert_eq!(persist(gone).unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!((left, tries), (0, 1));
+    }
+
+    #[test]
+    fn whoever_can_not_be_told_is_hung_up_on_and_orders_again() {
+        let (ours, theirs) = Packets::pair().unwrap();
+        let too_long = vec![b'x'; sys::packet::MAX + 1];
+        report(&too_long, &ours);
+        assert!(theirs.recv().unwrap().is_none(), "he sees the end");
     }
 
     struct Quick;
