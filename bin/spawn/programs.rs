@@ -22,6 +22,11 @@ const REQUIRETLS: &str = "REQUIRETLS";
 /// What a delivery without a .qmail file does when its account names nothing else.
 const USUAL: &str = "./Maildir/";
 
+/// An end that somebody else has been told: nobody knows what was done.
+const LOST: Exit = Exit::Code(-1);
+/// Between looks for an end that has come and is not told: somebody traces the program.
+const WITHHELD: Duration = Duration::from_millis(100);
+
 /// Has `dot-qmail` deliver `message`; at most `patience`.
 pub(crate) fn deliver(
     house: &Home,
@@ -42,8 +47,9 @@ pub(crate) fn deliver(
     match listen(&mut child, report, &mut words, sys::monotonic() + patience) {
         Some(exit) => fate(exit, &words.0),
         None => {
+            // Its owner can keep its end from us (ptrace(2)): whoever looks after the dead buries it.
             let _ = child.kill_group();
-            let _ = child.wait();
+            let _ = child.kill();
             Fate::later(3, 0, format!("programs took longer than {} seconds", patience.as_secs()))
         }
     }
@@ -136,7 +142,12 @@ fn listen(child: &mut Child, mut report: PipeReader, words: &mut Words, until: D
         if said && !(ended && words.0.len() >= TEXT_MAX) {
             open = words.read(&mut report);
         } else if ended {
-            return child.wait().ok();
+            match child.try_wait() {
+                Ok(None) => std::thread::sleep(WITHHELD.min(left)),
+                Ok(exit) => return exit,
+                // Its number may be another's by now: nothing is to be ended by it.
+                Err(_) => return Some(LOST),
+            }
         }
     }
 }

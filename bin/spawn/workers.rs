@@ -61,10 +61,11 @@ struct Kin {
 #[derive(Default)]
 struct Kept {
     idle: HashMap<Key, Vec<Worker>>,
-    ended: Vec<Process>,
+    /// With when they were hung up on.
+    ended: Vec<(Process, Duration)>,
     stems: HashMap<Identity, Arc<Kin>>,
-    /// All stems that have not been seen to end.
-    started: Vec<Child>,
+    /// All stems that have not been seen to end; with since when nobody has asked them any more.
+    started: Vec<(Child, Option<Duration>)>,
     looked_through: Duration,
     /// Children that were dead when all were looked through last.
     dead: HashSet<u32>,
@@ -167,7 +168,7 @@ impl Workers {
 
     /// Its end of the packets is closed, so it ends by itself.
     fn end(&self, worker: Worker) {
-        self.lock().ended.push(worker.copy.process);
+        self.lock().ended.push((worker.copy.process, sys::monotonic()));
     }
 
     fn kill(&self, worker: Worker, what: &str) {
@@ -200,7 +201,7 @@ impl Workers {
         let (child, stem) = Stem::start(start, JOBS)?;
         let kin = Arc::new(Kin { stem, since: sys::monotonic() });
         let mut kept = self.lock();
-        kept.started.push(child);
+        kept.started.push((child, None));
         kept.stems.insert(identity.clone(), kin.clone());
         if kept.stems.len() > STEMS {
             kept.end_oldest_stem();
@@ -217,9 +218,8 @@ impl Workers {
         }
         kept.looked_through = now;
         kept.end_idle(now.saturating_sub(IDLE));
-        kept.ended.retain(|process| matches!(process.try_wait(), Ok(None)));
         kept.stems.retain(|_, kin| now.saturating_sub(kin.since) < STEM);
-        kept.started.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        kept.bury(now);
         if now.saturating_sub(kept.counted) >= GRAVES {
             kept.counted = now;
             kept.bury_strangers();
@@ -231,11 +231,29 @@ impl Kept {
     fn end_idle(&mut self, before: Duration) {
         let Kept { idle, ended, .. } = self;
         for workers in idle.values_mut() {
-            ended.extend(
-                workers.extract_if(.., |worker| worker.since < before).map(|worker| worker.copy.process),
-            );
+            let over = workers.extract_if(.., |worker| worker.since < before);
+            ended.extend(over.map(|worker| (worker.copy.process, sys::monotonic())));
         }
         idle.retain(|_, workers| !workers.is_empty());
+    }
+
+    /// Waits for those that have ended, and ends those that should have long ago: their owner may have stopped them.
+    fn bury(&mut self, now: Duration) {
+        let late = |since: Duration| now.saturating_sub(since) > GRAVES;
+        self.ended.retain(|(process, since)| {
+            if late(*since) {
+                let _ = process.kill();
+            }
+            matches!(process.try_wait(), Ok(None))
+        });
+        let stems = &self.stems;
+        self.started.retain_mut(|(child, since)| {
+            let asked = stems.values().any(|kin| kin.stem.pid() == child.pid());
+            if !asked && late(*since.get_or_insert(now)) {
+                let _ = child.kill();
+            }
+            matches!(child.try_wait(), Ok(None))
+        });
     }
 
     /// Whom nobody has waited for all the time.
@@ -260,7 +278,7 @@ impl Kept {
         if workers.is_empty() {
             self.idle.remove(&key);
         }
-        self.ended.push(worker.copy.process);
+        self.ended.push((worker.copy.process, sys::monotonic()));
     }
 }
 

@@ -11,8 +11,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Once;
 
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
 
 use crate::{Env, Identity};
@@ -184,16 +184,16 @@ fn out_of_the_way(fd: OwnedFd) -> io::Result<OwnedFd> {
 
 /// Also what this process itself was started with by a parent that did not care.
 fn close_the_rest_on_exec() {
-    const CLOSE_RANGE_CLOEXEC: nix::libc::c_uint = 4;
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
     // By its number: not every C library has a name for it.
     // SAFETY: only sets a flag. A kernel without this call (before 5.11) leaves such descriptors open.
-    unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 3, u32::MAX, CLOSE_RANGE_CLOEXEC) };
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, CLOSE_RANGE_CLOEXEC) };
 }
 
 fn place(fds: &[(RawFd, OwnedFd)]) -> io::Result<()> {
     for (number, fd) in fds {
         // SAFETY: dup2 onto a number below LOW, which nothing but a placeholder holds; not closed on exec.
-        if unsafe { nix::libc::dup2(fd.as_raw_fd(), *number) } < 0 {
+        if unsafe { libc::dup2(fd.as_raw_fd(), *number) } < 0 {
             return Err(io::Error::last_os_error());
         }
     }
@@ -202,7 +202,7 @@ fn place(fds: &[(RawFd, OwnedFd)]) -> io::Result<()> {
 
 fn take_identity(identity: &Identity) -> io::Result<()> {
     // SAFETY: setgroups reads `len` gids from a slice of that length (gid_t is u32 on Linux).
-    let groups = unsafe { nix::libc::setgroups(identity.groups.len(), identity.groups.as_ptr()) };
+    let groups = unsafe { libc::setgroups(identity.groups.len(), identity.groups.as_ptr()) };
     if groups != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -280,7 +280,7 @@ impl Child {
 pub(crate) fn descriptor(pid: u32) -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd;
     // SAFETY: takes two numbers and gives a descriptor.
-    let fd = unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, nix::libc::c_long::from(pid), 0) };
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(pid), 0) };
     match RawFd::try_from(fd) {
         // SAFETY: the kernel has just made this descriptor; it is closed on exec.
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
@@ -291,25 +291,33 @@ pub(crate) fn descriptor(pid: u32) -> io::Result<OwnedFd> {
 /// The end of the child that `process` stands for, however it became our child; `None`: it has not come yet, and `wait`
 /// is false. An error: it is no child of ours, or has been waited for.
 pub(crate) fn wait_for(process: &OwnedFd, wait: bool) -> io::Result<Option<Exit>> {
-    let flags = if wait { WaitPidFlag::WEXITED } else { WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG };
-    wait_by(|| Id::PIDFd(process.as_fd()), flags)
+    wait_by(libc::P_PIDFD, process.as_raw_fd() as u32, if wait { 0 } else { libc::WNOHANG })
 }
 
 /// Is the process that `process` stands for a child of this one, and not yet waited for?
 pub(crate) fn is_child(process: &OwnedFd) -> bool {
-    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    wait_by(|| Id::PIDFd(process.as_fd()), look).is_ok()
+    wait_by(libc::P_PIDFD, process.as_raw_fd() as u32, libc::WNOHANG | libc::WNOWAIT).is_ok()
 }
 
-fn wait_by<'a>(id: impl Fn() -> Id<'a>, flags: WaitPidFlag) -> io::Result<Option<Exit>> {
+/// By the kernel's own words: a library that knows no real-time signals would lose the ends that they make.
+fn wait_by(kind: libc::idtype_t, id: u32, flags: libc::c_int) -> io::Result<Option<Exit>> {
     loop {
-        match waitid(id(), flags) {
-            Ok(WaitStatus::Exited(_, code)) => return Ok(Some(Exit::Code(code))),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Some(Exit::Signal(signal as i32))),
-            Ok(_) if flags.contains(WaitPidFlag::WNOHANG) => return Ok(None),
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+        // SAFETY: all octets zero is a valid siginfo_t, and means that nothing has been told.
+        let mut told: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `told` lives until the call returns; the rest are numbers.
+        if unsafe { libc::waitid(kind, id, &raw mut told, flags | libc::WEXITED) } < 0 {
+            match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => continue,
+                error => return Err(error),
+            }
         }
+        // SAFETY: waitid fills in both, or leaves zeros.
+        let (pid, status) = unsafe { (told.si_pid(), told.si_status()) };
+        return Ok(match (pid, told.si_code) {
+            (0, _) => None,
+            (_, libc::CLD_EXITED) => Some(Exit::Code(status)),
+            _ => Some(Exit::Signal(status)),
+        });
     }
 }
 
@@ -330,28 +338,31 @@ pub fn unburied() -> Vec<u32> {
     let children: Vec<u32> = lists
         .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
         .collect();
-    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    let ended = |pid: &u32| matches!(wait_by(|| Id::Pid(Pid::from_raw(*pid as i32)), look), Ok(Some(_)));
+    let ended = |pid: &u32| matches!(wait_by(libc::P_PID, *pid, libc::WNOHANG | libc::WNOWAIT), Ok(Some(_)));
     children.into_iter().filter(ended).collect()
 }
 
 /// Waits for the child `pid`, which has ended, and whose end means nothing to anybody.
 pub fn bury(pid: u32) {
-    let _ = wait_by(|| Id::Pid(Pid::from_raw(pid as i32)), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+    let _ = wait_by(libc::P_PID, pid, libc::WNOHANG);
 }
 
 /// Any child that has ended; `None` when there is none (more). For event loops, on SIGCHLD.
 pub fn reap() -> Option<(u32, Exit)> {
     loop {
-        return match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => Some((pid.as_raw() as u32, Exit::Code(code))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                Some((pid.as_raw() as u32, Exit::Signal(signal as i32)))
+        let mut status = 0;
+        // SAFETY: `status` lives until the call returns.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        match pid {
+            0 => return None,
+            ..0 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            ..0 => return None,
+            _ if libc::WIFEXITED(status) => return Some((pid as u32, Exit::Code(libc::WEXITSTATUS(status)))),
+            _ if libc::WIFSIGNALED(status) => {
+                return Some((pid as u32, Exit::Signal(libc::WTERMSIG(status))));
             }
-            Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::ECHILD) => None,
-            Ok(_) | Err(nix::errno::Errno::EINTR) => continue,
-            Err(_) => None,
-        };
+            _ => {}
+        }
     }
 }
 
@@ -399,6 +410,20 @@ mod tests {
         let _held = Signals::new(&[Signal::SIGTERM, Signal::SIGCHLD]).unwrap();
         let mut child = Start::new("/bin/sh").args(["-c", "kill -TERM $$"]).spawn().unwrap();
         assert_eq!(child.wait().unwrap(), Exit::Signal(15));
+    }
+
+    #[test]
+    fn no_end_is_lost_whatever_signal_makes_it() {
+        let dead = || Start::new("/bin/sh").args(["-c", "kill -36 $$"]).spawn().unwrap();
+        assert_eq!(dead().wait().unwrap(), Exit::Signal(36));
+        let watched = dead().watch().unwrap();
+        assert_eq!(wait_for(&watched, true).unwrap(), Some(Exit::Signal(36)));
+        let pid = dead().pid();
+        while unburied() != [pid] {
+            std::thread::yield_now();
+        }
+        assert_eq!(reap(), Some((pid, Exit::Signal(36))));
+        assert_eq!(reap(), None);
     }
 
     #[test]
