@@ -5,6 +5,7 @@
 //! packets of `send` and `lookup`, reads no message, and confines neither itself nor what
 //! programs would inherit.
 
+mod as_owner;
 mod carrier;
 mod homes;
 mod lookup;
@@ -35,6 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Stop> {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((_, words)) = words.split_first().filter(|(first, _)| *first == as_owner::AS) {
+        return Err(as_owner::become_program(words));
+    }
     let patience = patience()?;
     let house = Home::find();
     let uids = Uids::read(&house).map_err(Stop::temporary)?;

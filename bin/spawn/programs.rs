@@ -13,9 +13,11 @@ use control::Home;
 use orders::{Order, TEXT_MAX};
 use owner::Owner;
 use sys::Env;
-use sys::process::{Child, Exit, Start, sibling};
+use sys::process::{Child, Exit, sibling};
 use sys::wait::{self, Interest};
 use wire::{Code, Fate, Text};
+
+use crate::as_owner;
 
 /// What whoever hands mail in is told by (RFC 8689): forwards may leave by TLS only.
 const REQUIRETLS: &str = "REQUIRETLS";
@@ -68,11 +70,12 @@ fn start(
         .filter(|line| *line != ".qmail")
         .fold(String::new(), |all, line| if all.is_empty() { line.clone() } else { all + "\n" + line });
     let default = if default.is_empty() { USUAL.to_owned() } else { default };
-    let start = Start::new(program(house)).env_only(&environment(house, order, owner)).chdir(Path::new("/"));
+    let start = as_owner::start(program(house), &owner.identity)
+        .env_only(&environment(house, order, owner))
+        .chdir(Path::new("/"));
     let start = start.arg("--").arg(&owner.user).arg(&owner.home).arg(&owner.local).arg(&owner.dash);
     let start = start.arg(&owner.ext).arg(&owner.domain).arg(os(&order.sender)).arg(default);
     let start = start.fd(0, message).fd(1, end.try_clone()?).fd(2, end).group();
-    let start = if sys::is_root() { start.identity(&owner.identity) } else { start };
     Ok((start.spawn()?, report))
 }
 

@@ -6,15 +6,17 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use control::Home;
-use sys::process::{self, Child, Exit, Start, sibling};
+use sys::process::{self, Child, Exit, sibling};
 use sys::stem::{Copy, Process, Stem};
 use sys::{Env, Identity};
 use wire::Fate;
+
+use crate::as_owner;
 
 /// Deliveries that a worker does before it is replaced.
 const JOBS: u32 = 10_000;
@@ -196,8 +198,7 @@ impl Workers {
         if let Some(Ok(copy)) = known.map(|kin| kin.stem.copy()) {
             return Ok(copy);
         }
-        let start = Start::new(&self.program).env_only(&self.env).chdir(std::path::Path::new("/"));
-        let start = if sys::is_root() { start.identity(identity) } else { start };
+        let start = as_owner::start(&self.program, identity).env_only(&self.env).chdir(Path::new("/"));
         let (child, stem) = Stem::start(start, JOBS)?;
         let kin = Arc::new(Kin { stem, since: sys::monotonic() });
         let mut kept = self.lock();
@@ -285,6 +286,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sys::process::Start;
 
     #[test]
     fn the_dead_are_buried_when_nobody_has_waited_for_them_all_the_time() {
