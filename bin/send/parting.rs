@@ -115,6 +115,8 @@ impl Office {
     pub(crate) fn start_partings(&mut self) {
         while self.partings.running.len() < AT_ONCE {
             let Some((message, pause)) = self.partings.due(sys::monotonic()) else { return };
+            // What it says comes after what has led to it.
+            sys::logging::flush();
             match Start::new(process::sibling("bounce")).arg(message.to_string()).spawn() {
                 Ok(child) => {
                     self.partings.running.insert(child.pid(), Running { message, pause });

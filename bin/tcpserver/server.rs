@@ -347,6 +347,7 @@ impl Server {
         match started {
             Ok(child) => {
                 self.welcome(&guest.connection, child.pid());
+                sys::logging::flush();
                 self.processes.insert(child.pid(), guest.place);
             }
             Err(error) => self.not_started(guest, &error),

@@ -31,8 +31,9 @@ pub(crate) struct State {
 #[derive(Debug, PartialEq, Eq)]
 struct Folder([u64; 2], [i64; 4]);
 
-/// When a file was last written, its size and its inode; `None`: there is no such file.
-type Stamp = Option<(i64, i64, u64, u64)>;
+/// Device and inode of a file, its size, the times at which it was last written and anything about it was last changed;
+/// `None`: there is no such file.
+type Stamp = Option<([u64; 3], [i64; 4])>;
 
 impl State {
     /// That of now.
@@ -87,8 +88,9 @@ fn stamp(path: &Path, name: &OsStr) -> Stamp {
     fs::metadata(path.join(name)).ok().map(|seen| stamp_of(&seen))
 }
 
-fn stamp_of(seen: &Metadata) -> (i64, i64, u64, u64) {
-    (seen.mtime(), seen.mtime_nsec(), seen.size(), seen.ino())
+fn stamp_of(seen: &Metadata) -> ([u64; 3], [i64; 4]) {
+    let times = [seen.mtime(), seen.mtime_nsec(), seen.ctime(), seen.ctime_nsec()];
+    ([seen.dev(), seen.ino(), seen.size()], times)
 }
 
 #[cfg(test)]

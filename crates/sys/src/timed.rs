@@ -123,7 +123,8 @@ impl Timed {
     }
 
     /// A read that waits in the kernel. The limit that is set there is at most what is left, and most often the half
-    /// of it, so that the next reads, which may have a little less left, need not set it anew.
+    /// of it, so that the next reads, which may have a little less left, need not set it anew. One that is far too short,
+    /// from the end of an earlier wait, would have us awake all the time.
     fn read_asleep(&mut self, buffer: &mut [u8], mut told: Duration) -> io::Result<usize> {
         let end = crate::monotonic() + self.limit();
         loop {
@@ -132,7 +133,7 @@ impl Timed {
             if left.is_zero() {
                 return Err(ErrorKind::TimedOut.into());
             }
-            if told.is_zero() || told > left {
+            if told.is_zero() || told > left || told < left / 8 {
                 told = if left > SHORT { left / 2 } else { left.max(Duration::from_micros(1)) };
                 self.wake_after(told)?;
                 self.asleep = Asleep::For(told);
@@ -318,6 +319,16 @@ mod tests {
         assert_eq!(conn.read(&mut [0; 1]).unwrap(), 1);
         let (input, _output) = conn.into_parts();
         assert_eq!(UnixStream::from(input).read_timeout().unwrap(), None);
+    }
+
+    #[test]
+    fn a_limit_from_the_end_of_an_earlier_wait_keeps_nobody_awake() {
+        let (one, mut two) = UnixStream::pair().unwrap();
+        let mut conn = asleep(one, Duration::from_secs(10));
+        conn.asleep = Asleep::For(Duration::from_micros(1));
+        two.write_all(b"x").unwrap();
+        assert_eq!(conn.read(&mut [0; 1]).unwrap(), 1);
+        assert!(matches!(conn.asleep, Asleep::For(limit) if limit > Duration::from_secs(1)));
     }
 
     #[test]

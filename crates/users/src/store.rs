@@ -91,13 +91,15 @@ enum Form {
     Text(BTreeMap<Vec<u8>, Vec<u8>>, String),
 }
 
-/// Tells a file from the one that took its name.
+/// Tells a file from the one that took its name, and its state from others: device, inode, size, times of change of the
+/// text and of anything. The last of them nobody can set, and it changes when a file gets a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen(u64, u64, i64, i64);
+struct Seen([u64; 3], [i64; 4]);
 
 impl Seen {
     fn of(seen: &Metadata) -> Seen {
-        Seen(seen.ino(), seen.len(), seen.mtime(), seen.mtime_nsec())
+        let times = [seen.mtime(), seen.mtime_nsec(), seen.ctime(), seen.ctime_nsec()];
+        Seen([seen.dev(), seen.ino(), seen.len()], times)
     }
 }
 

@@ -357,3 +357,23 @@ fn one_question_has_one_answer_and_the_next_one_sees_the_edit() {
         assert!(other.store().entry("example.test", "zoe").unwrap().is_none());
     });
 }
+
+#[test]
+fn a_compiled_file_of_the_same_size_and_time_in_the_same_place_is_another() {
+    let house = House::new();
+    let compiled = |to: &str| {
+        house.write("x.test", &[("accounts", "u1:\nu3:\n"), ("aliases", &format!("info: {to}\n"))]);
+        house.compile();
+        fs::read(house.users.join("x.test/cdb")).unwrap()
+    };
+    let (other, _) = (compiled("u3"), compiled("u1"));
+    let file = house.users.join("x.test/cdb");
+    let store = house.store();
+    assert_eq!(line(&store, "info@x.test"), "u1@x.test");
+    // The clock of the file system may have ticks of some milliseconds.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    fs::write(&file, other).unwrap();
+    fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+    assert_eq!(line(&store, "info@x.test"), "u3@x.test");
+}
