@@ -18,7 +18,7 @@ const USERS: usize = 6;
 /// How often is looked, the first quarter being the time in which programs get warm.
 const LOOKS: usize = 16;
 /// How much more than before a program may use, in KiB of all its processes, and in descriptors: how many sessions
-/// there are at one moment is chance, and how many have ended and not been counted out yet. Of many, a quarter more.
+/// there are at one moment is chance.
 const MORE_MEMORY: u64 = 6 * 1024;
 const MORE_DESCRIPTORS: u64 = 60;
 
@@ -185,7 +185,7 @@ fn grown(looks: &[Look]) -> Vec<&String> {
             after.processes, before.memory, after.memory, before.descriptors, after.descriptors
         );
         if after.memory > before.memory + MORE_MEMORY
-            || after.descriptors > before.descriptors + before.descriptors / 4 + MORE_DESCRIPTORS
+            || after.descriptors > before.descriptors + MORE_DESCRIPTORS
         {
             grown.push(name);
         }

@@ -24,6 +24,8 @@ const YOUNG: u64 = 30;
 const LOOK: Duration = Duration::from_secs(5);
 /// Most open sessions that keep their rows.
 const SESSIONS: usize = 100_000;
+/// So many may have ended before it is looked which have.
+const FEW: usize = 32;
 /// Rows in one answer or question.
 const BATCH: usize = 500;
 
@@ -133,7 +135,14 @@ fn write(house: &House, key: Key, login: &str) -> Result<(), Broken> {
 
 /// Open POP3 and IMAP sessions: of each the end of a pipe whose other end is closed with the session.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<Vec<Session>>);
+pub(crate) struct Sessions(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    sessions: Vec<Session>,
+    /// How many were open when it was looked last.
+    known: usize,
+}
 
 #[derive(Debug)]
 struct Session {
@@ -147,24 +156,35 @@ impl Sessions {
     /// A session that has begun.
     pub(crate) fn begin(&self, pipe: OwnedFd, ip: &str, login: String) {
         let Ok(ip) = ip.parse() else { return };
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sessions.len() < SESSIONS {
-            sessions.push(Session { pipe, ip, login, written: sys::monotonic() });
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Thousands begin and end between two looks: each of them costs one more look at most, and none a place for long.
+        if open.sessions.len() >= 2 * open.known + FEW {
+            open.forget_ended();
+        }
+        if open.sessions.len() < SESSIONS {
+            open.sessions.push(Session { pipe, ip, login, written: sys::monotonic() });
         }
     }
 
     /// Forgets those that have ended; gives the rows that are due to be written again.
     fn due(&self, every: Duration, now: Duration) -> Vec<(Key, String)> {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|session| {
-            matches!(wait::until(session.pipe.as_fd(), Interest::Read, Some(Duration::ZERO)), Ok(false))
-        });
-        let due = sessions.iter_mut().filter(|session| session.written + every <= now);
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.forget_ended();
+        let due = open.sessions.iter_mut().filter(|session| session.written + every <= now);
         due.map(|session| {
             session.written = now;
             (Key::of(session.ip), session.login.clone())
         })
         .collect()
+    }
+}
+
+impl Open {
+    fn forget_ended(&mut self) {
+        self.sessions.retain(|session| {
+            matches!(wait::until(session.pipe.as_fd(), Interest::Read, Some(Duration::ZERO)), Ok(false))
+        });
+        self.known = self.sessions.len();
     }
 }
 
@@ -278,6 +298,24 @@ mod tests {
         assert_eq!(due, [(Key::parse("192.0.2.1").unwrap(), "ann@x".to_owned())]);
         assert!(sessions.due(at(300), begun + at(302)).is_empty());
         drop(writer);
-        assert!(sessions.due(at(300), begun + at(999)).is_empty() && sessions.0.lock().unwrap().is_empty());
+        assert!(
+            sessions.due(at(300), begun + at(999)).is_empty()
+                && sessions.0.lock().unwrap().sessions.is_empty()
+        );
+    }
+
+    #[test]
+    fn sessions_that_end_at_once_take_no_descriptors_however_many_there_are() {
+        let sessions = Sessions::default();
+        let open: Vec<_> = (0..100).map(|_| std::io::pipe().unwrap()).collect();
+        for (reader, _) in &open {
+            sessions.begin(reader.try_clone().unwrap().into(), "192.0.2.1", "ann@x".into());
+        }
+        for _ in 0..10_000 {
+            let (reader, _) = std::io::pipe().unwrap();
+            sessions.begin(reader.into(), "192.0.2.1", "bob@x".into());
+        }
+        let kept = sessions.0.lock().unwrap().sessions.len();
+        assert!((100..=2 * 100 + FEW).contains(&kept), "{kept}");
     }
 }
