@@ -1,14 +1,13 @@
 //! The rules: looked at for each connection, so that an edit is live at the next one; read again only if they are
 //! not those that have been read.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use cdb::{Cdb, Held};
 use rules::{Change, Client, Verdict};
-use sys::Env;
+use sys::{Env, Seen};
 
 use crate::connection::Connection;
 use crate::options::Options;
@@ -17,30 +16,9 @@ use crate::options::Options;
 const PROXY: &str = "PROXY";
 /// A table of no more octets than this is kept in memory.
 const SMALL: u64 = 64 * 1024;
-/// For so many seconds after a change the next one may bear the same time.
-const BLURRED: i64 = 2;
-
 /// The table of rules, as it was read last, and how its file was then if that tells it from every other.
 #[derive(Default)]
 pub(crate) struct Access(Option<(Option<Seen>, Cdb<Held>)>);
-
-/// Tells a file's state from all others that it has or will have: device, inode, size, times of change of the text and
-/// of anything. The last of them nobody can set.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Seen([u64; 3], [i64; 4]);
-
-impl Seen {
-    fn of(seen: &Metadata) -> Seen {
-        let times = [seen.mtime(), seen.mtime_nsec(), seen.ctime(), seen.ctime_nsec()];
-        Seen([seen.dev(), seen.ino(), seen.size()], times)
-    }
-
-    /// Would a change that comes now be seen for certain?
-    fn is_settled(&self) -> bool {
-        let Seen(_, [.., changed, _]) = self;
-        sys::unix_seconds().cast_signed().saturating_sub(*changed) > BLURRED
-    }
-}
 
 impl Access {
     /// What the rules say of `connection`, by all that is known of it so far; the cause if they can't be
@@ -68,7 +46,7 @@ impl Access {
     /// The table at `path`.
     fn table(&mut self, path: &Path) -> Result<&Cdb<Held>, cdb::Error> {
         let is_kept = match &self.0 {
-            Some((Some(seen), _)) => std::fs::metadata(path).is_ok_and(|now| Seen::of(&now) == *seen),
+            Some((seen @ Some(_), _)) => Seen::at(path) == *seen,
             _ => false,
         };
         if !is_kept {
@@ -127,8 +105,6 @@ mod tests {
             assert_eq!(value(&mut access), text.as_bytes());
         }
         assert!(access.0.as_ref().is_some_and(|(seen, _)| seen.is_none()), "it may change again unseen");
-        let old = Seen([0; 3], [0, 0, sys::unix_seconds().cast_signed() - 3, 0]);
-        assert!(old.is_settled());
         std::fs::remove_file(&path).unwrap();
         assert!(access.table(&path).is_err());
     }

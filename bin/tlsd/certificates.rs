@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -19,6 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use sys::Seen;
 
 use crate::clients::Clients;
 
@@ -26,7 +26,7 @@ use crate::clients::Clients;
 const LARGEST: u64 = 1 << 20;
 
 /// When a file was written last, its size, its inode.
-type Stamp = (i64, i64, u64, u64);
+type Stamp = Option<Seen>;
 
 /// All that is in use.
 #[derive(Debug)]
@@ -155,9 +155,8 @@ fn stamps(folders: &[&Path]) -> io::Result<Vec<(PathBuf, Stamp)>> {
             continue;
         }
         // A link that leads nowhere is told when it is read, and then once.
-        let stamp =
-            fs::metadata(&path).map(|seen| (seen.mtime(), seen.mtime_nsec(), seen.size(), seen.ino()));
-        all.push((path, stamp.unwrap_or_default()));
+        let seen = Seen::at(&path);
+        all.push((path, seen));
     }
     all.sort();
     Ok(all)

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use sys::Seen;
+
 use crate::Broken;
 use crate::broken::short;
 use crate::grammar::{self, Line};
@@ -82,14 +84,12 @@ pub(crate) fn names<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<String> {
     names
 }
 
-/// When each file of the folder was last written; changes with any of them.
-pub fn stamps(folder: &Path) -> Vec<(String, Vec<u8>)> {
+/// How each file of the folder is; changes with any of them.
+pub fn stamps(folder: &Path) -> Vec<(String, Option<Seen>)> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let stamp = |entry: fs::DirEntry| {
-        let seen = fs::metadata(entry.path()).ok()?;
-        Some((entry.file_name().to_string_lossy().into_owned(), crate::stamp::of(&seen)))
-    };
-    let mut all: Vec<_> = entries.filter_map(Result::ok).filter_map(stamp).collect();
+    let stamp =
+        |entry: fs::DirEntry| (entry.file_name().to_string_lossy().into_owned(), Seen::at(&entry.path()));
+    let mut all: Vec<_> = entries.filter_map(Result::ok).map(stamp).collect();
     all.sort();
     all
 }

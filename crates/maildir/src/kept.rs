@@ -1,36 +1,15 @@
 //! A Maildir that stays open between two deliveries by the same process, as long as its path leads to it and no name in
 //! it has come, gone or changed.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::Maildir;
+use sys::Seen;
 
-/// For so many seconds after a change in a folder the next one may bear the same time.
-const BLURRED: i64 = 2;
+use crate::Maildir;
 
 /// The Maildir that was delivered to last.
 #[derive(Debug, Default)]
 pub struct Kept(Option<(PathBuf, Seen, Maildir)>);
-
-/// Device and inode of a folder, and the times at which its names and anything about it were last changed. The latter
-/// nobody can set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen([u64; 2], [i64; 4]);
-
-impl Seen {
-    fn of(seen: &Metadata) -> Seen {
-        let times = [seen.mtime(), seen.mtime_nsec(), seen.ctime(), seen.ctime_nsec()];
-        Seen([seen.dev(), seen.ino()], times)
-    }
-
-    /// Would a change that comes now be seen for certain?
-    fn is_settled(&self) -> bool {
-        let Seen(_, [.., changed, _]) = self;
-        sys::unix_seconds().cast_signed().saturating_sub(*changed) > BLURRED
-    }
-}
 
 impl Kept {
     /// None yet.
@@ -46,7 +25,7 @@ impl Kept {
         with: impl FnOnce(&Maildir) -> Result<T, E>,
     ) -> Result<T, E> {
         let last = self.0.take().filter(|(last, ..)| last == path);
-        let now = std::fs::metadata(path).ok().map(|seen| Seen::of(&seen));
+        let now = Seen::at(path);
         let maildir = match last.filter(|(_, then, _)| now == Some(*then)) {
             Some((.., maildir)) => maildir,
             None => open()?,
@@ -67,7 +46,7 @@ mod tests {
 
     /// Puts it down as if nothing had changed in the folder for long.
     fn keep(kept: &mut Kept, path: &Path) {
-        let seen = Seen::of(&fs::metadata(path).unwrap());
+        let seen = Seen::at(path).unwrap();
         kept.0 = Some((path.to_owned(), seen, Maildir::open(path).unwrap()));
     }
 

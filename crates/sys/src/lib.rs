@@ -16,6 +16,7 @@ pub mod memory;
 pub mod packet;
 pub mod process;
 mod program;
+mod seen;
 pub mod signals;
 pub mod stem;
 mod timed;
@@ -28,6 +29,7 @@ pub use identity::{Identity, User, become_user, gid, group_id, is_root, uid, use
 pub use kept::Kept;
 pub use packet::{Listener, Packet, Packets};
 pub use program::{Stop, main, was_closed};
+pub use seen::Seen;
 pub use timed::{Timed, adopt, forget_ip_options, keep_alive, leave_standard, no_delay};
 
 use std::io;

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 
+use sys::Seen;
 use sys::durable::Folder;
 
 /// The lines of a file, their ends included.
@@ -11,8 +12,8 @@ pub(crate) struct Page<'a> {
     folder: &'a Folder,
     file: &'a str,
     lines: Vec<Vec<u8>>,
-    /// Inode, size and time of change as it was read.
-    seen: Option<(u64, u64, i64, i64)>,
+    /// As it was when it was read.
+    seen: Option<Seen>,
     mode: u32,
 }
 
@@ -25,7 +26,7 @@ impl<'a> Page<'a> {
             other => other?,
         };
         let seen = text.metadata()?;
-        page.seen = Some((seen.ino(), seen.size(), seen.mtime(), seen.mtime_nsec()));
+        page.seen = Some(Seen::of(&seen));
         // What was closed to others stays so.
         page.mode = seen.mode() & mode | 0o600;
         let mut bytes = Vec::new();
@@ -58,8 +59,8 @@ impl<'a> Page<'a> {
 
     /// Writes it back, durably. An editor that has saved the file meanwhile is not overwritten.
     pub(crate) fn save(self) -> io::Result<()> {
-        let now = match self.folder.stat(self.file) {
-            Ok(now) => Some((now.st_ino, now.st_size as u64, now.st_mtime, now.st_mtime_nsec)),
+        let now = match self.folder.read(self.file) {
+            Ok(now) => Some(Seen::of(&now.metadata()?)),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };

@@ -6,15 +6,15 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use cdb::{Cdb, Held};
 use control::Broken;
+use sys::Seen;
 use sys::durable::{Folder, open_any};
 
 use crate::account::{Account, Settings};
@@ -87,20 +87,9 @@ struct Book {
 
 #[derive(Debug)]
 enum Form {
-    Compiled(Cdb<Held>, Seen, Vec<u8>),
+    /// With how its file was, if that tells it from every other.
+    Compiled(Cdb<Held>, Option<Seen>, Vec<u8>),
     Text(BTreeMap<Vec<u8>, Vec<u8>>, String),
-}
-
-/// Tells a file from the one that took its name, and its state from others: device, inode, size, times of change of the
-/// text and of anything. The last of them nobody can set, and it changes when a file gets a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen([u64; 3], [i64; 4]);
-
-impl Seen {
-    fn of(seen: &Metadata) -> Seen {
-        let times = [seen.mtime(), seen.mtime_nsec(), seen.ctime(), seen.ctime_nsec()];
-        Seen([seen.dev(), seen.ino(), seen.len()], times)
-    }
 }
 
 impl Store {
@@ -250,7 +239,7 @@ impl Book {
     fn is_fresh(&self, path: &Path) -> bool {
         let compiled = path.join(COMPILED).symlink_metadata();
         match (&self.form, compiled) {
-            (Form::Compiled(_, seen, _), Ok(now)) => *seen == Seen::of(&now),
+            (Form::Compiled(_, seen, _), Ok(now)) => *seen == Some(Seen::of(&now)),
             (Form::Text(_, stamp), Err(error)) => {
                 error.kind() == ErrorKind::NotFound && path.is_dir() && *stamp == text::stamp_of(path)
             }
@@ -324,7 +313,7 @@ fn compiled(file: File, domain: &str) -> Result<Form, Broken> {
     let held = Held::of(file, SMALL).map_err(failed)?;
     let records = Cdb::new(held).map_err(|error| damaged(domain, &error))?;
     let stamp = records.get(SOURCE).map_err(|error| damaged(domain, &error))?;
-    Ok(Form::Compiled(records, seen, stamp.ok_or_else(|| garbled(domain))?))
+    Ok(Form::Compiled(records, Some(seen).filter(Seen::is_settled), stamp.ok_or_else(|| garbled(domain))?))
 }
 
 fn damaged(domain: &str, error: &cdb::Error) -> Broken {
