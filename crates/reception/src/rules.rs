@@ -228,6 +228,12 @@ mod tests {
         let (home, mut files) = house(&[("me", "m"), ("rcpthosts", "a.test\n.b.test\n")]);
         let before = files.rules().unwrap();
         assert_eq!(before.domain("rcpthosts", "x.B.test"), Ok(Some(".b.test line=2".into())));
+        assert!(
+            !Rc::ptr_eq(&before, &files.rules().unwrap()),
+            "what has just been written may be written again"
+        );
+        let before = files.rules().unwrap();
+        files.kept = Some((State::of_old(&files.folder), before.clone()));
         assert!(Rc::ptr_eq(&before, &files.rules().unwrap()), "untouched files are not read again");
         fs::write(home.path().join("control/rcpthosts"), "new.test\n").unwrap();
         assert_eq!(files.rules().unwrap().domain("rcpthosts", "a.test"), Ok(None));

@@ -16,12 +16,13 @@ const NETWORKS: &str = "networks";
 /// All that tells the files and tables of one moment from others.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct State {
-    /// `None`: it, or a file, had been changed a moment ago, and may be changed again in the same tick of the clock.
     folder: Option<Seen>,
     /// Of the names that are there, what they lead to.
     files: Vec<(String, Option<Seen>)>,
     /// Of the networks; `None`: there is no folder of that name.
     networks: Option<Vec<(String, Option<Seen>)>>,
+    /// No file or network had been changed a moment ago, so that it could be changed again in the same tick of the clock.
+    certain: bool,
 }
 
 impl State {
@@ -39,14 +40,21 @@ impl State {
         let files: Vec<_> = files.collect();
         let networks = path.join(NETWORKS);
         let networks = fs::symlink_metadata(&networks).ok().map(|_| control::networks::stamps(&networks));
-        let all = files.iter().chain(networks.iter().flatten()).filter_map(|(_, seen)| seen.as_ref());
-        let settled = folder.iter().chain(all).all(Seen::is_settled);
-        State { folder: folder.filter(|_| settled), files, networks }
+        let mut all = files.iter().chain(networks.iter().flatten()).filter_map(|(_, seen)| seen.as_ref());
+        let certain = all.all(Seen::is_settled);
+        State { folder: folder.filter(Seen::is_settled), files, networks, certain }
+    }
+
+    /// As if the last change were long ago.
+    #[cfg(test)]
+    pub(crate) fn of_old(path: &Path) -> State {
+        State { folder: Seen::at(path), certain: true, ..State::of(path) }
     }
 
     /// Is nothing changed in the folder `path` since?
     pub(crate) fn is_still(&self, path: &Path) -> bool {
-        self.folder.is_some()
+        self.certain
+            && self.folder.is_some()
             && Seen::at(path) == self.folder
             && self.files.iter().all(|(name, then)| Seen::at(&path.join(name)) == *then)
             && self
@@ -55,9 +63,9 @@ impl State {
                 .is_none_or(|then| control::networks::stamps(&path.join(NETWORKS)) == *then)
     }
 
-    /// Are files and networks the same?
+    /// Are files and networks the same for certain?
     pub(crate) fn says_as(&self, other: &State) -> bool {
-        (&self.files, &self.networks) == (&other.files, &other.networks)
+        self.certain && (&self.files, &self.networks) == (&other.files, &other.networks)
     }
 }
 
@@ -66,13 +74,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    /// The state of the folder as if its last change were long ago.
-    fn settled(path: &Path) -> State {
-        State { folder: Seen::at(path), ..State::of(path) }
-    }
-
     fn is_seen(path: &Path, what: &str, change: impl FnOnce()) {
-        let before = settled(path);
+        let before = State::of_old(path);
         assert!(before.is_still(path), "{what}");
         // The clock of the file system may have ticks of some milliseconds.
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -100,10 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_was_changed_a_moment_ago_is_looked_through_again() {
+    fn what_was_changed_a_moment_ago_is_looked_through_again() {
         let home = tempfile::tempdir().unwrap();
         let now = State::of(home.path());
         assert!(now.folder.is_none() && !now.is_still(home.path()) && now.says_as(&State::of(home.path())));
+        fs::write(home.path().join("me"), "one").unwrap();
+        let now = State::of(home.path());
+        assert!(
+            !now.is_still(home.path()) && !now.says_as(&State::of(home.path())),
+            "nor is a file believed"
+        );
     }
 
     #[test]
